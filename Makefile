@@ -1,0 +1,156 @@
+# The commands of the project. 'make' lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+K8SLAB := $(BIN)/k8slab
+PYTEST := $(BIN)/python -m pytest --durations=10
+STAMP := .venv/.installed
+OUT := artefacts
+# The lab that tests act on; never the reader's, which is called "default".
+TEST_LAB := test
+
+.PHONY: help
+help: ## list the commands
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+
+# The environment: quick when the lock did not change.
+
+$(STAMP): requirements.lock pyproject.toml
+	@lock=$$(sha256sum requirements.lock pyproject.toml | sha256sum | cut -c1-64)
+	if [ -x $(BIN)/python ] && [ "$$(cat $(STAMP) 2>/dev/null)" = "$$lock" ]; then
+	  touch $(STAMP)
+	  exit 0
+	fi
+	fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
+	python=
+	for name in python3 python3.13 python3.12 python3.11; do
+	  if command -v $$name >/dev/null && $$name -c "$$fits"; then python=$$name; break; fi
+	done
+	if [ -z "$$python" ]; then
+	  echo 'Python 3.11, 3.12 or 3.13 is needed: apt-get install python3' >&2
+	  exit 3
+	fi
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then
+	  if [ "$$(id -u)" != 0 ]; then
+	    echo "$$python has no venv: apt-get install python3-venv" >&2
+	    exit 3
+	  fi
+	  echo 'installing python3-venv'
+	  apt-get install -qq -y python3-venv || { apt-get update -qq; apt-get install -qq -y python3-venv; }
+	fi
+	if [ ! -x $(BIN)/python ]; then $$python -m venv .venv; fi
+	echo 'installing what requirements.lock names into .venv'
+	if command -v uv >/dev/null; then
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	else
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	fi
+	echo "$$lock" > $(STAMP)
+
+.PHONY: setup
+setup: $(STAMP) ## prepare this computer: .venv, Debian packages, the bundle
+	@$(K8SLAB) setup
+	$(K8SLAB) bundle build
+
+# What a reader does.
+
+.PHONY: lab
+lab: up ## bring the lab up and open JupyterLab beside it; Ctrl-C ends JupyterLab only
+	@root=$$([ "$$(id -u)" = 0 ] && echo --allow-root || true)
+	echo 'JupyterLab: open the address below. Ctrl-C ends it; the lab stays until make down.'
+	exec $(BIN)/jupyter lab $$root --no-browser -y --ip=127.0.0.1 \
+	  --ServerApp.root_dir="$$PWD" --LabApp.default_url=/lab/tree/chapters \
+	  --LabApp.news_url=None --LabApp.extension_manager=readonly \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+.PHONY: up
+up: setup ## bring the lab up, or find it healthy
+	@$(K8SLAB) up
+
+.PHONY: down
+down: $(STAMP) ## remove the lab and everything that belongs to it
+	@$(K8SLAB) down
+
+.PHONY: book
+book: $(STAMP) ## build the web book into _build/html; needs no lab
+	@rm -rf _build/html _build/.doctrees # a warning in a page already read is not repeated
+	$(BIN)/jupyter-book build . -n -W --keep-going
+	echo 'open _build/html/index.html'
+
+# What a developer does.
+
+.PHONY: lint
+lint: $(STAMP) ## ruff and mypy
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: test
+test: $(STAMP) ## everything: lint, unit, book, cluster, chapters; in a lab of its own
+	@export K8SLAB_REQUIRED=1 K8SLAB_LAB=$(TEST_LAB)
+	mkdir -p $(OUT)
+	rm -f $(OUT)/*.xml
+	summary= labs=
+	remove() { $(K8SLAB) down --name $(TEST_LAB) || [ $$? = 5 ]; } # 5: there is none
+	ended() {
+	  code=$$?
+	  trap - EXIT
+	  if [ -n "$$labs" ]; then remove || code=$$(( code ? code : 1 )); fi
+	  printf '\n%b' "$$summary"
+	  if [ $$code = 0 ]; then echo 'make test: passed'; else echo "make test: FAILED in: $${now:-?}"; fi
+	  exit $$code
+	}
+	step() {
+	  now=$$1; shift
+	  printf '\n== %s\n' "$$now"
+	  began=$$SECONDS
+	  "$$@"
+	  summary+="$$(printf '%6d s  %s' $$(( SECONDS - began )) "$$now")\n"
+	}
+	trap ended EXIT
+	trap 'exit 130' INT TERM
+	step lint $(MAKE) lint
+	step 'unit and book tests' $(PYTEST) tests/unit tests/book --timeout=300 --junitxml=$(OUT)/unit.xml
+	step 'this computer' $(K8SLAB) setup
+	step bundle $(K8SLAB) bundle build
+	labs=yes
+	remove # what an interrupted run may have left
+	step 'cluster tests' $(PYTEST) tests/cluster --junitxml=$(OUT)/cluster.xml
+	step chapters $(PYTEST) chapters --junitxml=$(OUT)/chapters.xml
+
+.PHONY: soak
+soak: setup ## the proofs that take long
+	@mkdir -p $(OUT)
+	K8SLAB_REQUIRED=1 $(PYTEST) tests/soak -s --durations=0 --junitxml=$(OUT)/soak.xml
+
+.PHONY: bench
+bench: setup ## measure, and write bench/RESULTS.md; RUNS=5 of each
+	@$(BIN)/python -m bench $(if $(RUNS),--runs $(RUNS))
+
+.PHONY: execute
+execute: $(STAMP) ## execute all chapters on the running lab and store their outputs
+	@$(K8SLAB) book run
+
+.PHONY: lock
+lock: ## renew requirements.lock and environment.yml from pyproject.toml; needs uv
+	@command -v uv >/dev/null || { echo 'uv is needed: pip install uv' >&2; exit 3; }
+	uv pip compile pyproject.toml --quiet --no-header --no-emit-index-url --upgrade \
+	  --group book --group lab --group test --universal --generate-hashes -o requirements.lock
+	$(MAKE) environment
+
+.PHONY: environment
+environment: $(STAMP) ## write environment.yml from pyproject.toml
+	@$(BIN)/python -m k8slab.book.environment
+
+.PHONY: clean
+clean: ## remove what was built here; .venv, the bundle and labs stay
+	@rm -rf _build $(OUT) .pytest_cache .mypy_cache .ruff_cache
+	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 | xargs -0r rm -rf

@@ -1,0 +1,1 @@
+"""Measurements of the lab, each with its peer or its naive self in the same run."""

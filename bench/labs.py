@@ -1,0 +1,150 @@
+"""Keep labs for measurements apart from the reader's, and remove them always."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from k8slab import lab
+from k8slab.errors import LabError
+from k8slab.machines.folder import all_settings
+from k8slab.run import Completed
+from k8slab.signals import terminable, undisturbed
+from k8slab.wait import SystemClock
+
+from .host import ROOT
+
+UP, PLAIN, LAB = "b-up", "b-plain", "b-lab"
+_COMMAND = Path(sys.executable).with_name("k8slab")
+_TIMEOUT_S = 600.0
+
+
+@contextmanager
+def own_home() -> Iterator[Path]:
+    """Give labs a home of their own while it lasts; none of them stays.
+
+    It lies beside the reader's, on the same disk: a new machine's images are hard
+    links into the bundle. What a killed run left is removed first.
+
+    Raises:
+        LabError: Another measurement is running.
+    """
+    readers = lab.Surroundings.read().home
+    home = readers.with_name(f"{readers.name}-bench")
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / ".bench.lock").open("w") as file, terminable():
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LabError(
+                "another measurement is running",
+                where=str(home),
+                next="wait for it to end: two at once measure each other",
+            ) from error
+        with _environment({"K8SLAB_HOME": str(home), "K8SLAB_LAB": LAB}):
+            _remove_all(home)
+            try:
+                yield home
+            finally:
+                with undisturbed():
+                    _remove_all(home)
+                    shutil.rmtree(home)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A command that succeeded.
+
+    Attributes:
+        stdout: What it printed.
+        seconds: From the start of its process to its end.
+    """
+
+    stdout: str
+    seconds: float
+
+
+def k8slab(*words: str) -> Timed:
+    """Run the command ``k8slab``, as its users do.
+
+    Raises:
+        CommandFailed: It failed.
+    """
+    return _run([str(_COMMAND), *words])
+
+
+def python(*words: str) -> Timed:
+    """Run Python in the repository's folder.
+
+    Raises:
+        CommandFailed: It failed.
+    """
+    return _run([sys.executable, *words])
+
+
+@contextmanager
+def removed(name: str) -> Iterator[None]:
+    """Remove a lab at the end, however that comes; one that is gone is no matter."""
+    try:
+        yield
+    finally:
+        with undisturbed():
+            lab.down(name)
+
+
+def say(text: str) -> None:
+    """Tell whoever waits what is being done."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _run(argv: list[str]) -> Timed:
+    """Run a command; where this is interrupted, let it take away what it began."""
+    clock = SystemClock()
+    started = clock.now()
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    try:
+        stdout, stderr = process.communicate(timeout=_TIMEOUT_S)
+    except BaseException:
+        process.terminate()
+        with undisturbed():
+            process.communicate(timeout=_TIMEOUT_S)
+        raise
+    seconds = clock.now() - started
+    done = Completed(
+        tuple(argv), "this machine", process.returncode, stdout, stderr, seconds
+    ).check()
+    return Timed(done.stdout, seconds)
+
+
+def _remove_all(home: Path) -> None:
+    for settings in all_settings(home):
+        lab.down(settings.name)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

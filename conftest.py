@@ -1,0 +1,22 @@
+"""Wire the chapters, when pytest runs them as tests, to a lab of the tests' own."""
+
+import os
+from pathlib import Path
+
+import pytest
+from k8slab.book.door import RealDoor
+from k8slab.book.wiring import ChapterRun
+
+# The kernels of the chapters inherit this: never the reader's lab "default".
+os.environ.setdefault("K8SLAB_LAB", "test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the chapters' runner."""
+    run = ChapterRun(
+        Path(__file__).parent,
+        lab=os.environ["K8SLAB_LAB"],
+        door=RealDoor(),
+        required=os.environ.get("K8SLAB_REQUIRED") == "1",
+    )
+    config.pluginmanager.register(run, "chapters")

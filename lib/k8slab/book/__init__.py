@@ -1,0 +1,1 @@
+"""The machinery behind the chapters: order, execution, rules; no chapter imports it."""

@@ -1,0 +1,265 @@
+"""The one exception tree of the package.
+
+::
+
+    LabError                 exit 1   anything below
+    ├── BadInput             exit 2   what was asked for cannot be asked
+    │   ├── UnknownMachine            a machine name that the lab does not have
+    │   ├── SettingsDiffer            the lab exists with other settings
+    │   ├── BadManifest               a manifest that Kubernetes would refuse
+    │   └── Refused                   a target that is not this lab's cluster
+    │       └── WrongCluster          the fingerprint is not the pinned one
+    ├── HostProblem          exit 3   this computer cannot carry a lab as it is
+    ├── BundleError          exit 4   the bundle is missing, broken or cannot be built
+    ├── LabMissing           exit 5   there is no such lab, or it is stopped
+    ├── CommandFailed        exit 6   a command ended with an exit code other than 0
+    │   └── CommandTimeout            it did not end before its deadline
+    ├── MachineUnreachable   exit 7   SSH to a machine failed
+    │   └── HostKeyMismatch           its host key is not the pinned one
+    ├── PhaseFailed          exit 8   a phase of a long task failed
+    ├── NotReady             exit 9   a wait ended without what it waited for
+    ├── Unreachable                   a probe got no answer
+    └── CheckFailed                   a claim of a chapter is not true
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class LabError(Exception):
+    """State what failed, where, what was wanted and seen, and what to do next.
+
+    Args:
+        what: One sentence: what went wrong.
+        where: The machine, object, file or address concerned.
+        wanted: What would have been right.
+        seen: What was found in its place.
+        next: What the reader can do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        wanted: str = "",
+        seen: str = "",
+        next: str = "",
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.wanted = wanted
+        self.seen = seen
+        self.next = next
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Return the labelled facts that are known, in reading order."""
+        pairs = [
+            ("where", self.where),
+            ("wanted", self.wanted),
+            ("seen", self.seen),
+            ("next", self.next),
+        ]
+        return [(label, value) for label, value in pairs if value]
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for label, value in self.facts():
+            head, *rest = value.splitlines() or [""]
+            lines.append(f"  {label + ':':<8}{head}")
+            lines += [f"  {'':<8}{line}" for line in rest]
+        return "\n".join(lines)
+
+    def _render_traceback_(self) -> list[str]:
+        """Show a short message in a notebook; ``%tb`` still has the whole trace."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class BadInput(LabError):
+    """What was asked for cannot be asked; nothing was changed."""
+
+    exit_code = 2
+
+
+class UnknownMachine(BadInput):
+    """A machine name that the lab does not have."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"there is no machine named {name!r}",
+            wanted="one of " + ", ".join(known),
+            seen=name,
+            next="run 'k8slab status' to see the lab's machines",
+        )
+        self.name = name
+        self.known = tuple(known)
+
+
+class SettingsDiffer(BadInput):
+    """The lab exists with other settings."""
+
+
+class BadManifest(BadInput):
+    """A manifest that Kubernetes would refuse, or would not understand as meant."""
+
+
+class Refused(BadInput):
+    """A command that would have reached something other than this lab's cluster."""
+
+
+class WrongCluster(Refused):
+    """The cluster that answers is not the one whose fingerprint was pinned."""
+
+
+class HostProblem(LabError):
+    """This computer cannot carry a lab as it is."""
+
+    exit_code = 3
+
+
+class BundleError(LabError):
+    """The bundle is missing, broken or cannot be built."""
+
+    exit_code = 4
+
+
+class LabMissing(LabError):
+    """There is no lab of that name, or it is stopped."""
+
+    exit_code = 5
+
+
+class CommandFailed(LabError):
+    """A command ended with an exit code other than 0.
+
+    Args:
+        argv: The command as an argument list.
+        where: The machine that ran it.
+        returncode: Its exit code.
+        stdout: What it printed.
+        stderr: What it complained about.
+    """
+
+    exit_code = 6
+    _TAIL: ClassVar[int] = 12
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        where: str,
+        returncode: int,
+        stdout: str = "",
+        stderr: str = "",
+        what: str = "",
+    ) -> None:
+        tail = (stderr.strip() or stdout.strip()).splitlines()[-self._TAIL :]
+        super().__init__(
+            what or f"'{argv[0]}' ended with exit code {returncode}",
+            where=f"{where}: {' '.join(argv)[:300]}",
+            wanted="exit code 0",
+            seen="\n".join(tail) or f"exit code {returncode} and no output",
+        )
+        self.argv = tuple(argv)
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class CommandTimeout(CommandFailed):
+    """A command did not end before its deadline, and was ended.
+
+    Args:
+        timeout: The deadline in seconds.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        where: str,
+        timeout: float,
+        stdout: str = "",
+        stderr: str = "",
+    ) -> None:
+        super().__init__(
+            argv,
+            where=where,
+            returncode=124,
+            stdout=stdout,
+            stderr=stderr,
+            what=f"'{argv[0]}' did not end within {timeout:g} s and was ended",
+        )
+        self.timeout = timeout
+
+
+class MachineUnreachable(LabError):
+    """SSH to a machine failed."""
+
+    exit_code = 7
+
+
+class HostKeyMismatch(MachineUnreachable):
+    """A machine shows another host key than the one pinned at its creation."""
+
+
+class PhaseFailed(LabError):
+    """A phase of a long task failed.
+
+    Args:
+        phase: The phase's name, as progress shows it.
+        cause: The error that ended it.
+    """
+
+    exit_code = 8
+
+    def __init__(self, phase: str, cause: BaseException, *, next: str = "") -> None:
+        known = cause if isinstance(cause, LabError) else LabError(repr(cause))
+        super().__init__(
+            f"phase '{phase}' failed: {known.what}",
+            where=known.where,
+            wanted=known.wanted,
+            seen=known.seen,
+            next=next or known.next,
+        )
+        self.phase = phase
+        self.cause = cause
+
+
+class NotReady(LabError):
+    """A wait ended without what it waited for.
+
+    Args:
+        what: The object and the state waited for.
+        wanted: The state in words.
+        seen: The state last seen, with the events that explain it.
+        waited_s: How long it waited, in seconds.
+    """
+
+    exit_code = 9
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        wanted: str,
+        seen: str,
+        waited_s: float,
+        where: str = "",
+        next: str = "",
+    ) -> None:
+        super().__init__(what, where=where, wanted=wanted, seen=seen, next=next)
+        self.waited_s = waited_s
+
+
+class Unreachable(LabError):
+    """A probe got no answer."""
+
+
+class CheckFailed(LabError, AssertionError):
+    """A claim of a chapter is not true."""

@@ -1,0 +1,1 @@
+"""The steps that turn a machine into a node, one module a step."""

@@ -1,0 +1,180 @@
+"""Prove that a cluster is up: nodes Ready, and names resolved on every worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import CommandFailed, NotReady
+from ..machines.machine import Machine
+from ..wait import until
+from .control_plane import ADMIN_CONF
+from .site import REGISTRY, Shell, Site
+
+TIMEOUT_S = 120.0
+_LABEL = "k8slab.dev/check=dns"
+_NAME = "kubernetes.default.svc.cluster.local"
+_KUBECTL = ("kubectl", f"--kubeconfig={ADMIN_CONF}")
+
+
+def wait_api(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Wait until the API server says that it is ready.
+
+    Args:
+        shell: The master over SSH.
+        timeout: Seconds until giving up.
+
+    Raises:
+        NotReady: It does not within the deadline.
+    """
+    until(
+        lambda: shell.run([*_KUBECTL, "get", "--raw=/readyz"], check=False),
+        what="the API server is not ready",
+        want="ok from /readyz",
+        done=lambda asked: asked.stdout == "ok",
+        timeout=timeout,
+        where="master",
+        next="k8slab ssh master journalctl -u kubelet -n 30",
+    )
+
+
+def ask_names(site: Site, shell: Shell) -> None:
+    """Put a Pod on every worker that asks CoreDNS until it answers.
+
+    The Pods name their node themselves, so they may be made before it has joined.
+
+    Args:
+        site: The lab.
+        shell: The master over SSH.
+    """
+    pods = [_pod(site, worker) for worker in site.workers]
+    listing = {"apiVersion": "v1", "kind": "List", "items": pods}
+    shell.run(
+        [*_KUBECTL, "create", "--validate=false", "--filename=-"],
+        input=json.dumps(listing),
+    )
+
+
+def wait_nodes(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Wait until every machine of the lab is a node that is Ready.
+
+    After `wait_names`: a node that has run a Pod has registered.
+
+    Raises:
+        NotReady: One is not within the deadline.
+    """
+    # By name: a wait for 'all' nodes ends happily before the last has registered.
+    nodes = [f"node/{machine.name}" for machine in site.nodes]
+    _wait(shell, "condition=Ready", nodes, "the nodes are not Ready", timeout)
+
+
+def wait_names(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Wait until the Pods of `ask_names` have got their answer; remove them.
+
+    Raises:
+        NotReady: One got none within the deadline; its Pod stays, to be looked at.
+    """
+    _wait(
+        shell,
+        "jsonpath={.status.phase}=Succeeded",
+        ["pods", f"--selector={_LABEL}", "--namespace=kube-system"],
+        "CoreDNS does not answer a Pod on every worker",
+        timeout,
+    )
+    forget_names(shell)
+
+
+def forget_names(shell: Shell) -> None:
+    """Remove the Pods of `ask_names`."""
+    shell.run(
+        [
+            *_KUBECTL,
+            "delete",
+            "pods",
+            f"--selector={_LABEL}",
+            "--now",
+            "--namespace=kube-system",
+            "--wait=false",
+        ]
+    )
+
+
+def is_well(shell: Shell, nodes: Sequence[str]) -> bool:
+    """Say whether all nodes are Ready and CoreDNS is available, as of now."""
+    wait = [*_KUBECTL, "wait", "--timeout=1s", "--request-timeout=5s"]
+    is_ready = [*wait, "--for=condition=Ready", *(f"node/{name}" for name in nodes)]
+    available = [*wait, "--for=condition=Available", "--namespace=kube-system"]
+    return (
+        shell.run(is_ready, check=False).ok
+        and shell.run([*available, "deployment/coredns"], check=False).ok
+    )
+
+
+def kube_system_uid(shell: Shell) -> str:
+    """Return the UID of ``kube-system``: no two clusters have the same."""
+    uid = ["get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}"]
+    return shell.run([*_KUBECTL, *uid]).stdout.strip()
+
+
+def _wait(
+    shell: Shell, condition: str, objects: Sequence[str], what: str, timeout: float
+) -> None:
+    argv = [*_KUBECTL, "wait", f"--for={condition}", f"--timeout={timeout:.0f}s"]
+    try:
+        shell.run([*argv, *objects], timeout=timeout + 5)
+    except CommandFailed as error:
+        raise NotReady(
+            what,
+            wanted=f"{' '.join(objects)} to fulfil {condition}",
+            seen="\n".join([*error.stderr.splitlines()[-3:], *_scene(shell)]),
+            waited_s=timeout,
+            where="the cluster",
+            next="k8slab up --keep leaves it as it is; then k8slab kubectl get pods -A",
+        ) from error
+
+
+def _scene(shell: Shell) -> list[str]:
+    """Return what is not well in the cluster, and its last events."""
+    seen: list[str] = []
+    for words in (["get", "nodes"], ["get", "pods", "-A", "-o", "wide"]):
+        seen += shell.run([*_KUBECTL, *words], check=False).stdout.splitlines()[:15]
+    events = ["get", "events", "-A", "--sort-by=.lastTimestamp", "--no-headers"]
+    asked = shell.run(
+        [*_KUBECTL, *events, "--field-selector=type!=Normal"], check=False
+    )
+    return seen + asked.stdout.splitlines()[-8:]
+
+
+def _pod(site: Site, worker: Machine) -> dict[str, Any]:
+    key, _, value = _LABEL.partition("=")
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"ask-dns-on-{worker.name}",
+            "namespace": "kube-system",
+            "labels": {key: value},
+        },
+        "spec": {
+            "nodeName": worker.name,
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 0,
+            # A question that gets lost is asked again after one second, not five.
+            "dnsConfig": {
+                "options": [
+                    {"name": "timeout", "value": "1"},
+                    {"name": "attempts", "value": "1"},
+                ]
+            },
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [
+                {
+                    "name": "ask",
+                    "image": f"{REGISTRY}/echo:{site.versions.echo}",
+                    "command": ["echo-client", "resolve", _NAME, f"{TIMEOUT_S:.0f}"],
+                }
+            ],
+        },
+    }

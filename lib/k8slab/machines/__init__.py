@@ -1,0 +1,1 @@
+"""Machines: what they are, who provides them, and how they are reached."""

@@ -1,0 +1,97 @@
+"""Say whether a lab can be made, before anything of it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import BadInput, HostProblem
+from ..run import Runner
+from . import doctor
+from .engine import Engine
+from .folder import Settings, free_slot
+from .machine import AddressPlan
+from .network import fenced_slots
+
+IMAGES = ("ready", "bare")
+
+
+def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
+    """Return the number a new lab's addresses follow from.
+
+    Args:
+        home: The folder of all labs.
+        wanted: The slot asked for; the lowest free one when None.
+        runner: Runs ``ip`` on this computer.
+
+    Raises:
+        BadInput: All slots are taken, or there is no such slot.
+        HostProblem: Another lab, perhaps of another home, has the wanted one.
+    """
+    taken = fenced_slots(runner)
+    if wanted is None:
+        return free_slot(home, taken)
+    ranges = ", ".join(str(network) for network in AddressPlan(wanted).ranges)
+    if wanted in taken:
+        raise HostProblem(
+            "the address range is in use by another lab",
+            where=f"--slot {wanted}",
+            wanted="a slot that no lab on this computer has",
+            seen=ranges,
+            next="leave out --slot, and a free one is taken",
+        )
+    return wanted
+
+
+def examine(settings: Settings, folders: Sequence[Path]) -> str:
+    """Have the doctor look at this computer, and return what is not at its best.
+
+    Args:
+        settings: What the lab will be made of.
+        folders: Where the bundle and the labs are kept.
+
+    Raises:
+        BadInput: The settings cannot be.
+        HostProblem: This computer cannot carry the lab.
+    """
+    if settings.image not in IMAGES:
+        raise BadInput(
+            f"there is no machine image named {settings.image!r}",
+            wanted="one of " + ", ".join(IMAGES),
+            seen=settings.image,
+            next="leave out --image",
+        )
+    _ = settings.machines  # refuses a number of workers that cannot be
+    findings = doctor.diagnose(
+        settings.plan,
+        bridge="",
+        folders=folders,
+        has_bundle=True,
+        engine=settings.provider,
+    )
+    doctor.raise_on_errors(findings)
+    warnings = [finding.name for finding in findings if not finding.ok]
+    return "warnings: " + ", ".join(warnings) if warnings else ""
+
+
+def refuse_remains(settings: Settings, engine: Engine) -> None:
+    """Refuse to make a lab over another's machines, which are not ours to harm.
+
+    Args:
+        settings: What the lab will be made of.
+        engine: What will provide its machines.
+
+    Raises:
+        BadInput: There are machines or a network of that name.
+    """
+    seen = [*engine.states(), *([engine.network] if engine.bridge_if_any() else [])]
+    if seen:
+        raise BadInput(
+            f"there are machines of a lab named {settings.name!r} already, "
+            "made with another K8SLAB_HOME or left by a crash",
+            where=settings.provider,
+            wanted="none",
+            seen=", ".join(seen),
+            next="choose another --name, or remove them: "
+            f"k8slab down --name {settings.name}",
+        )

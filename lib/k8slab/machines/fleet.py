@@ -1,0 +1,203 @@
+"""Make, reach, start and stop all machines of one lab."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import LabError
+from ..progress import Ledger
+from ..run import Runner
+from ..wait import until
+from .folder import LabFolder, Settings
+from .machine import Machine
+from .network import lower_fences, raise_fences
+from .provider import Mount, Provider
+from .ssh import SSHRunner, generate_key, known_hosts_line
+from .store import clone_store
+
+SSH_TIMEOUT_S = 30.0
+_ENDED_EVERY_S = 3.0
+_LOGIN = "authorized_keys"
+
+
+@dataclass(frozen=True)
+class Images:
+    """What machines are made from.
+
+    Attributes:
+        references: The engine's name of each machine image, by ``Machine.image``.
+        archives: The file each can be loaded from.
+        store: A prepared containerd folder for ``ready`` machines.
+        apt: The repository the depot serves.
+        registry: The image registry's folder that the depot serves.
+    """
+
+    references: Mapping[str, str]
+    archives: Mapping[str, Path]
+    store: Path
+    apt: Path
+    registry: Path
+
+
+class Fleet:
+    """The machines of one lab.
+
+    Args:
+        folder: The lab's files.
+        settings: What the lab is made of.
+        provider: Makes the machines.
+        runner: Runs commands on this computer.
+    """
+
+    def __init__(
+        self, folder: LabFolder, settings: Settings, provider: Provider, runner: Runner
+    ) -> None:
+        self.settings = settings
+        self._folder = folder
+        self._provider = provider
+        self._runner = runner
+        self._abandoned = threading.Event()
+        self.shells: Mapping[str, SSHRunner] = {
+            machine.name: SSHRunner(
+                machine.name,
+                str(machine.address),
+                key=folder.key,
+                known_hosts=folder.known_hosts,
+            )
+            for machine in settings.machines
+        }
+
+    def close(self) -> None:
+        """Close all connections; commands that still run on them fail at once."""
+        for shell in self.shells.values():
+            shell.close()
+
+    def abandon(self) -> None:
+        """Make whatever still works on the machines end soon, and nothing new begin."""
+        self._abandoned.set()
+        for shell in self.shells.values():
+            shell.close(for_good=True)
+
+    def found(self, images: Images, ledger: Ledger) -> None:
+        """Make what all machines share: images, the network and the keys."""
+        machines = self.settings.machines
+        with ledger.phase("machine images") as phase:
+            if not self._load(images, {m.image for m in machines}):
+                phase.unchanged()
+        with ledger.phase("network that leads nowhere else"):
+            self._provider.create_network(self.settings.plan)
+            self.raise_fences()
+        with ledger.phase("keys"):
+            self._keys(machines)
+
+    def boot(self, machine: Machine, images: Images, ledger: Ledger) -> None:
+        """Create a machine and reach it over SSH."""
+        root = self._folder.machine(machine.name)
+        key = self._folder.root / self._host_key(machine)
+        mounts = [
+            Mount(
+                self._folder.root / _LOGIN, "/root/.ssh/authorized_keys", read_only=True
+            ),
+            Mount(key, "/etc/ssh/ssh_host_ed25519_key", read_only=True),
+        ]
+        with ledger.phase("create and boot", machine.name):
+            if machine.pods is None:
+                mounts.append(Mount(images.apt, "/srv/apt", read_only=True))
+                mounts.append(Mount(images.registry, "/srv/registry", read_only=True))
+            else:
+                # containerd's overlays cannot lie on the machine's own overlay.
+                for name in ("containerd", "kubelet", "etcd"):
+                    data = root / name
+                    if name == "containerd" and machine.image == "ready":
+                        clone_store(images.store, data, self._runner)
+                    else:
+                        data.mkdir()
+                    mounts.append(Mount(data, f"/var/lib/{name}"))
+            reference = images.references[machine.image]
+            if self._abandoned.is_set():
+                raise LabError("the lab is being removed", where=machine.name)
+            self._provider.create(machine, reference, mounts)
+            self._reach(machine.name)
+
+    def raise_fences(self) -> None:
+        """Make sure that no packet for the lab leaves this computer."""
+        raise_fences(self.settings.plan, self._provider.bridge(), self._runner)
+
+    def start(self, names: Sequence[str], ledger: Ledger) -> None:
+        """Start machines that are stopped, and reach each over SSH."""
+        with ledger.phase("fences of the network"):
+            self.raise_fences()
+        with ledger.phase("start the machines"):
+            self._provider.start(names)
+        for name in names:
+            self._reach(name)
+
+    def stop(self) -> None:
+        """Shut all machines down."""
+        self.close()
+        self._provider.stop(list(self._provider.states()))
+
+    def remove(self) -> None:
+        """Remove machines, network and fences, whatever of them is there."""
+        self.close()
+        bridge = self._provider.bridge_if_any()
+        self._provider.remove()
+        lower_fences(self.settings.plan, bridge, self._runner)
+
+    def _load(self, images: Images, wanted: set[str]) -> bool:
+        missing = [
+            image
+            for image in sorted(wanted)
+            if not self._provider.has_image(images.references[image])
+        ]
+        for image in missing:
+            self._provider.load_image(images.archives[image])
+        return bool(missing)
+
+    def _keys(self, machines: Sequence[Machine]) -> None:
+        """Write the lab's key pair and each machine's host key; pin the latter."""
+        private, public = generate_key()
+        self._folder.write(self._folder.key.name, private)
+        self._folder.write(_LOGIN, public + "\n")
+        known = []
+        for machine in machines:
+            private, public = generate_key()
+            self._folder.machine(machine.name).mkdir(parents=True)
+            self._folder.write(self._host_key(machine), private)
+            known.append(known_hosts_line(str(machine.address), public))
+        self._folder.write(self._folder.known_hosts.name, "".join(known))
+
+    def _host_key(self, machine: Machine) -> str:
+        return f"machines/{machine.name}/ssh_host_ed25519_key"
+
+    def _reach(self, name: str) -> None:
+        shell = self.shells[name]
+        until(
+            shell.is_up,
+            what=f"{name} does not answer on SSH",
+            want="a login with the lab's key",
+            failed=self._ended(name),
+            timeout=SSH_TIMEOUT_S,
+            where=name,
+            next="k8slab doctor; then k8slab down and k8slab up",
+        )
+
+    def _ended(self, name: str) -> Callable[[bool], str | None]:
+        """Return a look at whether a machine has ended, asked for once a while."""
+        started = time.monotonic()
+
+        def look(_: bool) -> str | None:
+            if self._abandoned.is_set():
+                return "the lab is being removed"
+            nonlocal started
+            if time.monotonic() - started < _ENDED_EVERY_S:
+                return None
+            started = time.monotonic()
+            state = self._provider.states().get(name, "gone")
+            return None if state == "running" else f"the machine ended: {state}"
+
+        return look

@@ -1,0 +1,154 @@
+"""Open an SSH connection: the host key is pinned, only the lab's key is offered."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import paramiko
+
+from ..errors import HostKeyMismatch, LabError, MachineUnreachable
+
+KEEPALIVE_S = 15
+ANSWER_TIMEOUT_S = 15.0
+"""Seconds an SSH server that accepted the connection has for each answer."""
+SILENCE_MS = 30_000
+"""Milliseconds after which a peer that acknowledges nothing is given up."""
+_LOG = "k8slab.paramiko"
+_REPLACED = "run 'k8slab down' and 'k8slab up' if the machine was replaced"
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to log in to one machine.
+
+    Attributes:
+        machine: The machine's name, shown in messages.
+        address: Its address.
+        port: The port of its SSH server.
+        user: Who logs in.
+        key: The file of the lab's private key.
+        known_hosts: The file that pins the machine's host key.
+    """
+
+    machine: str
+    address: str
+    port: int
+    user: str
+    key: Path
+    known_hosts: Path
+
+    def connect(self, timeout: float) -> paramiko.SSHClient:
+        """Connect, verify the host key, log in and keep the connection alive.
+
+        Args:
+            timeout: Seconds until the machine must have accepted the connection.
+
+        Raises:
+            HostKeyMismatch: The host key is unknown, or not the pinned one.
+            MachineUnreachable: There is no answer, or the lab's key is refused.
+            LabError: The lab's private key cannot be read.
+        """
+        client = paramiko.SSHClient()
+        client.set_log_channel(_quiet_log())
+        client.set_missing_host_key_policy(_Reject(self))
+        key = self._private_key()
+        try:
+            if self.known_hosts.exists():
+                client.load_host_keys(str(self.known_hosts))
+            plug = self._plug(timeout)
+            try:
+                client.connect(
+                    self.address,
+                    self.port,
+                    sock=plug,
+                    username=self.user,
+                    pkey=key,
+                    look_for_keys=False,
+                    allow_agent=False,
+                    timeout=ANSWER_TIMEOUT_S,
+                    banner_timeout=ANSWER_TIMEOUT_S,
+                    auth_timeout=ANSWER_TIMEOUT_S,
+                )
+            except BaseException:
+                client.close()
+                plug.close()
+                raise
+        except paramiko.BadHostKeyException as error:
+            raise HostKeyMismatch(
+                f"{self.machine} shows another host key than the pinned one",
+                where=f"{self.machine} ({self.address})",
+                wanted=f"{error.expected_key.get_name()} "
+                f"{error.expected_key.fingerprint}",
+                seen=f"{error.key.get_name()} {error.key.fingerprint}",
+                next=_REPLACED,
+            ) from None
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self.unreachable(error) from error
+        transport = client.get_transport()
+        assert transport is not None  # noqa: S101 - connect made it
+        transport.set_keepalive(KEEPALIVE_S)
+        return client
+
+    def unreachable(self, error: Exception) -> MachineUnreachable:
+        """Say in our words why there is no connection."""
+        refused = isinstance(error, paramiko.AuthenticationException)
+        return MachineUnreachable(
+            f"{self.machine} refuses the lab's key"
+            if refused
+            else f"{self.machine} does not answer on SSH",
+            where=f"{self.machine} ({self.address}, port {self.port})",
+            wanted=f"a login as {self.user}",
+            seen=str(error) or type(error).__name__,
+            next="run 'k8slab status'; 'k8slab start' starts a stopped lab",
+        )
+
+    def _plug(self, timeout: float) -> socket.socket:
+        """Open a TCP connection that sends at once and notices a dead peer."""
+        plug = socket.create_connection((self.address, self.port), timeout=timeout)
+        plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
+        return plug
+
+    def _private_key(self) -> paramiko.PKey:
+        try:
+            return paramiko.Ed25519Key.from_private_key_file(str(self.key))
+        except (OSError, ValueError, paramiko.SSHException) as error:
+            seen = type(error).__name__
+        # Raised outside the handler: the reason may quote the key.
+        raise LabError(
+            "the lab's private key cannot be read",
+            where=str(self.key),
+            wanted="an Ed25519 key in OpenSSH format without a passphrase",
+            seen=seen,
+            next="run 'k8slab down' and 'k8slab up'",
+        )
+
+
+class _Reject(paramiko.RejectPolicy):
+    """Refuse an unknown host key with the facts that the reader needs."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> NoReturn:
+        raise HostKeyMismatch(
+            f"{self._login.machine} shows a host key that was never pinned",
+            where=f"{self._login.machine} ({hostname})",
+            wanted=f"a key that {self._login.known_hosts} names",
+            seen=f"{key.get_name()} {key.fingerprint}",
+            next=_REPLACED,
+        )
+
+
+def _quiet_log() -> str:
+    """Name the log that keeps paramiko's own complaints off the terminal."""
+    log = logging.getLogger(_LOG)
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+    return _LOG

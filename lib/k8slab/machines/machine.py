@@ -1,0 +1,112 @@
+"""What a machine of a lab is, and where in the lab's address plan it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from ..errors import BadInput
+
+SLOTS = 8
+MAX_WORKERS = 9
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine of a lab.
+
+    Attributes:
+        name: ``master``, ``node1``, ... or ``depot``.
+        address: Its address on the lab's network.
+        image: ``bare``, ``ready`` or ``depot``: the image it starts from.
+        pods: The range its Pods get their addresses from; None for the depot.
+    """
+
+    name: str
+    address: IPv4Address
+    image: str
+    pods: IPv4Network | None = None
+
+    @property
+    def is_master(self) -> bool:
+        """Whether the control plane runs here."""
+        return self.name == "master"
+
+
+@dataclass(frozen=True)
+class AddressPlan:
+    """The address ranges of one lab, all following from one number.
+
+    Labs side by side have different slots, so their ranges never meet.
+
+    Attributes:
+        slot: The lab's number, 0 to 7.
+    """
+
+    slot: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.slot < SLOTS:
+            raise BadInput(
+                "the lab's slot is out of range",
+                wanted=f"0 to {SLOTS - 1}",
+                seen=str(self.slot),
+                next="leave out --slot, and a free one is taken",
+            )
+
+    @property
+    def network(self) -> IPv4Network:
+        """The range of the machines."""
+        return IPv4Network(f"172.30.{self.slot + 1}.0/24")
+
+    @property
+    def gateway(self) -> IPv4Address:
+        """The address of this computer on the lab's bridge."""
+        return self.network[1]
+
+    @property
+    def pods(self) -> IPv4Network:
+        """The range of all Pods."""
+        return IPv4Network(f"10.{244 + self.slot}.0.0/16")
+
+    @property
+    def services(self) -> IPv4Network:
+        """The range of all Services."""
+        return IPv4Network(f"10.{96 + self.slot}.0.0/16")
+
+    @property
+    def dns(self) -> IPv4Address:
+        """The address of the cluster's name service: the range's tenth."""
+        return self.services[10]
+
+    @property
+    def ranges(self) -> tuple[IPv4Network, ...]:
+        """All three ranges, the machines' first."""
+        return (self.network, self.pods, self.services)
+
+    def machines(self, workers: int, image: str) -> tuple[Machine, ...]:
+        """Return the master, the workers and the depot with their addresses.
+
+        Args:
+            workers: How many machines beside the master, 1 to 9.
+            image: ``bare`` or ``ready``.
+
+        Raises:
+            BadInput: The number of workers is out of range.
+        """
+        if not 1 <= workers <= MAX_WORKERS:
+            raise BadInput(
+                "the number of workers is out of range",
+                wanted=f"1 to {MAX_WORKERS}",
+                seen=str(workers),
+                next="give --nodes a number in that range",
+            )
+        names = ["master", *(f"node{n}" for n in range(1, workers + 1))]
+        ranges = list(self.pods.subnets(new_prefix=24))
+        return (
+            *(
+                Machine(name, self.network[11 + i], image, ranges[1 + i])
+                for i, name in enumerate(names)
+            ),
+            Machine("depot", self.network[5], "depot"),
+        )

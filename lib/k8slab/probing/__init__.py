@@ -1,0 +1,1 @@
+"""How probes travel: bytes exchanged with an address of the lab."""

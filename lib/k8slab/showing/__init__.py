@@ -1,0 +1,1 @@
+"""What is behind `show`: manifests and their lines, their judges, and drawings."""

@@ -1,0 +1,29 @@
+"""What a lab is, and how its machines are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Status:
+    """One lab as it is now.
+
+    Attributes:
+        name: The lab's name.
+        complete: Whether it has been up once.
+        machines: Each machine's state by name: ``running``, ``exited`` or ``gone``.
+        network: The range of its machines.
+        kubernetes: The version installed.
+    """
+
+    name: str
+    complete: bool
+    machines: dict[str, str]
+    network: str
+    kubernetes: str
+
+    @property
+    def is_running(self) -> bool:
+        """Whether all machines run."""
+        return set(self.machines.values()) == {"running"}

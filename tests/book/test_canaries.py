@@ -1,0 +1,92 @@
+"""No secret in what a reader can see: planted ones are found, and none is there."""
+
+import base64
+import json
+
+import pytest
+from k8slab.book import notebooks, secrets
+
+
+def web_token():
+    """Return a token that looks like a ServiceAccount's."""
+    parts = [{"alg": "RS256"}, {"iss": "kubernetes/serviceaccount"}]
+    coded = [base64.urlsafe_b64encode(json.dumps(p).encode()).decode() for p in parts]
+    return ".".join([*(c.rstrip("=") for c in coded), "c2lnbmF0dXJl" * 3])
+
+
+def planted():
+    """Return each kind of secret with one that was made up."""
+    return {
+        "private key": "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nb3BlbnNz",
+        "bootstrap token": "kubeadm join --token abcdef" + ".0123456789abcdef",
+        "web token": web_token(),
+        "client key": "client-key-" + "data: LS0tLS1CRUdJTiBSU0E",
+        "bearer": "Authorization: " + "Bearer c2VjcmV0LXdvcmQ",
+    }
+
+
+@pytest.mark.parametrize("kind", planted())
+def test_a_planted_secret_is_found(kind):
+    """In the middle of other text, with its line."""
+    text = f"first\nsecond {planted()[kind]} more\n"
+
+    found = [(leak.kind, leak.line) for leak in secrets.leaks(text)]
+
+    assert (kind, 2) in found
+
+
+@pytest.mark.parametrize("kind", planted())
+def test_a_planted_secret_in_a_notebook_is_found(make, good, kind):
+    """In the file as it is stored, where text is JSON."""
+    good[4].outputs[0].text = planted()[kind]
+
+    stored = make(good).path.read_text(encoding="utf-8")
+
+    assert kind in {leak.kind for leak in secrets.leaks(stored)}
+
+
+def test_a_canary_is_found_word_by_word():
+    """A password has no form of its own; tests plant one and look for it."""
+    found = secrets.leaks("MYSQL_ROOT_PASSWORD=canary-7", canaries=("canary-7",))
+
+    assert [leak.kind for leak in found] == ["canary"]
+
+
+def test_a_leak_shows_no_secret():
+    """The report itself gives nothing away."""
+    secret = planted()["web token"]
+
+    (leak,) = secrets.leaks(secret)
+
+    assert len(leak.start) < 10
+    assert secret not in repr(leak)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "registry.lab/kube-apiserver:v1.37.2",
+        "Authorization: Bearer ***",
+        "-----BEGIN CERTIFICATE-----",
+        "kubectl.kubernetes.io/last-applied",
+        "client-key-data: REDACTED",
+    ],
+)
+def test_ordinary_words_are_no_secret(text):
+    """What a chapter really prints passes."""
+    assert secrets.leaks(text) == []
+
+
+def test_every_kind_has_a_canary():
+    """No pattern is there that was never seen to match."""
+    assert set(planted()) == set(secrets.KINDS)
+
+
+def test_chapters_hold_no_secret(root):
+    """The stored notebooks, as files."""
+    paths = notebooks.chapter_paths(root)
+
+    found = [leak for path in paths for leak in secrets.leaks(path.read_text("utf-8"))]
+
+    assert paths
+    assert found == []

@@ -1,0 +1,70 @@
+"""The chapters keep the rules, and so do the files around them."""
+
+import pytest
+from k8slab.book import hygiene, notebooks
+from k8slab.book.rules import RULES
+
+
+def lines(violations):
+    """Return violations as a reader wants them in a failure."""
+    return [str(violation) for violation in violations]
+
+
+@pytest.fixture(scope="module")
+def chapters(root):
+    """Return the chapters in reading order."""
+    return notebooks.load_all(root)
+
+
+def test_the_contents_and_the_folder_agree(root):
+    """Every chapter is listed, every listed chapter is there, and there are some."""
+    assert lines(hygiene.in_contents(root)) == []
+
+
+def test_all_listed_chapters_are_looked_at(root, chapters):
+    """The harness finds as many chapters as the contents list, and not zero."""
+    listed = notebooks.chapter_paths(root)
+
+    assert [chapter.path for chapter in chapters] == listed
+    assert len(listed) > 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_chapters_keep_the_rule(chapters, rule):
+    """No chapter breaks it."""
+    found = [v for chapter in chapters for v in hygiene.in_chapter(chapter, [rule])]
+
+    assert lines(found) == []
+
+
+def test_manifests_are_there_used_single_and_pinned(root, chapters):
+    """Chapters and manifests fit together."""
+    assert lines(hygiene.in_manifests(root, chapters)) == []
+
+
+def test_prose_belittles_nothing(root, chapters):
+    """Chapters, the opening and the README leave such words out."""
+    pages = {c.path.name: [m.source for m in c.cells("markdown")] for c in chapters}
+    for name in ("intro.md", "README.md"):
+        pages[name] = [(root / name).read_text(encoding="utf-8")]
+
+    found = [v for n, t in pages.items() for v in hygiene.in_prose(n, "\n".join(t))]
+
+    assert lines(found) == []
+
+
+def test_the_book_build_executes_nothing(root):
+    """Execution is off, and no failure is hidden."""
+    assert lines(hygiene.in_config(root)) == []
+
+
+def test_figures_are_named_after_their_page(root, chapters):
+    """A drawing is called <chapter>-<what>.svg, and has a title for who cannot see."""
+    names = (*(chapter.name for chapter in chapters), "intro")
+    figures = sorted((root / "chapters" / "_figures").iterdir())
+
+    stray = [f.name for f in figures if not f.name.startswith(tuple(names))]
+    mute = [f.name for f in figures if "<title" not in f.read_text(encoding="utf-8")]
+
+    assert figures
+    assert (stray, mute) == ([], [])

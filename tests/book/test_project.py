@@ -1,0 +1,201 @@
+"""The files around the chapters: sizes, ties, environment and lock."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from k8slab.book import environment, hygiene
+
+
+def test_tracked_files_are_small_text_without_ties(root):
+    """No path, mirror, secret or binary of one computer is in the repository."""
+    files = hygiene.tracked(root)
+
+    found = [str(v) for path in files for v in hygiene.in_file(path, root)]
+
+    assert len(files) > 20
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("a.md", "see /home/" + "somebody/project/x", "ties"),
+        ("pip.conf", "index-url = https://" + "mirror.example/simple", "ties"),
+        ("a.sh", "export GOPROXY=https://" + "proxy.example", "ties"),
+        ("a.py", "URL = 'https://" + "user:word@host.example/'", "ties"),
+        ("a.yaml", "server: http://" + "mirror.example:8081/x", "ties"),
+        ("a.pem", "-----BEGIN EC " + "PRIVATE KEY-----", "secrets"),
+        ("chapters/_figures/a.svg", "x" * 60_001, "size"),
+        ("a.bin", "\0", "binary"),
+        ("a.txt", "x" * 400_001, "size"),
+    ],
+)
+def test_a_bad_file_is_seen(tmp_path, name, content, rule):
+    """Each kind of bad file is reported by its rule."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+    found = hygiene.in_file(path, tmp_path)
+
+    assert [v.rule for v in found] == [rule]
+
+
+def test_a_path_of_this_computer_is_seen(tmp_path):
+    """The project's own absolute path is in no file, tests included."""
+    path = tmp_path / "tests" / "a.py"
+    path.parent.mkdir()
+    path.write_text(f"ROOT = '{tmp_path}'")
+
+    assert [v.rule for v in hygiene.in_file(path, tmp_path)] == ["ties"]
+
+
+def test_addresses_of_the_lab_are_no_tie(tmp_path):
+    """The depot's own names are the same on every computer."""
+    path = tmp_path / "a.md"
+    path.write_text(
+        "https://registry.lab/v2/ and https://depot.lab/apt, localhost:8888"
+    )
+
+    assert hygiene.in_file(path, tmp_path) == []
+
+
+def test_the_environment_comes_from_the_project(root):
+    """environment.yml is what the generator writes; 'make environment' renews it."""
+    written = (root / "environment.yml").read_text(encoding="utf-8")
+
+    assert written == environment.environment(root / "pyproject.toml")
+
+
+def test_the_lock_satisfies_the_project(root):
+    """Each requirement has one pin in range; 'make lock' renews them."""
+    found = environment.drift(root / "pyproject.toml", root / "requirements.lock")
+
+    assert found == []
+
+
+def test_the_lock_holds_hashes_and_no_address(root):
+    """A lock is good on every computer, and pip can check what it fetched."""
+    lock = (root / "requirements.lock").read_text(encoding="utf-8")
+    pins = environment.pins(lock)
+
+    assert "://" not in lock
+    assert lock.count("--hash=sha256:") >= len(pins) > 50
+
+
+@pytest.mark.parametrize(
+    ("lock", "found"),
+    [
+        ("some-thing==2.1 \\\n", []),
+        ("", ["some_thing<3,>=2: 0 pins instead of one"]),
+        ("some-thing==3.1 \\\n", ["some_thing<3,>=2: pinned to 3.1"]),
+        (
+            "some-thing==2.1 \\\nsome_thing==2.2 \\\n",
+            ["some_thing<3,>=2: 2 pins instead of one"],
+        ),
+    ],
+)
+def test_a_lock_that_drifted_is_seen(tmp_path, lock, found):
+    """Missing, out of range and twice are three different drifts."""
+    pyproject, pinned = tmp_path / "pyproject.toml", tmp_path / "requirements.lock"
+    pyproject.write_text(
+        '[project]\nrequires-python = ">=3.11"\ndependencies = ["some_thing>=2,<3"]\n'
+    )
+    pinned.write_text(lock)
+
+    assert environment.drift(pyproject, pinned) == found
+
+
+def test_the_environment_follows_the_project(tmp_path):
+    """A new requirement changes the generated file; groups are in it."""
+    pyproject = tmp_path / "pyproject.toml"
+    pyproject.write_text(
+        '[project]\nrequires-python = ">=3.11"\ndependencies = ["kubernetes>=36"]\n'
+        '[dependency-groups]\ntest = ["pytest<10,>=9"]\n'
+    )
+
+    text = environment.environment(pyproject)
+
+    assert '  - "pytest>=9,<10"\n' in text
+    assert '      - "kubernetes>=36"\n' in text
+
+
+def book(folder, *, listed, there=(), manifests=None):
+    """Write the files of a small book."""
+    chapters = [{"file": f"chapters/{name}"} for name in listed]
+    contents = {"format": "jb-book", "root": "intro", "chapters": chapters}
+    (folder / "_toc.yml").write_text(json.dumps(contents))
+    for name in there:
+        path = folder / "chapters" / f"{name}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}")
+    for name, text in (manifests or {}).items():
+        path = folder / "manifests" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("listed", "there", "seen"),
+    [
+        (["a"], [], ["no file"]),
+        (["a"], ["a", "b"], ["a stray notebook"]),
+        ([], [], ["no chapter"]),
+    ],
+)
+def test_contents_that_disagree_are_seen(tmp_path, listed, there, seen):
+    """Missing, stray and none at all are each reported."""
+    book(tmp_path, listed=listed, there=there)
+
+    assert [v.seen for v in hygiene.in_contents(tmp_path)] == seen
+
+
+@pytest.mark.parametrize(
+    ("manifests", "seen"),
+    [
+        ({}, ["x/pod.yaml"]),
+        ({"x/pod.yaml": "kind: Pod\nimage: a/b:1\n"}, []),
+        ({"x/pod.yaml": "kind: Pod\n", "x/b.yaml": "kind: Pod\n"}, ["unused"]),
+        ({"x/pod.yaml": "kind: Pod\n---\nkind: Pod\n"}, ["objects"]),
+        ({"x/pod.yaml": "kind: Pod\nimage: a/b\n"}, ["a/b"]),
+        ({"x/pod.yaml": "kind: Pod\n  - image: a:5/b:latest\n"}, ["a:5/b:latest"]),
+    ],
+)
+def test_manifests_that_do_not_fit_are_seen(tmp_path, make, good, manifests, seen):
+    """Missing, unused, more than one object, and images without a pin."""
+    book(tmp_path, listed=[], manifests=manifests)
+
+    found = hygiene.in_manifests(tmp_path, [make(good)])
+
+    assert [v.seen for v in found] == seen
+
+
+def test_belittling_words_are_seen():
+    """In prose, and not in code."""
+    text = "You simply run it, e.g. twice.\n```console\njust run\n```\n"
+
+    assert [v.seen for v in hygiene.in_prose("a", text)] == ["'simply'", "'e.g.'"]
+
+
+def test_a_book_that_executes_is_seen(tmp_path):
+    """Execution, and errors allowed, are each reported."""
+    config = {"execute": {"execute_notebooks": "auto", "allow_errors": True}}
+    (tmp_path / "_config.yml").write_text(json.dumps(config))
+
+    assert len(hygiene.in_config(tmp_path)) == 2
+
+
+def test_files_that_git_ignores_are_not_looked_at(tmp_path):
+    """Tracked means: kept by git, or about to be."""
+    git = shutil.which("git")
+    subprocess.run([git, "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".gitignore").write_text("out/\n")
+    (tmp_path / "kept.txt").write_text("x")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "y.txt").write_text("y")
+
+    names = sorted(path.name for path in hygiene.tracked(tmp_path))
+
+    assert names == [".gitignore", "kept.txt"]

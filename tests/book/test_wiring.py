@@ -1,0 +1,264 @@
+"""The chapters' runner, on throw-away notebooks and a lab that is only pretended."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat.v4 as v4
+import pytest
+
+CONFTEST = """
+from pathlib import Path
+from k8slab import errors
+from k8slab.book.wiring import ChapterRun
+
+HERE = Path(__file__).parent
+
+class FakeDoor:
+    def note(self, word):
+        with (HERE / "log.txt").open("a") as log:
+            log.write(word + "\\n")
+    def find(self, name):
+        return {there!r}
+    def up(self, name):
+        self.note("up " + name)
+        {up}
+    def down(self, name):
+        self.note("down " + name)
+        {down}
+    def snapshot(self, name):
+        world = HERE / "chapters" / "world.txt"
+        return world.read_text().splitlines() if world.exists() else []
+    def difference(self, before, after):
+        return [f"more: {{line}}" for line in after if line not in before]
+
+def pytest_configure(config):
+    run = ChapterRun(HERE, lab="pretend", door=FakeDoor(), required={required!r})
+    config.pluginmanager.register(run, "chapters")
+"""
+
+
+def notebook(*cells, needs=("cluster",), timeout=60):
+    """Return a notebook of (id, source, tags) code cells."""
+    made = []
+    for cell_id, source, *tags in cells:
+        cell = v4.new_code_cell(source, id=cell_id, metadata={"tags": tags})
+        made.append(cell)
+    lab = {"needs": list(needs), "minutes": 1, "timeout": timeout}
+    return v4.new_notebook(cells=made, metadata={"lab": lab})
+
+
+class Project:
+    """A book in a folder of its own, and what a run over it said."""
+
+    def __init__(self, folder, notebooks, *, toc=None, args=("chapters",), **fake):
+        self.folder = folder
+        chapters = folder / "chapters"
+        chapters.mkdir()
+        for name, content in notebooks.items():
+            path = chapters / f"{name}.ipynb"
+            path.write_text(json.dumps(content), encoding="utf-8")
+        listed = [{"file": f"chapters/{name}"} for name in toc or notebooks]
+        contents = {"format": "jb-book", "root": "intro", "chapters": listed}
+        (folder / "_toc.yml").write_text(json.dumps(contents), encoding="utf-8")
+        facts = {"there": None, "up": "", "down": "", "required": False} | fake
+        (folder / "conftest.py").write_text(CONFTEST.format(**facts), encoding="utf-8")
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval-lax",
+            "-p",
+            "no:cacheprovider",
+        ]
+        command += ["--nbval-current-env", "--rootdir=.", "-c", os.devnull, "-rA"]
+        done = subprocess.run(
+            [*command, "--junitxml=junit.xml", *args],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.code, self.text = done.returncode, done.stdout + done.stderr
+
+    def outcomes(self):
+        """Return each cell's outcomes, in the order they ran."""
+        found = {}
+        for case in ElementTree.parse(self.folder / "junit.xml").iter("testcase"):  # noqa: S314
+            chapter = Path(case.get("classname").replace(".", "/")).parts[1]
+            words = [child.tag for child in case if child.tag != "system-out"]
+            found[f"{chapter}:{case.get('name')}"] = words or ["passed"]
+        return found
+
+    def log(self):
+        """Return what the pretended lab was asked to do."""
+        log = self.folder / "log.txt"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """One run over chapters that each go another way."""
+    append = "open('world.txt', 'a').write('{}\\n')"
+    return Project(
+        tmp_path_factory.mktemp("book"),
+        {
+            "alpha": notebook(
+                ("fine", "1"),
+                ("wrong", "1/0"),
+                ("later", append.format("later ran")),
+                ("tidy", "open('tidied.txt', 'w').write('yes')", "lab-cleanup"),
+            ),
+            "leaky": notebook(("leave", append.format("configmap/left"))),
+            "needy": notebook(("never", "1"), needs=["telescope"]),
+            "slow": notebook(
+                ("hang", "import time\ntime.sleep(60)"),
+                ("behind", "1"),
+                ("tidy", "open('tidied-slow.txt', 'w').write('yes')", "lab-cleanup"),
+                timeout=2,
+            ),
+            "zero": notebook(("fine", "import os; open('lab.txt', 'w')")),
+        },
+        toc=["zero", "alpha", "leaky", "needy", "slow"],
+    )
+
+
+def test_chapters_run_in_the_order_of_the_contents(project):
+    """The order of _toc.yml decides, not the alphabet."""
+    ran = [name.split(":")[0] for name in project.outcomes()]
+
+    assert list(dict.fromkeys(ran)) == ["zero", "alpha", "leaky", "needy", "slow"]
+
+
+def test_items_are_named_after_their_cells(project):
+    """A report names the cell by its id."""
+    assert "FAILED chapters/alpha.ipynb::wrong" in project.text
+
+
+def test_cells_behind_a_failed_one_are_skipped(project):
+    """The rest of the notebook does not act on a state nobody planned."""
+    outcomes = project.outcomes()
+
+    assert outcomes["alpha:wrong"] == ["failure"]
+    assert outcomes["alpha:later"] == ["skipped"]
+
+
+def test_clean_up_runs_behind_a_failed_cell(project):
+    """Clean-up cells are the exception."""
+    assert project.outcomes()["alpha:tidy"] == ["passed"]
+    assert (project.folder / "chapters" / "tidied.txt").exists()
+
+
+def test_what_a_chapter_leaves_fails_the_run(project):
+    """The report names the difference."""
+    assert "error" in project.outcomes()["leaky:leave"]
+    assert "more: configmap/left" in project.text
+
+
+def test_an_unmet_need_is_a_skip_with_a_reason(project):
+    """A skip is counted, and says what is missing."""
+    assert project.outcomes()["needy:never"] == ["skipped"]
+    assert "needy needs telescope, which no lab offers" in project.text
+
+
+def test_a_chapter_ends_at_its_limit(project):
+    """The limit of 2 s ends a cell of 60 s; its clean-up passes and is not xfail."""
+    outcomes = project.outcomes()
+
+    assert outcomes["slow:hang"] == ["failure"]
+    assert outcomes["slow:behind"] == ["skipped"]
+    assert outcomes["slow:tidy"] == ["passed"]
+    assert "Timeout of 2 seconds" in project.text or "Timeout of 1." in project.text
+
+
+def test_the_lab_is_made_once_and_taken_down_once(project):
+    """The session that brings a lab up takes it down."""
+    assert project.log() == ["up pretend", "down pretend"]
+
+
+def test_the_summary_has_each_chapter_with_its_time(project):
+    """Durations and counts are at the end."""
+    assert "alpha: 2 passed, 1 failed, 1 skipped" in project.text
+    assert "the lab 'pretend' was brought up" in project.text
+
+
+def test_failures_give_an_exit_code(project):
+    """Taking the lab down hides nothing."""
+    assert project.code == 1
+
+
+ONE = {"one": notebook(("fine", "1"))}
+TWO = {"one": notebook(("fine", "1"), ("tidy", "1", "lab-cleanup"))}
+
+
+def test_a_lab_that_was_there_stays(tmp_path):
+    """A lab that was there is made whole, and is not the session's to remove."""
+    done = Project(tmp_path, ONE, there="a lab")
+
+    assert done.log() == ["up pretend"]
+    assert done.code == 0
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        "raise errors.HostProblem('no engine here')",
+        "raise errors.PhaseFailed('doctor', errors.HostProblem('no engine here'))",
+    ],
+)
+def test_a_host_without_a_lab_skips(tmp_path, up):
+    """An impossible lab is a skip with the host's reason, in whatever phase."""
+    done = Project(tmp_path, ONE, up=up)
+
+    assert done.outcomes() == {"one:fine": ["skipped"]}
+    assert "one needs a lab: " in done.text
+    assert "no engine here" in done.text
+
+
+def test_a_required_lab_that_is_missing_fails(tmp_path):
+    """With K8SLAB_REQUIRED=1 the same skip is a failure, reported once a chapter."""
+    problem = "raise errors.HostProblem('no engine here')"
+    done = Project(tmp_path, TWO, up=problem, required=True)
+
+    assert done.outcomes() == {"one:fine": ["error"], "one:tidy": ["skipped"]}
+    assert done.code == 1
+
+
+def test_a_lab_that_fails_to_come_up_is_never_a_skip(tmp_path):
+    """Only a host or a bundle that cannot carry a lab is an unmet need."""
+    done = Project(
+        tmp_path, TWO, up="raise errors.NotReady('x', wanted='a', seen='b', waited_s=1)"
+    )
+
+    assert done.outcomes() == {"one:fine": ["error"], "one:tidy": ["skipped"]}
+    assert done.log() == ["up pretend"]
+
+
+def test_a_lab_that_stays_behind_fails_the_run(tmp_path):
+    """All cells passed, and still the run is not green."""
+    done = Project(tmp_path, ONE, down="raise errors.LabError('stuck')")
+
+    assert done.outcomes() == {"one:fine": ["passed"]}
+    assert done.code == 1
+    assert "the lab 'pretend' was not taken down: stuck" in done.text
+
+
+def test_no_chapter_is_a_failure(tmp_path):
+    """Asking for chapters and finding none is not green, beside other tests too."""
+    (tmp_path / "test_other.py").write_text("def test_other(): pass\n")
+    done = Project(tmp_path, {}, args=("chapters", "test_other.py"))
+
+    assert done.code == 4
+    assert "no chapter was found" in done.text
+
+
+def test_an_unreadable_chapter_is_a_failure(tmp_path):
+    """A broken file is reported as itself."""
+    done = Project(tmp_path, {"one": "not a notebook"})
+
+    assert done.code != 0
+    assert "one.ipynb" in done.text

@@ -1,0 +1,40 @@
+"""Real labs that the tests of this folder share, and proof that nothing is left."""
+
+from collections.abc import Callable, Iterator
+
+import labs
+import pytest
+from k8slab import lab
+from k8slab.errors import BundleError
+from labs import Home, Lab, own_home
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Home]:
+    """Return a folder of labs; at the end nothing of them is on this computer."""
+    try:
+        lab.bundle()
+    except BundleError as error:
+        give_up = pytest.fail if lab.Surroundings.read().required else pytest.skip
+        give_up(f"no lab without the bundle: {error}")
+    with own_home() as made:
+        yield made
+        print()
+        for name, seconds in made.times.items():
+            print(f"{name}: {', '.join(f'{each:.1f}' for each in seconds)} s")
+
+
+@pytest.fixture(scope="session")
+def main(home: Home) -> Lab:
+    """Return a lab of three machines; a test that hurts it heals it again."""
+    return home.up("main", measure="up")
+
+
+@pytest.fixture
+def allowance(
+    record_property: Callable[[str, object], None],
+) -> Iterator[labs.Allowance]:
+    """Return how much longer than on an idle computer a command may take now."""
+    found = labs.Allowance()
+    yield found
+    record_property("allowance", round(found.factor, 2))

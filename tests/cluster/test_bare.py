@@ -1,0 +1,113 @@
+"""Bare machines become nodes by way of the depot, and by the same steps."""
+
+import pytest
+from k8slab import lab
+from k8slab.install import bring_up
+from k8slab.install.site import Site
+from k8slab.install.trust import CA_FILE
+from k8slab.progress import Ledger
+
+PACKAGES = ("containerd", "kubelet", "kubeadm", "kubectl", "kubernetes-cni")
+
+
+@pytest.fixture(scope="module")
+def bare(home):
+    """Return a lab made from bare machines, one worker beside the master."""
+    made = home.up("bare", "--image", "bare", "--nodes", "1", measure="up --image bare")
+    yield made
+    made.run("down")
+
+
+def phases(made, name):
+    """Return the outcomes of a phase, by machine."""
+    found = made.ledger["phases"]
+    return {p["where"]: p["outcome"] for p in found if p["name"] == name}
+
+
+def test_packages_are_really_installed(bare, main):
+    """On bare machines they are; on ready ones they are found."""
+    both = {"master": "changed", "node1": "changed"}
+
+    assert phases(bare, "Kubernetes packages") == both
+    assert phases(bare, "container runtime") == both
+    assert set(phases(main, "Kubernetes packages").values()) == {"unchanged"}
+
+
+@pytest.mark.parametrize("machine", ["master", "node1"])
+def test_packages_come_from_the_depot_alone(bare, machine):
+    """Each is at the lab's version, and apt knows no other place for it."""
+    version = bare.settings.kubernetes
+    with bare.shell(machine) as shell:
+        policy = shell.run(["apt-cache", "policy", *PACKAGES]).stdout
+        log = shell.run(["cat", "/var/log/apt/history.log"]).stdout
+    places = {line.split()[1] for line in policy.splitlines() if "http" in line}
+
+    assert places == {"https://depot.lab/apt"}
+    assert policy.count("Installed: (none)") == 0
+    assert f"Installed: {version}" in policy
+    assert "kubeadm" in log
+
+
+def test_packages_are_refused_without_the_key(bare):
+    """The repository is signed, and apt insists on it."""
+    source = "deb [signed-by=/root/empty.gpg] https://depot.lab/apt lab main"
+    options = "-o Dir::Etc::sourceparts=- -o Dir::State::lists=/root/lists"
+    with bare.shell("node1") as shell:
+        said = shell.script(
+            f"cd /root; mkdir lists; : > empty.gpg; echo '{source}' > empty.list\n"
+            f"apt-get update {options} -o Dir::Etc::sourcelist=/root/empty.list 2>&1",
+            check=False,
+        )
+        shell.script("cd /root; rm -r lists empty.gpg empty.list")
+
+    assert not said.ok
+    assert "not signed" in said.stdout
+
+
+@pytest.mark.parametrize("machine", ["master", "node1"])
+def test_the_steps_again_change_nothing(bare, machine):
+    """Each step finds out for itself that it is done."""
+    bundle = lab.bundle()
+    site = Site(
+        plan=bare.plan,
+        machines=bare.settings.machines,
+        versions=bundle.versions,
+        ca=bare.folder.ca.read_text(),
+        apt_key=(bundle.path("apt") / "key.gpg").read_bytes(),
+    )
+    node = next(m for m in site.nodes if m.name == machine)
+    ledger = Ledger()
+    with bare.shell(machine) as shell:
+        bring_up.prepare(site, node, shell, ledger)
+
+    assert {p.name: p.outcome for p in ledger.phases} == {
+        name: "unchanged" for name, _ in bring_up.NODE_STEPS
+    }
+
+
+def test_an_image_is_pulled_over_tls(bare):
+    """From registry.lab, whose certificate the lab's own authority signed."""
+    image = f"registry.lab/mariadb:{lab.bundle().versions.mariadb}"
+    pull = ["ctr", "-n", "k8s.io", "images", "pull", "--hosts-dir"]
+    with bare.shell("node1") as shell:
+        before = shell.run(["ctr", "-n", "k8s.io", "images", "ls", "-q"]).stdout
+        shell.run([*pull, "/etc/containerd/certs.d", image], timeout=120)
+        after = shell.run(["ctr", "-n", "k8s.io", "images", "ls", "-q"]).stdout
+
+    assert image not in before
+    assert image in after
+
+
+def test_an_unknown_authority_is_refused(bare):
+    """A machine trusts the depot by the lab's CA, for its two names, and not else."""
+    ask = ["curl", "--silent", "--max-time", "5", "--output", "/dev/null"]
+    image = f"registry.lab/echo:{lab.bundle().versions.echo}"
+    with bare.shell("node1") as shell:
+        known = shell.run([*ask, "--cacert", CA_FILE, "https://registry.lab/v2/"])
+        unknown = shell.run([*ask, "https://registry.lab/v2/"], check=False)
+        pull = shell.run(["ctr", "images", "pull", image], check=False)
+
+    assert known.ok
+    assert unknown.returncode == 60
+    assert not pull.ok
+    assert "x509" in pull.stderr + pull.stdout

@@ -1,0 +1,184 @@
+"""What 'up' makes, and what it must not leave behind."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from k8slab import wait
+from k8slab.book import secrets
+from k8slab.cluster import snapshot
+from k8slab.machines.machine import AddressPlan
+from labs import podman
+
+GIB = 1024**3
+NAME = "kubernetes.default.svc.cluster.local"
+
+
+def asking(node):
+    """Return a Pod that ends well when CoreDNS has told it an address."""
+    ask = {
+        "name": "ask",
+        "image": "registry.lab/echo:1",
+        "command": ["echo-client", "resolve", NAME, "30"],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"ask-{node}"},
+        "spec": {"nodeName": node, "restartPolicy": "Never", "containers": [ask]},
+    }
+
+
+def test_every_machine_is_a_node_that_is_ready(main):
+    """Three machines by default, under their own names."""
+    with main.cluster() as cluster:
+        nodes = {node.name: node.ready for node in cluster.nodes()}
+
+    assert nodes == {"master": True, "node1": True, "node2": True}
+
+
+def test_names_resolve_in_a_pod_on_every_worker(main):
+    """CoreDNS answers; the Pod ends well only when it does."""
+    with main.cluster() as cluster:
+        ns = cluster.scratch("names")
+        for node in ("node1", "node2"):
+            path = f"/api/v1/namespaces/{ns.name}/pods"
+            cluster.connection.send("POST", path, body=asking(node))
+        phases = {
+            node: wait.pod(ns, f"ask-{node}", phase="Succeeded").node
+            for node in ("node1", "node2")
+        }
+        ns.remove()
+
+    assert phases == {"node1": "node1", "node2": "node2"}
+
+
+def test_the_ledger_is_json_and_adds_up(main):
+    """Each phase has a name, a place, a time and an outcome."""
+    ledger = main.ledger
+    ends = [phase["started_s"] + phase["seconds"] for phase in ledger["phases"]]
+
+    assert ledger["total_s"] == pytest.approx(max(ends), abs=0.01)
+    assert {phase["outcome"] for phase in ledger["phases"]} == {"changed", "unchanged"}
+    assert {"kubeadm init", "kubeadm join"} <= {p["name"] for p in ledger["phases"]}
+
+
+def test_a_second_up_is_quick_and_changes_nothing(main, allowance):
+    """Less than 2 s; the cluster and the machines are the same before and after."""
+    with main.cluster() as cluster:
+        before = snapshot.take(cluster)
+        said = main.run("up", "--timings", "json", measure="up again")
+        after = snapshot.take(cluster)
+    outcomes = {phase["outcome"] for phase in json.loads(said.stdout)["phases"]}
+
+    assert said.returncode == 0
+    assert outcomes == {"unchanged"}
+    assert snapshot.difference(before, after) == []
+    assert "nothing was changed" in said.stderr
+    assert said.seconds < allowance.seconds(2)
+
+
+def test_status_shows_each_machine(main):
+    """Name, state, network and version."""
+    said = main.run("status")
+
+    assert said.returncode == 0
+    for word in ("master", "node1", "node2", "depot", str(main.plan.network)):
+        assert word in said.stdout
+    assert said.stdout.count("running") == 4
+
+
+def test_ssh_runs_a_command_and_passes_its_exit_code_on(main):
+    """The real ssh, with the lab's own key and known hosts."""
+    said = main.run("ssh", "node1", "--", "hostname; exit 3")
+
+    assert said.stdout.strip() == "node1"
+    assert said.returncode == 3
+
+
+def test_kubectl_passes_its_exit_code_on(main):
+    """The kubectl of the bundle, on this lab."""
+    good = main.kubectl("get", "nodes", "-o", "name")
+    bad = main.kubectl("get", "pod", "nobody")
+
+    assert good.stdout.split() == ["node/master", "node/node1", "node/node2"]
+    assert (bad.returncode, "NotFound" in bad.stderr) == (1, True)
+
+
+def test_no_bootstrap_token_is_left_in_the_cluster(main):
+    """The token that the workers showed is deleted, and signs nothing any more."""
+    with main.cluster() as cluster:
+        kinds = [each["type"] for each in cluster.find("Secret")]
+        info = cluster.get("ConfigMap", "cluster-info", namespace="kube-public")
+
+    assert "bootstrap.kubernetes.io/token" not in kinds
+    assert [key for key in info["data"] if key.startswith("jws-")] == []
+
+
+@pytest.mark.parametrize("machine", ["master", "node1", "node2", "depot"])
+def test_no_token_is_left_on_a_machine(main, machine):
+    """In no file that is text, nor in the journal."""
+    # An Event about the machine is called master.17fd0a9c1b2e3d4f.
+    shape = r"(?!master\.)" + secrets.KINDS["bootstrap token"].pattern
+    places = "/etc /root /home /tmp /run /var/lib/kubelet /var/log /usr/local"
+    search = f"grep -rIlP '{shape}' {places} 2>/dev/null || true"
+    with main.shell(machine) as shell:
+        shell.script("echo abcdef.0123456789abcdef > /root/canary")
+        planted = shell.script(search).stdout.split()
+        shell.run(["rm", "/root/canary"])
+        found = shell.script(search).stdout.split()
+        journal = shell.run(["journalctl", "--no-pager", "--output=cat"]).stdout
+
+    assert planted == ["/root/canary"]
+    assert found == []
+    assert re.findall(shape, journal) == []
+
+
+def test_the_state_folder_holds_no_token_and_its_keys_are_private(main):
+    """Keys are where they belong, readable by their owner only."""
+    own = [p for p in main.folder.root.iterdir() if p.is_file()]
+    own += main.folder.root.glob("machines/*/ssh_host_*")
+    own += [p for p in main.folder.root.glob("client/**/*") if p.is_file()]
+    kinds = {
+        str(p.relative_to(main.folder.root)): {
+            leak.kind for leak in secrets.leaks(p.read_text(errors="replace"))
+        }
+        for p in own
+    }
+    keys = {name for name, found in kinds.items() if "private key" in found}
+
+    assert "bootstrap token" not in set().union(*kinds.values())
+    assert {"id_ed25519", "machines/node1/ssh_host_ed25519_key"} <= keys
+    assert not [k for k in keys if main.folder.root.joinpath(k).stat().st_mode & 0o077]
+    assert main.folder.root.stat().st_mode & 0o077 == 0
+
+
+def test_an_idle_lab_needs_little_memory(main, record_property):
+    """At most 2.5 GiB, page cache included."""
+    used = sum(memory(main.container(machine)) for machine in main.states())
+    record_property("memory_gib", round(used / GIB, 2))
+
+    assert 0.2 * GIB < used <= 2.5 * GIB
+
+
+def memory(container):
+    """Return what a container's control group holds, in bytes."""
+    pid = podman("inspect", "--format={{.State.Pid}}", container).strip()
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        path = path.removesuffix("/init.scope")
+        if controllers == "memory":
+            base = Path("/sys/fs/cgroup/memory")
+            return int((base / path.lstrip("/") / "memory.usage_in_bytes").read_text())
+        if not controllers and Path("/sys/fs/cgroup/cgroup.controllers").exists():
+            base = Path("/sys/fs/cgroup") / path.lstrip("/")
+            return int((base / "memory.current").read_text())
+    raise AssertionError("no control group counts memory")
+
+
+def test_labs_never_share_an_address(main):
+    """The ranges of two slots do not meet."""
+    other = AddressPlan((main.plan.slot + 1) % 8)
+
+    assert not [a for a in main.plan.ranges for b in other.ranges if a.overlaps(b)]

@@ -1,0 +1,102 @@
+"""Ctrl-C and failures in the middle of 'up': nothing of the lab is left."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from labs import K8SLAB, ROOT, engine_states, left, podman
+
+DRIVER = [sys.executable, str(ROOT / "tests" / "interrupted.py")]
+# One of the computer's, one of a machine's, one of the cluster's; soak has them all.
+SAMPLE = ("keys", "create and boot", "kubeadm join")
+
+
+@pytest.mark.parametrize("phase", SAMPLE)
+def test_ctrl_c_leaves_nothing(home, phase):
+    """Wherever it comes, also a second time while things are being removed."""
+    made = home.lab("stopped")
+    again = "remove the machines and their network"
+
+    said = home.run(
+        phase, again, "--", "up", "--name", made.name, "--nodes", "1", driver=DRIVER
+    )
+
+    assert said.returncode == 130, said.text
+    assert "interrupted" in said.stderr
+    assert "Traceback" not in said.stderr
+    assert not made.folder.root.exists()
+    assert engine_states(made.name) == {}
+    assert f"k8slab-{made.name}" not in podman("network", "ls", "--format={{.Name}}")
+
+
+def test_ctrl_c_in_the_terminal_leaves_nothing(home):
+    """The real command, and the signal that a terminal sends it."""
+    made = home.lab("pressed")
+    process = subprocess.Popen(
+        [str(K8SLAB), "up", "--name", made.name, "--nodes", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "master: create and boot" in line:
+            process.send_signal(signal.SIGINT)
+    process.stderr.close()
+    code = process.wait(60)
+
+    assert (code, lines[-1]) == (130, "k8slab: interrupted\n")
+    assert not made.folder.root.exists()
+    assert engine_states(made.name) == {}
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """Return a PATH on which podman cannot make the machine node1."""
+    fake = tmp_path / "podman"
+    fake.write_text(
+        '#!/bin/sh\ncase "$*" in *"run --detach"*node1*)\n'
+        "  echo 'no more machines today' >&2; exit 125;; esac\n"
+        'exec /usr/bin/podman "$@"\n'
+    )
+    fake.chmod(0o755)
+    return {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+def test_a_failed_up_names_its_phase_and_leaves_nothing(home, broken):
+    """The last lines that matter are shown."""
+    made = home.lab("failed")
+
+    said = home.run("up", "--name", made.name, "--nodes", "1", env=broken)
+
+    assert said.returncode == 8
+    assert "phase 'create and boot (node1)' failed" in said.stderr
+    assert "no more machines today" in said.stderr
+    assert not made.folder.root.exists()
+    assert engine_states(made.name) == {}
+
+
+def test_keep_leaves_it_and_up_says_how_to_begin_anew(home, broken):
+    """What was made can be looked at; then 'down' removes it."""
+    made = home.lab("kept")
+
+    failed = home.run("up", "--name", made.name, "--nodes", "1", "--keep", env=broken)
+    kept = engine_states(made.name)
+    again = made.run("up")
+    gone = made.run("down")
+
+    assert failed.returncode == 8
+    assert "master" in kept
+    assert again.returncode == 1
+    assert f"k8slab reset --name {made.name}" in again.stderr
+    assert gone.returncode == 0
+    assert engine_states(made.name) == {}
+
+
+def test_no_trace_of_all_that_is_left(home):
+    """Beside the labs that are up, of which there are folders."""
+    known = {home.lab(name.removeprefix(home.prefix)).plan.slot for name in home.labs()}
+    found = [line for line in left(home, timeout=2) if "K8SLAB-" in line]
+
+    assert {int(line.partition("K8SLAB-")[2][0]) for line in found} <= known

@@ -1,0 +1,153 @@
+"""A lab survives a stop, a crash of its machines and a restart of this computer."""
+
+import subprocess
+
+import pytest
+from k8slab import lab, probe, wait
+from k8slab.cluster.namespace import Namespace
+from k8slab.errors import LabMissing
+from labs import podman, route
+
+KEPT = "what was written before"
+
+
+@pytest.fixture(scope="module")
+def work(main):
+    """Put work on the lab: three echo Pods, a file on a machine's disk, an object."""
+    with main.cluster() as cluster:
+        ns = cluster.scratch("restart")
+        for body in (controller("echo", 3), controller("keeper", 1, "/data/t-kept")):
+            path = f"/api/v1/namespaces/{ns.name}/replicationcontrollers"
+            cluster.connection.send("POST", path, body=body)
+        wait.pods(ns, "app=echo", ready=3)
+        (keeper,) = wait.pods(ns, "app=keeper", ready=1)
+        write = f"echo '{KEPT}' > /kept/file"
+        cluster.kubectl(["exec", keeper.name, "--", "sh", "-c", write])
+        cluster.kubectl(["create", "configmap", "kept", f"--from-literal=key={KEPT}"])
+    yield main
+    assert main.run("up").returncode == 0  # other tests need it, whatever happened
+    with main.cluster() as cluster:
+        cluster.scratch("restart").remove()
+        cluster.on("node1").run(["rm", "-rf", "/data/t-kept"])
+
+
+def controller(name, replicas, folder=""):
+    """Return a ReplicationController of echo Pods, with a host's folder or without."""
+    echo = {
+        "name": "echo",
+        "image": "registry.lab/echo:1",
+        "readinessProbe": {"tcpSocket": {"port": 12345}, "periodSeconds": 1},
+        "securityContext": {"runAsUser": 0},
+    }
+    spec = {"containers": [echo], "terminationGracePeriodSeconds": 1}
+    if folder:
+        echo["volumeMounts"] = [{"name": "kept", "mountPath": "/kept"}]
+        where = {"path": folder, "type": "DirectoryOrCreate"}
+        spec |= {
+            "nodeName": "node1",
+            "volumes": [{"name": "kept", "hostPath": where}],
+        }
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    return {
+        "apiVersion": "v1",
+        "kind": "ReplicationController",
+        "metadata": {"name": name},
+        "spec": {"replicas": replicas, "selector": labels, "template": template},
+    }
+
+
+def assert_whole(work):
+    """Nodes, Pods on both workers, names, objects and files are there and answer."""
+    with work.cluster() as cluster:
+        wait.nodes(cluster, ready=3, timeout=30)
+        cluster.namespace = "restart"
+        ns = namespace(cluster)
+        pods = wait.pods(ns, "app=echo", ready=3, timeout=60)
+        answers = {probe.echo(p.ip, 12345, from_="master").pod for p in pods}
+        assert answers == {p.name for p in pods}
+        assert {p.node for p in pods} == {"node1", "node2"}
+        assert probe.dns("kubernetes.default", from_=pods[0]).addresses
+        assert ns.get("ConfigMap", "kept")["data"]["key"] == KEPT
+        (keeper,) = wait.pods(ns, "app=keeper", ready=1, timeout=60)
+        read = ["exec", keeper.name, "--", "cat", "/kept/file"]
+        assert cluster.kubectl(read).stdout.strip() == KEPT
+    assert set(work.states().values()) == {"running"}
+    assert route(work.plan.network[11]).startswith("podman")
+    assert {route(work.plan.pods[257]), route(work.plan.services[1])} == {"refused"}
+    with work.shell("node1") as shell:
+        assert route(work.plan.pods[2 * 256 + 0], shell) in ("refused", "cni0")
+
+
+def namespace(cluster):
+    """Return the namespace of the work, as it is."""
+    return Namespace(cluster, "restart")
+
+
+def test_a_stopped_lab_says_so_and_sends_nothing(work, allowance):
+    """Then 'start' makes everything work again within 15 s, data included."""
+    stopped = work.run("stop", measure="stop")
+    states = set(work.states().values())
+    way = route(work.plan.network[11])
+    asked = work.kubectl("get", "nodes")
+    with pytest.raises(LabMissing) as caught:
+        lab.connect(work.name)
+    started = work.run("start", measure="start")
+
+    assert (stopped.returncode, started.returncode) == (0, 0), started.text
+    assert states == {"exited"}
+    assert way == "refused" or way.startswith("podman")
+    assert asked.returncode == 5
+    assert "k8slab up" in caught.value.next
+    assert_whole(work)
+    assert stopped.seconds + started.seconds < allowance.seconds(15)
+
+
+def test_killed_machines_come_back(work):
+    """As after a power cut of the machines alone."""
+    podman("kill", *(work.container(m) for m in work.states()))
+    assert set(work.states().values()) == {"exited"}
+
+    said = work.run("up", measure="up after a kill")
+
+    assert said.returncode == 0, said.text
+    assert_whole(work)
+
+
+def test_one_killed_machine_comes_back(work):
+    """The others run on."""
+    podman("kill", work.container("node2"))
+
+    said = work.run("up", measure="up after one kill")
+
+    assert said.returncode == 0, said.text
+    assert_whole(work)
+
+
+def test_a_restart_of_this_computer_is_repaired(work):
+    """Machines ended; the bridge, the filters and the routes are gone."""
+    bridge = route(work.plan.network[11])
+    podman("kill", *(work.container(m) for m in work.states()))
+    forget(work.plan, bridge)
+
+    said = work.run("up", measure="up after a restart")
+
+    assert said.returncode == 0, said.text
+    assert_whole(work)
+
+
+def forget(plan, bridge):
+    """Remove what a restart of this computer would."""
+    chain = f"K8SLAB-{plan.slot}"
+    commands = []
+    for table, hook in (("filter", "FORWARD"), ("nat", "POSTROUTING")):
+        base = ["iptables", "--wait", "-t", table]
+        commands += [[*base, "-D", hook, "-j", chain], [*base, "-F", chain]]
+        commands += [[*base, "-X", chain]]
+    for network in plan.ranges:
+        commands.append(["ip", "route", "delete", "unreachable", str(network)])
+    # The engine may be taking the bridge away itself, as the last machine has ended.
+    delete = ["ip", "link", "delete", bridge]
+    subprocess.run(delete, capture_output=True, check=False)
+    for command in commands:
+        subprocess.run(command, capture_output=True, check=True)

@@ -1,0 +1,222 @@
+"""Two labs side by side, and what is done to one of them."""
+
+import json
+import threading
+
+import pytest
+from k8slab import lab, probe, wait
+from k8slab.cluster import snapshot
+from k8slab.errors import HostKeyMismatch, LabError, WrongCluster
+from k8slab.machines.ssh import generate_key, known_hosts_line
+from labs import Home, Lab, podman, route
+
+
+@pytest.fixture(scope="module")
+def side(home):
+    """Return a second lab, as large as the first."""
+    return home.up("side", measure="up beside another")
+
+
+class Witness:
+    """Ask one lab's API server and a machine of it again and again.
+
+    Attributes:
+        answers: How many times both answered.
+        failures: What went wrong.
+    """
+
+    def __init__(self, watched: Lab) -> None:
+        self.answers = 0
+        self.failures: list[str] = []
+        self._watched = watched
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> "Witness":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join(60)
+
+    def _ask(self) -> None:
+        with self._watched.cluster() as cluster:
+            while not self._end.wait(0.2):
+                try:
+                    cluster.version()
+                    cluster.on("node1").run(["true"], timeout=10)
+                    self.answers += 1
+                except LabError as error:
+                    self.failures.append(str(error))
+
+
+def health(watched: Lab):
+    """Return what changes when a lab is disturbed: restarts and conditions."""
+    with watched.cluster() as cluster:
+        pods = {p.name: p.restarts for p in cluster.pods() if not p.finished}
+        since = {
+            (node["metadata"]["name"], each["type"]): each["lastTransitionTime"]
+            for node in cluster.find("Node")
+            for each in node["status"]["conditions"]
+        }
+    return pods, since
+
+
+def test_two_labs_share_no_address_and_no_way(main, side):
+    """A machine of one has no route to the other, its Pods or its Services."""
+    both = [(main, side), (side, main)]
+    ways = set()
+    for here, there in both:
+        with here.shell("master") as shell:
+            for network in there.plan.ranges:
+                ways.add(route(network[11], shell))
+
+    assert main.plan.slot != side.plan.slot
+    assert ways == {"refused"}
+
+
+def test_a_machine_stopped_and_started_in_one_is_unnoticed_in_the_other(main, side):
+    """The other's API server and machines answer all the time; nothing restarts."""
+    before = health(main)
+    with Witness(main) as witness:
+        podman("stop", "--time=20", side.container("node1"))
+        stopped = side.states()["node1"]
+        said = side.run("up", measure="up after one stop")
+    after = health(main)
+
+    assert stopped == "exited"
+    assert said.returncode == 0, said.text
+    assert witness.failures == []
+    assert witness.answers > 5
+    assert after == before
+
+
+def test_a_lab_of_another_home_is_refused_and_not_harmed(home, side, tmp_path):
+    """The same name elsewhere: nothing of the lab that is there is touched."""
+    before = health(side)
+    other = Home(tmp_path)
+
+    said = other.run("up", "--name", side.name)
+
+    assert said.returncode == 2
+    assert "another K8SLAB_HOME" in said.stderr
+    assert health(side) == before
+    assert other.labs() == []
+    home.said += other.said
+
+
+def test_a_wrong_host_key_is_refused(side):
+    """ssh, the API and 'up' all refuse a machine whose key is not the pinned one."""
+    file = side.folder.known_hosts
+    good = file.read_text()
+    address = str(side.settings.nodes[1].address)
+    kept = [line for line in good.splitlines(True) if not line.startswith(address)]
+    _, public = generate_key()
+    try:
+        file.write_text("".join(kept) + known_hosts_line(address, public))
+        typed = side.run("ssh", "node1", "--", "true")
+        with (
+            side.cluster() as cluster,
+            pytest.raises(HostKeyMismatch, match="node1") as caught,
+        ):
+            cluster.on("node1").run(["true"])
+    finally:
+        file.write_text(good)
+    again = side.run("ssh", "node1", "--", "true")
+
+    assert (typed.returncode, again.returncode) == (255, 0)
+    assert caught.value.exit_code == 7
+    assert good != "".join(kept)
+
+
+def test_a_kubeconfig_of_another_lab_is_refused(main, side):
+    """Nothing is asked of the other lab, and nothing changes there."""
+    own = main.folder.kubeconfig
+    good = own.read_text()
+    with side.cluster() as cluster:
+        before = snapshot.take(cluster)
+        try:
+            own.write_text(side.folder.kubeconfig.read_text())
+            typed = main.kubectl("delete", "namespace", "kube-public")
+            with pytest.raises(WrongCluster, match="fingerprint"):
+                lab.connect(main.name)
+        finally:
+            own.write_text(good)
+        after = snapshot.take(cluster)
+
+    assert typed.returncode == 2
+    assert snapshot.difference(before, after) == []
+
+
+def test_a_cluster_with_another_identity_is_refused_by_reading_alone(main, side):
+    """Even where address and CA are believed, the UID of kube-system is compared."""
+    saved = {
+        f: f.read_text() for f in (main.folder.kubeconfig, main.folder.fingerprint)
+    }
+    uid = "kube_system_uid"
+    foreign = side.folder.fingerprint.read_text().replace(
+        _field(side, uid), _field(main, uid)
+    )
+    with side.cluster() as cluster:
+        before = snapshot.take(cluster)
+        try:
+            main.folder.kubeconfig.write_text(side.folder.kubeconfig.read_text())
+            main.folder.fingerprint.write_text(foreign)
+            typed = main.kubectl("delete", "namespace", "kube-public")
+            with pytest.raises(WrongCluster, match="UID of kube-system"):
+                lab.connect(main.name)
+        finally:
+            for file, text in saved.items():
+                file.write_text(text)
+        after = snapshot.take(cluster)
+
+    assert typed.returncode == 2
+    assert snapshot.difference(before, after) == []
+
+
+def _field(of: Lab, name: str) -> str:
+    return json.loads(of.folder.fingerprint.read_text())[name]
+
+
+def test_a_machine_that_is_gone_is_named_with_the_way_out(side):
+    """'up' cannot make it whole; it says so, changes nothing and names 'reset'."""
+    podman("rm", "--force", "--time=0", side.container("node2"))
+
+    said = side.run("up")
+    status = side.run("status")
+
+    assert said.returncode == 1
+    assert "node2" in said.stderr
+    assert f"k8slab reset --name {side.name}" in said.stderr
+    assert "gone" in status.stdout
+    assert set(side.states()) == {"master", "node1", "depot"}
+
+
+def test_reset_makes_it_anew(side):
+    """What 'up' advised works."""
+    said = side.run("reset", measure="reset")
+
+    assert said.returncode == 0, said.text
+    with side.cluster() as cluster:
+        assert len(wait.nodes(cluster, ready=3)) == 3
+
+
+def test_down_is_quick_and_leaves_the_other_lab_whole(main, side, allowance):
+    """Less than 5 s; nothing of it is left, and the other one answers."""
+    plan = side.plan
+    before = health(main)
+
+    said = side.run("down", measure="down")
+
+    assert said.returncode == 0, said.text
+    assert side.states() == {}
+    assert not side.folder.root.exists()
+    assert health(main) == before
+    with main.cluster():
+        assert probe.tcp("node1", 22)
+        assert probe.dns("kubernetes.default", from_="node2").addresses
+    assert route(main.plan.network[11]).startswith("podman")
+    assert said.seconds < allowance.seconds(5)
+    assert f"k8slab-{side.name}" not in podman("network", "ls", "--format={{.Name}}")
+    assert plan.slot != main.plan.slot

@@ -1,0 +1,74 @@
+"""No private key, token or password shows in what a lab says, nor where it may not."""
+
+import json
+
+import pytest
+from k8slab import magics, probe, wait
+from k8slab.book import secrets
+from k8slab.errors import CommandFailed, LabError
+
+CANARY = "canary-5f2c-do-not-print"
+
+
+def known_secrets(main):
+    """Return the lab's own secrets, in pieces that no other text holds."""
+    files = [main.folder.key, *main.folder.root.glob("machines/*/ssh_host_*_key")]
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    lines = [line for line in lines if "--" not in line]
+    keys = [
+        line.split()[-1][-60:]
+        for line in main.folder.kubeconfig.read_text().splitlines()
+        if "client-key-data" in line
+    ]
+    return tuple(line for line in [*lines, *keys] if len(line) > 20)
+
+
+def test_what_was_said_holds_no_secret(home, main):
+    """All commands of all tests before this one, errors included."""
+    main.run("status")
+    main.kubectl("config", "view")
+    text = "\n".join(home.said)
+
+    found = secrets.leaks(text, canaries=known_secrets(main))
+
+    assert len(known_secrets(main)) > 5
+    assert len(text) > 1000
+    assert found == []
+
+
+@pytest.mark.parametrize("word", ["--raw", "--flatten"])
+def test_kubectl_does_not_show_the_key(main, word):
+    """Neither of kubectl's ways to print its configuration whole is open."""
+    said = main.kubectl("config", "view", word)
+
+    assert said.returncode == 2
+    assert secrets.leaks(said.text, canaries=known_secrets(main)) == []
+
+
+def test_a_password_is_in_no_error_and_no_process(main, capsys):
+    """The probe's password travels by standard input, and is part of no message."""
+    with main.cluster() as cluster:
+        ns = cluster.scratch("canary")
+        make = ["run", "sql", "--image=registry.lab/echo:1", "--restart=Never"]
+        cluster.kubectl(make)
+        pod = wait.pod(ns, "sql", ready=True)
+        with pytest.raises(LabError) as caught:
+            probe.sql(pod, "select 1", password=CANARY)
+        with pytest.raises(CommandFailed) as typed:
+            magics.kubectl("get pod nobody")
+        ns.remove()
+    error = caught.value
+    told = [str(error), repr(error), *error._render_traceback_(), str(typed.value)]
+    told += [json.dumps(error.facts()), str(vars(error)), *capsys.readouterr()]
+
+    assert secrets.leaks("\n".join(told), canaries=(CANARY,)) == []
+
+
+def test_no_secret_is_an_argument_of_a_process(main):
+    """Arguments can be seen by everybody on a computer; a token or a key is in none."""
+    script = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"
+    with main.shell("master") as shell:
+        seen = shell.script(script).stdout
+
+    assert "kube-apiserver" in seen
+    assert [leak.kind for leak in secrets.leaks(seen)] == []

@@ -1,0 +1,58 @@
+"""Run a chapter's cells in a real kernel, and kill that kernel after one of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from k8slab.book.notebooks import Chapter, load, tags
+from labs import ROOT
+from nbclient import NotebookClient
+
+CELL_LIMIT_S = 600
+
+
+def chapter() -> Chapter:
+    """Return the chapter that the proofs run."""
+    return load(ROOT / "chapters" / "pods-and-controllers.ipynb")
+
+
+def cell_ids(of: Chapter) -> list[str]:
+    """Return the ids of the code cells that are run, in order."""
+    return [cell.id for cell in of.cells("code") if "nbval-skip" not in tags(cell)]
+
+
+def run(of: Chapter, lab: str, *, kill_after: str = "") -> None:
+    """Run a chapter in a kernel of its own; an error of a cell is raised.
+
+    Args:
+        of: The chapter; its file is not changed.
+        lab: The lab it acts on.
+        kill_after: The id of the cell after which the kernel is killed, as by a
+            crash: nothing of it can clean up. Empty: run to the end.
+    """
+    client = NotebookClient(
+        of.notebook,
+        timeout=CELL_LIMIT_S,
+        kernel_name="python3",
+        store_widget_state=False,
+        resources={"metadata": {"path": str(Path(of.path).parent)}},
+    )
+    wanted = set(cell_ids(of))
+    client.reset_execution_trackers()
+    with client.setup_kernel(env={**os.environ, "K8SLAB_LAB": lab}):
+        for index, cell in enumerate(of.notebook.cells):
+            if cell.get("id") not in wanted or cell.cell_type != "code":
+                continue
+            client.execute_cell(cell, index)
+            if cell.id == kill_after:
+                _kill(client)
+                return
+    assert not kill_after, f"there is no cell {kill_after}"
+
+
+def _kill(client: NotebookClient) -> None:
+    provisioner: Any = client.km.provisioner
+    os.kill(provisioner.pid, signal.SIGKILL)

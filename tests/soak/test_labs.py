@@ -1,0 +1,81 @@
+"""Twenty labs in a row, two side by side, and Ctrl-C in every phase."""
+
+import sys
+
+import pytest
+from k8slab import wait
+from k8slab.cluster import snapshot
+from labs import ROOT, engine_states, left, podman
+
+DRIVER = [sys.executable, str(ROOT / "tests" / "interrupted.py")]
+ROUNDS = 20
+STEADY = range(5, 8)  # the rounds during which a second lab is there
+
+
+@pytest.fixture(scope="module")
+def phases(home):
+    """Return the names of all phases of 'up', from a bare lab that has most."""
+    made = home.up("phases", "--image", "bare", "--nodes", "1")
+    names = list(dict.fromkeys(p["name"] for p in made.ledger["phases"]))
+    made.run("down")
+    return names
+
+
+def test_twenty_labs_in_a_row_leave_nothing(home):
+    """For a while beside another, of which a machine is stopped and started."""
+    steady = before = None
+    for number in range(ROUNDS):
+        made = home.up("row", measure="up")
+        if number == STEADY.start:
+            steady = home.up("steady", "--nodes", "1", measure="up beside another")
+            with steady.cluster() as cluster:
+                before = snapshot.take(cluster)
+        if number in STEADY:
+            podman("stop", "--time=20", made.container("node1"))
+            assert made.run("up", measure="up after one stop").returncode == 0
+        with made.cluster() as cluster:
+            assert len(wait.nodes(cluster, ready=3, timeout=30)) == 3
+        said = made.run("down", measure="down")
+        assert said.returncode == 0, said.text
+        assert engine_states(made.name) == {}
+        if steady is None:
+            assert left(home) == []
+        elif number == STEADY[-1]:
+            with steady.cluster() as cluster:
+                assert snapshot.difference(before, snapshot.take(cluster)) == []
+            assert steady.run("down").returncode == 0
+            steady = None
+
+    assert left(home) == []
+    assert home.labs() == []
+
+
+def test_ctrl_c_in_every_phase_leaves_nothing(home, phases):
+    """Of a lab from bare machines; a phase that never came would be a mistake."""
+    assert len(phases) > 10
+    for phase in phases:
+        made = home.lab("stopped")
+        words = ["up", "--name", made.name, "--nodes", "1", "--image", "bare"]
+
+        said = home.run(phase, "--", *words, driver=DRIVER, measure="up until Ctrl-C")
+
+        assert said.returncode == 130, f"{phase}: {said.text}"
+        assert "k8slab: interrupted" in said.stderr, phase
+        assert "Traceback" not in said.stderr, phase
+        assert engine_states(made.name) == {}, phase
+        assert not made.folder.root.exists(), phase
+        assert left(home) == [], phase
+
+
+def test_ctrl_c_while_a_lab_is_revived_loses_nothing(home):
+    """The lab that was there is there, and 'up' makes it whole."""
+    made = home.up("revived", "--nodes", "1")
+    for phase in ("fences of the network", "start the machines", "all nodes Ready"):
+        podman("kill", *(made.container(m) for m in made.states()))
+        said = home.run(phase, "--", "up", "--name", made.name, driver=DRIVER)
+        assert said.returncode == 130, f"{phase}: {said.text}"
+        assert set(made.states()) == {"master", "node1", "depot"}
+        assert made.run("up").returncode == 0
+    with made.cluster() as cluster:
+        assert len(wait.nodes(cluster, ready=2, timeout=30)) == 2
+    assert made.run("down").returncode == 0

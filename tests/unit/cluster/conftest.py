@@ -1,0 +1,577 @@
+"""An API server in this process: TLS, discovery, objects, list and watch."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import datetime
+import ipaddress
+import json
+import queue
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from k8slab.cluster import session
+from k8slab.cluster.access import Access
+from k8slab.cluster.client import Cluster
+from k8slab.cluster.guard import Fingerprint
+from k8slab.machines.machine import AddressPlan
+from k8slab.run import Completed
+
+KINDS = [
+    ("", "v1", "Namespace", "namespaces", False),
+    ("", "v1", "Node", "nodes", False),
+    ("", "v1", "Pod", "pods", True),
+    ("", "v1", "Secret", "secrets", True),
+    ("", "v1", "ConfigMap", "configmaps", True),
+    ("", "v1", "Event", "events", True),
+    ("", "v1", "Service", "services", True),
+    ("", "v1", "ServiceAccount", "serviceaccounts", True),
+    ("", "v1", "ReplicationController", "replicationcontrollers", True),
+    ("", "v1", "PersistentVolume", "persistentvolumes", False),
+    ("apps", "v1", "Deployment", "deployments", True),
+    ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", True),
+    ("coordination.k8s.io", "v1", "Lease", "leases", True),
+]
+SHORT = {"pods": ["po"], "replicationcontrollers": ["rc"], "namespaces": ["ns"]}
+CLUSTER_UID = "11111111-2222-3333-4444-555555555555"
+
+
+def certificate(
+    name: str, issuer: tuple[x509.Certificate, Any] | None = None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Make a CA, or a certificate for 127.0.0.1 signed by one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    signer, signer_key = issuer or (None, key)
+    public = (issuer[1] if issuer else key).public_key()
+    cert = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(signer.subject if signer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
+        .add_extension(x509.BasicConstraints(issuer is None, None), critical=True)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=True,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=issuer is None,
+                crl_sign=issuer is None,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False
+        )
+        .sign(signer_key, hashes.SHA256())
+    )
+    return cert, key
+
+
+def pem(cert: x509.Certificate) -> bytes:
+    """Return a certificate as PEM."""
+    return cert.public_bytes(serialization.Encoding.PEM)
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key as PEM."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def pod(name: str, **changes: Any) -> dict[str, Any]:
+    """Return a Pod object: ready, or as the changes say."""
+    ready = changes.get("ready", True)
+    state = {"running": {}}
+    if changes.get("waiting"):
+        ready = False
+        state = {"waiting": {"reason": changes["waiting"], "message": "because"}}
+    meta: dict[str, Any] = {
+        "name": name,
+        "labels": changes.get("labels", {"app": "echo"}),
+    }
+    if changes.get("controller"):
+        owner = {
+            "kind": "ReplicationController",
+            "name": changes["controller"],
+            "controller": True,
+        }
+        meta["ownerReferences"] = [owner]
+    if changes.get("terminating"):
+        meta["deletionTimestamp"] = "2026-11-01T00:00:00Z"
+    return {
+        "metadata": meta,
+        "spec": {
+            "nodeName": changes.get("node", "node1"),
+            "containers": [{"name": "echo", "image": "registry.lab/echo:1"}],
+        },
+        "status": {
+            "phase": changes.get("phase", "Running"),
+            "podIP": changes.get("ip", "10.244.1.7"),
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            "containerStatuses": [
+                {
+                    "name": "echo",
+                    "image": "registry.lab/echo:1",
+                    "imageID": "sha256:1",
+                    "ready": ready,
+                    "restartCount": changes.get("restarts", 0),
+                    "state": state,
+                }
+            ],
+        },
+    }
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that leave in the middle are part of the tests."""
+
+
+class FakeApi:
+    """The server: `put` and `drop` objects, read what it was asked in `requests`.
+
+    Attributes:
+        requests: Method and path of each request, in order.
+        refuse_watch: HTTP statuses for the next watches, each used once.
+        silent: Whether watches send nothing, as on a connection that died.
+        on_request: Called with method and path before each answer.
+        uid: The UID of its ``kube-system``.
+        pod: Makes a Pod object.
+    """
+
+    uid = CLUSTER_UID
+    pod = staticmethod(pod)
+
+    def __init__(self, folder: Path) -> None:
+        self.requests: list[str] = []
+        self.queries: list[dict[str, list[str]]] = []
+        self.refuse_watch: list[int] = []
+        self.errors: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.silent = False
+        self.on_request: Any = None
+        self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._version = 100
+        self._watchers: list[tuple[str, str, queue.Queue[Any]]] = []
+        self._lock = threading.RLock()
+        self.ca, self._ca_key = certificate("fake CA")
+        cert, key = certificate("server", (self.ca, self._ca_key))
+        (folder / "server.pem").write_bytes(pem(cert) + key_pem(key))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "server.pem")
+        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self.url = f"https://127.0.0.1:{self._server.server_port}"
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        ).start()
+        self.put(
+            "namespaces", {"metadata": {"name": "kube-system", "uid": CLUSTER_UID}}
+        )
+
+    def kubeconfig(self, path: Path, **changes: Any) -> Path:
+        """Write a kubeconfig for it, as a lab has one."""
+        cert, key = certificate("client", (self.ca, self._ca_key))
+        cluster = {"server": self.url, "certificate-authority-data": _b64(pem(self.ca))}
+        user = {
+            "client-certificate-data": _b64(pem(cert)),
+            "client-key-data": _b64(key_pem(key)),
+        }
+        cluster.update(changes.get("cluster", {}))
+        user.update(changes.get("user", {}))
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "admin@kubernetes",
+            "contexts": [
+                {
+                    "name": "admin@kubernetes",
+                    "context": {"cluster": "kubernetes", "user": "admin"},
+                }
+            ],
+            "clusters": [{"name": "kubernetes", "cluster": cluster}],
+            "users": [{"name": "admin", "user": user}],
+        }
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def put(self, plural: str, obj: dict[str, Any], namespace: str = "") -> None:
+        """Create or change an object."""
+        with self._lock:
+            self._version += 1
+            meta = obj.setdefault("metadata", {})
+            meta["resourceVersion"] = str(self._version)
+            if namespace:
+                meta["namespace"] = namespace
+            key = (plural, namespace, meta["name"])
+            kind = "MODIFIED" if key in self._objects else "ADDED"
+            self._objects[key] = copy.deepcopy(obj)
+            self._tell(plural, namespace, kind, self._objects[key])
+
+    def drop(self, plural: str, name: str, namespace: str = "") -> None:
+        """Remove an object."""
+        with self._lock:
+            obj = self._objects.pop((plural, namespace, name), None)
+            if obj is not None:
+                self._version += 1
+                obj["metadata"]["resourceVersion"] = str(self._version)
+                self._tell(plural, namespace, "DELETED", obj)
+
+    def end_watches(self, last: dict[str, Any] | None = None) -> None:
+        """End all open watches, after one last event."""
+        with self._lock:
+            for _, _, events in self._watchers:
+                if last is not None:
+                    events.put(last)
+                events.put(None)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.end_watches()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _tell(
+        self, plural: str, namespace: str, kind: str, obj: dict[str, Any]
+    ) -> None:
+        for wanted, inside, events in self._watchers:
+            if wanted == plural and inside in ("", namespace) and not self.silent:
+                events.put({"type": kind, "object": copy.deepcopy(obj)})
+
+    def _handler(fake) -> type[BaseHTTPRequestHandler]:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args: Any) -> None:
+                """Stay silent."""
+
+            def do_GET(self) -> None:
+                fake._answer(self, "GET")
+
+            def do_POST(self) -> None:
+                fake._answer(self, "POST")
+
+            def do_PATCH(self) -> None:
+                fake._answer(self, "PATCH")
+
+            def do_DELETE(self) -> None:
+                fake._answer(self, "DELETE")
+
+        return Handler
+
+    def _answer(self, handler: BaseHTTPRequestHandler, method: str) -> None:
+        url = urlsplit(handler.path)
+        query = parse_qs(url.query)
+        length = int(handler.headers.get("Content-Length") or 0)
+        body = json.loads(handler.rfile.read(length) or b"{}")
+        self.requests.append(f"{method} {url.path}")
+        self.queries.append(query)
+        if self.on_request:
+            self.on_request(method, url.path)
+        known = self.errors.get(f"{method} {url.path}")
+        if known:
+            self._send(handler, *known)
+            return
+        if url.path in ("/api", "/apis"):
+            self._send(handler, 200, _discovery(core=url.path == "/api"))
+            return
+        if url.path == "/version":
+            self._send(handler, 200, {"gitVersion": "v1.37.2"})
+            return
+        plural, namespace, name = _place(url.path)
+        if query.get("watch"):
+            self._watch(handler, plural, namespace, query)
+        elif method == "POST":
+            dry = query.get("dryRun")
+            if not dry:
+                self.put(plural, body, namespace)
+            self._send(handler, 201, body)
+        elif method == "DELETE":
+            with self._lock:
+                named = [
+                    key
+                    for key in list(self._objects)
+                    if key[:2] == (plural, namespace) and name in ("", key[2])
+                ]
+            for key in named:
+                self.drop(plural, key[2], namespace)
+                if plural == "namespaces":
+                    inside = [k for k in list(self._objects) if k[1] == key[2]]
+                    for each in inside:
+                        self.drop(each[0], each[2], each[1])
+            self._send(handler, 200 if named or not name else 404, {"kind": "Status"})
+        elif name:
+            found = self._objects.get((plural, namespace, name))
+            missing = {
+                "kind": "Status",
+                "reason": "NotFound",
+                "message": f"{plural} {name!r} not found",
+            }
+            self._send(handler, 200 if found else 404, found or missing)
+        else:
+            self._send(handler, 200, self._list(plural, namespace, query))
+
+    def _list(
+        self, plural: str, namespace: str, query: dict[str, list[str]]
+    ) -> dict[str, Any]:
+        with self._lock:
+            items = [
+                copy.deepcopy(obj)
+                for (kind, inside, _), obj in self._objects.items()
+                if kind == plural
+                and namespace in ("", inside)
+                and _selected(obj, query)
+            ]
+            return {
+                "kind": "List",
+                "metadata": {"resourceVersion": str(self._version)},
+                "items": items,
+            }
+
+    def _watch(
+        self,
+        handler: BaseHTTPRequestHandler,
+        plural: str,
+        namespace: str,
+        query: dict[str, list[str]],
+    ) -> None:
+        if self.refuse_watch:
+            status = self.refuse_watch.pop(0)
+            self._send(handler, status, {"kind": "Status", "code": status})
+            return
+        events: queue.Queue[Any] = queue.Queue()
+        since = int(query["resourceVersion"][0])
+        with self._lock:
+            for (kind, inside, _), obj in self._objects.items():
+                newer = int(obj["metadata"]["resourceVersion"]) > since
+                if kind == plural and namespace in ("", inside) and newer:
+                    events.put({"type": "MODIFIED", "object": copy.deepcopy(obj)})
+            self._watchers.append((plural, namespace, events))
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        limit = float(query["timeoutSeconds"][0])
+        try:
+            while True:
+                try:
+                    event = events.get(timeout=limit)
+                except queue.Empty:
+                    break
+                if event is None:
+                    break
+                if event["type"] == "ERROR" or _selected(event["object"], query):
+                    _chunk(handler, json.dumps(event).encode() + b"\n")
+            handler.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            handler.close_connection = True
+        finally:
+            with self._lock:
+                self._watchers = [w for w in self._watchers if w[2] is not events]
+
+    def _send(
+        self, handler: BaseHTTPRequestHandler, status: int, body: dict[str, Any]
+    ) -> None:
+        data = json.dumps(body).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+
+def _selected(obj: dict[str, Any], query: dict[str, list[str]]) -> bool:
+    labels = obj["metadata"].get("labels") or {}
+    for pair in query.get("labelSelector", [""])[0].split(","):
+        key, _, value = pair.partition("=")
+        if key and labels.get(key) != value:
+            return False
+    field, _, value = query.get("fieldSelector", [""])[0].partition("=")
+    if field == "metadata.name":
+        return bool(obj["metadata"]["name"] == value)
+    if field == "involvedObject.name":
+        return bool((obj.get("involvedObject") or {}).get("name") == value)
+    return True
+
+
+def _place(path: str) -> tuple[str, str, str]:
+    """Return plural, namespace and name of a path."""
+    words = path.strip("/").split("/")
+    words = words[2:] if words[0] == "api" else words[3:]
+    namespace = ""
+    if words[0] == "namespaces" and len(words) > 2:
+        namespace, words = words[1], words[2:]
+    return words[0], namespace, words[1] if len(words) > 1 else ""
+
+
+def _discovery(*, core: bool) -> dict[str, Any]:
+    groups: dict[str, Any] = {}
+    for group, version, kind, plural, namespaced in KINDS:
+        if (group == "") != core:
+            continue
+        entry = groups.setdefault(
+            group, {"metadata": {"name": group}, "versions": [{"version": version}]}
+        )
+        entry["versions"][0].setdefault("resources", []).append(
+            {
+                "resource": plural,
+                "responseKind": {"group": group, "version": version, "kind": kind},
+                "scope": "Namespaced" if namespaced else "Cluster",
+                "singularResource": kind.lower(),
+                "shortNames": SHORT.get(plural, []),
+                "verbs": ["get", "list", "watch", "create", "delete"],
+            }
+        )
+    return {"kind": "APIGroupDiscoveryList", "items": list(groups.values())}
+
+
+def _chunk(handler: BaseHTTPRequestHandler, data: bytes) -> None:
+    handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+    handler.wfile.flush()
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+class FakeShell:
+    """A machine that answers from a table and remembers what it was asked."""
+
+    def __init__(self, name: str, address: str) -> None:
+        self.where = name
+        self.address = address
+        self.asked: list[str] = []
+        self.answer: Callable[[str], tuple[int, str, str]] = lambda text: (0, "", "")
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = 60,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Answer a command."""
+        return self._completed(argv, " ".join(argv), check, on_line)
+
+    def script(
+        self,
+        text: str,
+        *,
+        shell: str = "bash",
+        check: bool = True,
+        timeout: float = 60,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Answer a script."""
+        return self._completed([shell, "(script)"], text, check, on_line)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def _completed(
+        self,
+        argv: Sequence[str],
+        text: str,
+        check: bool,
+        on_line: Callable[[str], None] | None,
+    ) -> Completed:
+        self.asked.append(text)
+        code, out, err = self.answer(text)
+        for line in (out + err).splitlines():
+            if on_line is not None:
+                on_line(line)
+        completed = Completed(tuple(argv), self.where, code, out, err, 0.01)
+        return completed.check() if check else completed
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeApi]:
+    """Serve an API for one test."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    server = FakeApi(folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def impostor(tmp_path: Path) -> Iterator[FakeApi]:
+    """Serve another API, with a CA of its own."""
+    folder = tmp_path / "impostor"
+    folder.mkdir()
+    server = FakeApi(folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def cluster(fake: FakeApi, tmp_path: Path) -> Iterator[Cluster]:
+    """Connect to the fake API as to a lab with a master and two nodes."""
+    state = tmp_path / "state"
+    state.mkdir()
+    kubeconfig = fake.kubeconfig(state / "kubeconfig")
+    access = Access.read(kubeconfig)
+    kubectl = tmp_path / "kubectl"
+    plan = AddressPlan(0)
+    names = ("master", "node1", "node2")
+    made = Cluster(
+        "default",
+        {
+            name: FakeShell(name, str(plan.network[11 + i]))
+            for i, name in enumerate(names)
+        },
+        kubeconfig=kubeconfig,
+        fingerprint=Fingerprint(access.ca_sha256, CLUSTER_UID, access.server),
+        kubectl=kubectl,
+        plan=plan,
+    )
+    session.use(made)
+    yield made
+    session.forget()
+    made.close()
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster, tmp_path: Path) -> Callable[[str], None]:
+    """Give the lab a kubectl that is a shell script."""
+
+    def write(script: str) -> None:
+        path = tmp_path / "kubectl"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    return write

@@ -1,0 +1,292 @@
+"""Manifests, tables and pictures: the same facts as text and as HTML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from k8slab import show
+from k8slab.cluster.client import Cluster
+from k8slab.errors import BadInput, BadManifest
+from k8slab.records import Node, Pod
+from k8slab.showing import schema
+from k8slab.showing.topology import draw
+
+RC = """\
+# Three echo servers.
+apiVersion: v1
+kind: ReplicationController
+metadata:
+  name: echo
+spec:
+  replicas: 3 # how many
+  selector:
+    app: echo
+
+  template:
+    metadata:
+      labels:
+        app: echo
+        k8slab.dev/chapter: x
+    spec:
+      containers:
+        - name: echo
+          image: registry.lab/echo:1
+          ports:
+            - containerPort: 12345
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Write a manifest into a book whose chapters folder is the working directory."""
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "manifests" / "x").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "chapters")
+
+    def write(text: str, name: str = "rc.yaml") -> str:
+        (tmp_path / "manifests" / "x" / name).write_text(text)
+        return f"x/{name}"
+
+    return write
+
+
+def refusal(path: str) -> BadManifest:
+    """Return the error that a manifest leads to."""
+    with pytest.raises(BadManifest) as caught:
+        show.validate(path)
+    return caught.value
+
+
+def test_marked_lines_carry_a_sign(write: Any) -> None:
+    """The lines of a path are marked in the text, no others."""
+    shown = show.manifest(write(RC), highlight="spec.selector")
+    lines = str(shown).splitlines()
+
+    assert lines[0] == "# manifests/x/rc.yaml"
+    assert [line for line in lines if line.startswith(">")] == [
+        ">  8 │   selector:",
+        ">  9 │     app: echo",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "numbers"),
+    [
+        ("kind", [3]),
+        ("spec.replicas", [7]),
+        ("spec.template.metadata.labels", [13, 14, 15]),
+        ("spec.template.metadata.labels.k8slab.dev/chapter", [15]),
+        ("spec.template.spec.containers.0.image", [19]),
+        ("spec.template.spec.containers.0.ports.0", [21]),
+        ("spec.template.spec.containers.0.ports", [20, 21]),
+    ],
+)
+def test_paths_know_their_lines(write: Any, path: str, numbers: list[int]) -> None:
+    """Keys, keys with dots, list items and whole blocks are found."""
+    text = str(show.manifest(write(RC), highlight=path))
+    marked = [n for n, line in enumerate(text.splitlines()) if line.startswith(">")]
+
+    assert marked == numbers
+
+
+def test_html_marks_the_same_lines(write: Any) -> None:
+    """HTML marks what the text marks, escapes what it shows, and sets no ground."""
+    path = write(RC.replace("# how many", "# <how> many"))
+    bundle = show.manifest(path, highlight="spec.selector")._repr_mimebundle_()
+
+    assert bundle["text/html"].count("<mark") == 2
+    assert "&lt;how&gt;" in bundle["text/html"]
+    assert "background: transparent" in bundle["text/html"]
+
+
+def test_a_path_that_is_not_there_is_an_error(write: Any) -> None:
+    """A highlight that marks nothing would be a silent mistake."""
+    with pytest.raises(BadInput, match=r"no spec\.selektor"):
+        show.manifest(write(RC), highlight="spec.selektor")
+
+
+def test_a_missing_file_names_the_near_one(write: Any) -> None:
+    """A misspelt name leads to the right one."""
+    write(RC, "rc-echo.yaml")
+
+    with pytest.raises(BadInput, match=r"x/rc-echo\.yaml"):
+        show.manifest("x/rc-eco.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "wanted", "seen"),
+    [
+        (("  name: echo", "\tname: echo"), 5, "spaces", "<tab>name: echo"),
+        (
+            ("kind: Rep", "kind: rep"),
+            3,
+            "kind: ReplicationController",
+            "kind: replicationController",
+        ),
+        (("kind: Rep.*", "kind: Podd"), 3, "kind: Pod", "kind: Podd"),
+        (
+            ("apiVersion: v1", "apiVersion: v2"),
+            2,
+            "apiVersion: v1",
+            "apiVersion: v2",
+        ),
+        (("metadata:\n", "metadate:\n"), 1, "metadata at the top", None),
+        (("  replicas: 3", "  replica: 3"), 7, "replicas", "replica"),
+        (("  replicas: 3", "  replicas: many"), 7, "a number", "many"),
+        (("          image:", "          imag:"), 19, "image", "imag"),
+        (("          ports:", "          port:"), 20, "ports", "port"),
+        (("spec:\n  rep", "speck:\n  rep"), 6, "spec", "speck"),
+        (("    app: echo\n\n", "    app: echo\n    app: b\n"), 10, "one app", "app"),
+        (("  selector:", "  selector: :"), 8, None, None),
+    ],
+)
+def test_what_kubernetes_would_refuse_is_refused(
+    write: Any, change: tuple[str, str], line: int, wanted: str, seen: str
+) -> None:
+    """Without a cluster too: file, line, what was wanted and what is there."""
+    old, new = change
+    text = RC.replace(old, new, 1)
+    if old.endswith(".*"):
+        text = RC.replace("kind: ReplicationController", new)
+    error = refusal(write(text))
+
+    assert error.where == f"manifests/x/rc.yaml:{line}"
+    assert wanted is None or wanted in error.wanted
+    assert seen is None or error.seen == seen
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: 1\n---\nb: 2\n"])
+def test_a_manifest_holds_one_object(write: Any, text: str) -> None:
+    """Nothing, a list or two documents are not one object."""
+    assert refusal(write(text)).what == "a manifest holds one object"
+
+
+def test_a_right_manifest_is_accepted(write: Any) -> None:
+    """A manifest without a fault raises nothing."""
+    show.validate(write(RC))
+
+
+def test_a_broken_manifest_is_shown_as_it_is(write: Any) -> None:
+    """What is broken on purpose is shown unless a check is asked for."""
+    path = write(RC.replace("kind: Rep", "kind: rep"), "rc.broken.yaml")
+
+    assert "kind: replicationController" in str(show.manifest(path))
+    with pytest.raises(BadManifest):
+        show.manifest(path, check=True)
+
+
+def test_the_api_server_judges_when_there_is_one(
+    write: Any, cluster: Cluster, fake: Any
+) -> None:
+    """It is asked by a strict dry run, and its path leads to the line."""
+    place = "POST /api/v1/namespaces/default/replicationcontrollers"
+    show.validate(write(RC))
+    answer = {
+        "kind": "Status",
+        "message": "strict decoding error: unknown field "
+        '"spec.template.spec.containers[0].ports[0].hostport"',
+    }
+    fake.errors[place] = (400, answer)
+    error = refusal(write(RC))
+
+    assert fake.requests.count(place) == 2
+    assert fake.queries[-1] == {"dryRun": ["All"], "fieldValidation": ["Strict"]}
+    assert error.where == "manifests/x/rc.yaml:21"
+
+
+def test_invalid_values_are_found_by_their_cause(
+    write: Any, cluster: Cluster, fake: Any
+) -> None:
+    """A 422 names its field, and the field's line is told."""
+    cause = {"field": "spec.template.metadata.labels", "message": "does not match"}
+    answer = {"kind": "Status", "details": {"causes": [cause]}}
+    place = "POST /api/v1/namespaces/default/replicationcontrollers"
+    fake.errors[place] = (422, answer)
+    error = refusal(write(RC))
+
+    assert (error.where, error.seen) == ("manifests/x/rc.yaml:13", "does not match")
+
+
+@pytest.mark.parametrize("status", [409, 403, 404])
+def test_an_object_that_exists_is_no_fault(
+    write: Any, cluster: Cluster, fake: Any, status: int
+) -> None:
+    """Only what the manifest itself says counts."""
+    place = "POST /api/v1/namespaces/default/replicationcontrollers"
+    fake.errors[place] = (status, {"kind": "Status"})
+
+    show.validate(write(RC))
+
+
+def test_the_client_knows_the_common_kinds() -> None:
+    """The offline list holds kinds of many groups, and no made-up ones."""
+    known = schema.kinds()
+    common = {
+        ("v1", "Pod"),
+        ("v1", "Namespace"),
+        ("apps/v1", "Deployment"),
+        ("batch/v1", "CronJob"),
+        ("autoscaling/v2", "HorizontalPodAutoscaler"),
+        ("networking.k8s.io/v1", "Ingress"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+        ("storage.k8s.io/v1", "StorageClass"),
+    }
+
+    assert common <= known
+    assert ("v1", "Deployment") not in known
+
+
+def test_tables_align_and_escape() -> None:
+    """Columns line up in the text, and cells are escaped in the HTML."""
+    records = [{"name": "a<b", "ready": True}, {"name": "long-name", "ready": False}]
+    shown = show.table(records, ["name", "ready"])
+
+    assert str(shown).splitlines() == [
+        "NAME       READY",
+        "a<b        yes",
+        "long-name  no",
+    ]
+    assert "<td>a&lt;b</td>" in shown.html
+
+
+def test_a_table_of_nothing_says_so() -> None:
+    """No records are no error."""
+    assert str(show.table([], ["name"])) == "NAME"
+
+
+def test_the_picture_and_its_words_hold_the_same(fake: Any, cluster: Cluster) -> None:
+    """Machines and Pods are in text and drawing, in the page's own colour."""
+    for name, ready in (("master", "True"), ("node1", "False")):
+        status = {"conditions": [{"type": "Ready", "status": ready}]}
+        fake.put("nodes", {"metadata": {"name": name}, "status": status})
+    fake.put("pods", fake.pod("echo-1", node="node1"), "chapter")
+    fake.put("pods", fake.pod("echo-2", node="", ready=False, phase="Pending"), "x")
+    picture = show.topology(cluster)
+    root = ElementTree.fromstring(picture.svg)  # noqa: S314 - our own
+    words = json.dumps([each.text for each in root.iter()])
+
+    assert picture.text.splitlines() == [
+        "master (Ready)",
+        "node1 (NotReady)",
+        "  echo-1 Ready",
+        "on no machine",
+        "  echo-2 Pending",
+    ]
+    assert all(name in words for name in ("master", "node1", "echo-1", "echo-2"))
+    assert root.find("{http://www.w3.org/2000/svg}desc") is not None
+    assert "#" not in picture.svg.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_names_in_a_picture_are_escaped() -> None:
+    """A name with markup stays a name."""
+    node = Node("<b>", True, True, {}, "")
+    pod = Pod.read({"metadata": {"name": "&x"}, "spec": {"nodeName": "<b>"}})
+
+    drawn = draw([node], [pod], "<here>").svg
+    root = ElementTree.fromstring(drawn)  # noqa: S314 - our own
+
+    assert "The machines and Pods of <here>" in [each.text for each in root.iter()]

@@ -1,0 +1,140 @@
+"""What the front of the bundle promises to its callers."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from k8slab.bundle import Bundle, graph, transfer, versions
+from k8slab.bundle.cache import MANIFEST, Cache, write
+from k8slab.bundle.recipes import recipes
+from k8slab.errors import BundleError
+from k8slab.progress import Ledger
+
+SOURCE = Path(__file__).parents[2] / "bundle"
+KNOWN = versions.read(SOURCE)
+KEYS = graph.keys(recipes(KNOWN), SOURCE)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A cache with every artefact of the real recipes, each one small file."""
+    cache = Cache(tmp_path)
+    for name, key in KEYS.items():
+        with cache.making(name, key) as folder:
+            (folder / "file").write_text(name, "utf-8")
+    artefacts = [cache.artefact(name, key) for name, key in KEYS.items()]
+    write(tmp_path / MANIFEST, transfer.manifest(artefacts))
+    return tmp_path
+
+
+def test_a_complete_bundle_opens_quickly(root: Path) -> None:
+    """Opening reads the source and sizes, not the files: it takes little CPU time."""
+    started = time.process_time()
+    bundle = Bundle.open(root, SOURCE)
+    took_s = time.process_time() - started
+
+    assert [artefact.name for artefact in bundle.list()] == list(KEYS)
+    assert took_s < 0.3
+
+
+def test_a_bundle_that_is_not_built_says_what_to_do(tmp_path: Path) -> None:
+    """The error names the command."""
+    with pytest.raises(BundleError) as caught:
+        Bundle.open(tmp_path, SOURCE)
+
+    assert caught.value.next == "run 'k8slab bundle build'"
+
+
+def test_an_out_of_date_bundle_names_the_artefact(root: Path, tmp_path: Path) -> None:
+    """After a change of a package the apt repository is out of date."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("go", "images", "machine", "versions.yaml"):
+        (source / name).symlink_to(SOURCE / name)
+    with pytest.raises(BundleError, match="out of date: apt was made"):
+        Bundle.open(root, source)
+
+
+def test_a_cut_off_file_is_seen_at_once(root: Path) -> None:
+    """Opening compares sizes, and names the file."""
+    folder = Bundle.open(root, SOURCE).path("store")
+    (folder / "file").write_text("", "utf-8")
+    with pytest.raises(BundleError) as caught:
+        Bundle.open(root, SOURCE)
+
+    assert caught.value.where == str(folder / "file")
+
+
+def test_verify_sees_a_changed_byte(root: Path) -> None:
+    """A file of the same size and other content is seen by verify only."""
+    bundle = Bundle.open(root, SOURCE)
+    names = bundle.verify()
+    (bundle.path("apt") / "file").write_text("apX", "utf-8")
+    Bundle.open(root, SOURCE)
+    with pytest.raises(BundleError, match="is broken"):
+        bundle.verify()
+
+    assert names == list(KEYS)
+
+
+def test_a_damaged_manifest_is_an_error_of_the_bundle(root: Path) -> None:
+    """Half a manifest is no traceback of the JSON reader."""
+    (root / MANIFEST).write_text('{"artefacts": [', "utf-8")
+    with pytest.raises(BundleError, match="manifest cannot be read"):
+        Bundle.open(root, SOURCE)
+
+
+def test_an_unchanged_bundle_is_not_built_again(root: Path) -> None:
+    """One phase says that nothing had to be done."""
+    ledger = Ledger()
+    Bundle.build(root, SOURCE, ledger)
+    seen = [(phase.name, phase.outcome) for phase in ledger.phases]
+
+    assert seen == [("look for changes", "unchanged")]
+
+
+def test_an_exported_bundle_can_be_imported(root: Path, tmp_path: Path) -> None:
+    """The other computer's bundle has the same artefacts and checksums."""
+    here = Bundle.open(root, SOURCE)
+    here.export(tmp_path / "kit.tar")
+    there = Bundle.import_(tmp_path / "there", SOURCE, tmp_path / "kit.tar")
+
+    assert there.list() == here.list()
+    assert there.verify() == here.verify()
+
+
+def test_a_machine_image_is_named_after_its_key(root: Path) -> None:
+    """Two versions of a machine image never share a name."""
+    bundle = Bundle.open(root, SOURCE)
+    key = KEYS["image-ready"][:12]
+
+    assert bundle.image_ref("ready") == f"localhost/k8slab/ready:{key}"
+    assert bundle.image_ref("echo") == f"registry.lab/echo:{KNOWN.echo}"
+
+
+def test_an_unknown_artefact_is_named(root: Path) -> None:
+    """The error lists what there is."""
+    with pytest.raises(BundleError, match="no artefact named 'nonsense'"):
+        Bundle.open(root, SOURCE).path("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("changed", "rebuilt"),
+    [
+        ("images/echo/echo.py", {"image-echo", "registry", "store"}),
+        ("images/mariadb/my.cnf", {"image-mariadb", "registry"}),
+        ("packages/kubelet/DEBIAN/control", {"apt", "image-ready"}),
+        ("machine/setup-depot", {"image-depot"}),
+    ],
+)
+def test_a_change_reaches_only_what_depends_on_it(
+    tmp_path: Path, changed: str, rebuilt: set[str]
+) -> None:
+    """The keys that follow from a file are those of the artefacts made of it."""
+    source = tmp_path / "bundle"
+    shutil.copytree(SOURCE, source)
+    (source / changed).write_text("changed", "utf-8")
+    seen = graph.keys(recipes(KNOWN), source)
+
+    assert {name for name in KEYS if seen[name] != KEYS[name]} == rebuilt
