@@ -7,7 +7,7 @@ import pytest
 from k8slab import lab, probe, wait
 from k8slab.cluster import snapshot
 from k8slab.errors import HostKeyMismatch, LabError, WrongCluster
-from k8slab.machines.ssh import generate_key, known_hosts_line
+from k8slab.machines.keys import generate_key, known_hosts_line
 from labs import Home, Lab, podman, route
 
 

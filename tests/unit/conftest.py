@@ -14,7 +14,8 @@ from typing import Any
 
 import paramiko
 import pytest
-from k8slab.machines.ssh import SSHRunner, generate_key, known_hosts_line
+from k8slab.machines.keys import generate_key, known_hosts_line
+from k8slab.machines.ssh import SSHRunner
 
 LOST = (paramiko.SSHException, EOFError, OSError)
 

@@ -18,7 +18,8 @@ from k8slab.errors import (
     LabError,
     MachineUnreachable,
 )
-from k8slab.machines.ssh import SSHRunner, generate_key, known_hosts_line
+from k8slab.machines.keys import generate_key, known_hosts_line
+from k8slab.machines.ssh import SSHRunner
 
 from .conftest import FakeMachine
 

@@ -13,10 +13,11 @@ from ..progress import Ledger
 from ..run import Runner
 from ..wait import until
 from .folder import LabFolder, Settings
+from .keys import generate_key, known_hosts_line
 from .machine import Machine
 from .network import lower_fences, raise_fences
 from .provider import Mount, Provider
-from .ssh import SSHRunner, generate_key, known_hosts_line
+from .ssh import SSHRunner
 from .store import clone_store
 
 SSH_TIMEOUT_S = 30.0

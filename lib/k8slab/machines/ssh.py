@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import paramiko
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 
 from ..errors import BadInput, HostKeyMismatch, LabError, MachineUnreachable
 from ..run import DEFAULT_TIMEOUT_S, Completed
@@ -24,32 +17,8 @@ from .login import Login
 from .session import LOST, Session
 
 SESSIONS = 8
+T = TypeVar("T")
 _SCRIPT = '__=$(cat); set {options}; eval "$__"'
-
-
-def generate_key() -> tuple[str, str]:
-    """Make an Ed25519 key pair.
-
-    Returns:
-        The private key as OpenSSH text, and the public key as one line.
-    """
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    return private.decode(), f"{public.decode()} k8slab"
-
-
-def known_hosts_line(address: str, public_line: str, *, port: int = 22) -> str:
-    """Return the line of a known_hosts file that pins a machine's host key.
-
-    Args:
-        address: The machine's address.
-        public_line: Its public host key: type, base64 and perhaps a comment.
-        port: The port of its SSH server.
-    """
-    kind, data = public_line.split()[:2]
-    host = address if port == 22 else f"[{address}]:{port}"
-    return f"{host} {kind} {data}\n"
 
 
 class SSHRunner:
@@ -172,8 +141,7 @@ class SSHRunner:
             MachineUnreachable: No connection, or it broke.
         """
         content = data.encode() if isinstance(data, str) else data
-        with self._files(path) as sftp:
-            return files.put(sftp, path, content, mode)
+        return self._on_files(path, lambda sftp: files.put(sftp, path, content, mode))
 
     def read(self, path: str) -> str:
         """Return a file's content.
@@ -185,8 +153,8 @@ class SSHRunner:
             LabError: There is no such file, or it cannot be read.
             MachineUnreachable: No connection, or it broke.
         """
-        with self._files(path) as sftp:
-            return files.read(sftp, path).decode("utf-8", "replace")
+        content = self._on_files(path, lambda sftp: files.read(sftp, path))
+        return content.decode("utf-8", "replace")
 
     def is_up(self) -> bool:
         """Tell at once whether the machine's SSH server answers.
@@ -253,31 +221,45 @@ class SSHRunner:
         except LOST as error:
             raise self._login.unreachable(error) from error
 
-    @contextmanager
-    def _files(self, path: str) -> Iterator[paramiko.SFTPClient]:
-        """Hold the connection's one file channel; its errors become ours."""
+    def _on_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
+        """Work on whole files; again on a new channel when the old one was dropped.
+
+        Only its first use tells that a channel was dropped, and whole files can be
+        written twice.
+        """
         with self._files_lock:
-            self._connection()
+            kept = self._sftp is not None
             try:
-                if self._sftp is None:
-                    self._sftp = files.connect(self._channel())
-                yield self._sftp
-            except OSError as error:
-                if isinstance(error, ConnectionError | TimeoutError):
-                    self._sftp = None
-                    raise self._login.unreachable(error) from error
-                raise LabError(
-                    f"{self.where} refuses access to a file",
-                    where=f"{self.where}: {path}",
-                    seen=str(error),
-                ) from error
-            except (paramiko.SSHException, EOFError) as error:
+                return self._try_files(path, work)
+            except MachineUnreachable as error:
+                if not kept or isinstance(error.__cause__, TimeoutError):
+                    raise
+                self.close()
+            return self._try_files(path, work)
+
+    def _try_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
+        """Work on the connection's one file channel; its errors become ours."""
+        self._connection()
+        try:
+            if self._sftp is None:
+                self._sftp = files.connect(self._channel())
+            return work(self._sftp)
+        except OSError as error:
+            if isinstance(error, ConnectionError | TimeoutError):
                 self._sftp = None
                 raise self._login.unreachable(error) from error
-            except BaseException:
-                # An interrupted exchange leaves answers that nobody awaits.
-                self._sftp = None
-                raise
+            raise LabError(
+                f"{self.where} refuses access to a file",
+                where=f"{self.where}: {path}",
+                seen=str(error),
+            ) from error
+        except (paramiko.SSHException, EOFError) as error:
+            self._sftp = None
+            raise self._login.unreachable(error) from error
+        except BaseException:
+            # An interrupted exchange leaves answers that nobody awaits.
+            self._sftp = None
+            raise
 
     def _connection(self, connect_timeout: float | None = None) -> paramiko.Transport:
         with self._lock:
