@@ -1,0 +1,155 @@
+"""Pages in a real browser that cannot leave this computer, and what they tried."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    Route,
+    sync_playwright,
+)
+
+SCREENSHOTS = Path(__file__).parents[1] / "artefacts" / "screenshots"
+# The name of the program in Debian, then in Debian's relatives.
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",  # as root there is none
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    # No name but this computer's resolves: not even the browser itself gets out.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]
+_LOCAL = re.compile(
+    r"(?:file|data|blob|about|devtools):|(?:https?|wss?)://(?:localhost|127\.0\.0\.1)[:/]"
+)
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 740}
+
+
+@dataclass
+class Seen:
+    """What pages did that a reader does not see.
+
+    Attributes:
+        outside: The requests that would have left this computer; none did.
+        errors: What they wrote to the console as an error, and what they threw.
+        missing: The files of this computer that they asked for and did not get.
+    """
+
+    outside: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def program() -> str:
+    """Return the browser's program.
+
+    Raises:
+        FileNotFoundError: There is none; the message says how to get one.
+    """
+    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if found is None:
+        raise FileNotFoundError("no Chromium here: .venv/bin/k8slab setup --browser")
+    return found
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Start a browser, and end it whatever happens."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program(), args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def open_page(
+    browser: Browser, seen: Seen, *, phone: bool = False, dark: bool = False
+) -> Page:
+    """Open an empty page in a context of its own, which records into ``seen``.
+
+    Close ``page.context`` to end it.
+
+    Args:
+        browser: The browser.
+        seen: Where to record.
+        phone: Whether it is as narrow as a small phone, and touched.
+        dark: Whether the system's colour scheme is dark.
+    """
+    context = browser.new_context(
+        viewport=PHONE if phone else DESKTOP,
+        has_touch=phone,
+        is_mobile=phone,
+        color_scheme="dark" if dark else "light",
+        permissions=["clipboard-read", "clipboard-write"],
+        reduced_motion="reduce",
+        locale="en-GB",
+    )
+    context.set_default_timeout(15_000)
+
+    def guard(route: Route) -> None:
+        if _LOCAL.match(route.request.url):
+            route.continue_()
+            return
+        seen.outside.append(route.request.url)
+        route.abort()
+
+    context.route("**/*", guard)
+    page = context.new_page()
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            place = message.location.get("url", "")
+            seen.errors.append(f"{message.text} [{place}]")
+
+    def failed(request: Request) -> None:
+        # Aborted is what a page leaves unfinished when it goes to another one.
+        if _LOCAL.match(request.url) and "ABORTED" not in (request.failure or ""):
+            seen.missing.append(f"{request.failure} {request.url}")
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: seen.errors.append(f"{error} [{page.url}]"))
+    page.on("requestfailed", failed)
+    page.on(
+        "response",
+        lambda response: (
+            seen.missing.append(f"{response.status} {response.url}")
+            if response.status >= 400
+            else None
+        ),
+    )
+    page.on(
+        "websocket",
+        lambda socket: (
+            None if _LOCAL.match(socket.url) else seen.outside.append(socket.url)
+        ),
+    )
+    return page
+
+
+def screenshot(page: Page, name: str, *, full: bool = True) -> Path:
+    """Keep a picture of a page in ``artefacts/screenshots``.
+
+    Args:
+        page: The page.
+        name: The file's name without its ending.
+        full: Whether to take the whole page, not only what is in view.
+    """
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    path = SCREENSHOTS / f"{name}.png"
+    page.screenshot(path=path, full_page=full, animations="disabled")
+    return path
