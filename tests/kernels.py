@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,27 @@ from nbclient import NotebookClient
 CELL_LIMIT_S = 600
 
 
-def chapter() -> Chapter:
-    """Return the chapter that the proofs run."""
-    return load(ROOT / "chapters" / "pods-and-controllers.ipynb")
+def chapter(name: str = "pods-and-controllers") -> Chapter:
+    """Return a chapter that the proofs run."""
+    return load(ROOT / "chapters" / f"{name}.ipynb")
 
 
 def cell_ids(of: Chapter) -> list[str]:
     """Return the ids of the code cells that are run, in order."""
     return [cell.id for cell in of.cells("code") if "nbval-skip" not in tags(cell)]
+
+
+@contextmanager
+def kernel(of: Chapter, lab: str) -> Iterator[Callable[[Any], Any]]:
+    """Give what executes a cell in a chapter's own kernel and returns it.
+
+    Args:
+        of: The chapter; its file is not changed.
+        lab: The lab it acts on.
+    """
+    client = _client(of)
+    with client.setup_kernel(env={**os.environ, "K8SLAB_LAB": lab}):
+        yield lambda cell: client.execute_cell(cell, 0)
 
 
 def run(of: Chapter, lab: str, *, kill_after: str = "") -> None:
@@ -33,15 +48,8 @@ def run(of: Chapter, lab: str, *, kill_after: str = "") -> None:
         kill_after: The id of the cell after which the kernel is killed, as by a
             crash: nothing of it can clean up. Empty: run to the end.
     """
-    client = NotebookClient(
-        of.notebook,
-        timeout=CELL_LIMIT_S,
-        kernel_name="python3",
-        store_widget_state=False,
-        resources={"metadata": {"path": str(Path(of.path).parent)}},
-    )
+    client = _client(of)
     wanted = set(cell_ids(of))
-    client.reset_execution_trackers()
     with client.setup_kernel(env={**os.environ, "K8SLAB_LAB": lab}):
         for index, cell in enumerate(of.notebook.cells):
             if cell.get("id") not in wanted or cell.cell_type != "code":
@@ -51,6 +59,18 @@ def run(of: Chapter, lab: str, *, kill_after: str = "") -> None:
                 _kill(client)
                 return
     assert not kill_after, f"there is no cell {kill_after}"
+
+
+def _client(of: Chapter) -> NotebookClient:
+    client = NotebookClient(
+        of.notebook,
+        timeout=CELL_LIMIT_S,
+        kernel_name="python3",
+        store_widget_state=False,
+        resources={"metadata": {"path": str(Path(of.path).parent)}},
+    )
+    client.reset_execution_trackers()
+    return client
 
 
 def _kill(client: NotebookClient) -> None:

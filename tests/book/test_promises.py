@@ -1,0 +1,78 @@
+"""Each promise and pitfall is shown and checked by cells that are there."""
+
+import pytest
+import yaml
+from k8slab.book import notebooks
+from k8slab.book.notebooks import tags
+
+CHECKS = {"lab-check", "lab-solution"}
+FOLDER = "tests/book/promises"
+
+
+def broken(promises, chapter):
+    """Return what is wrong with a chapter's table of promises, a line each."""
+    cells = {cell.id: cell for cell in chapter.cells("code")}
+    if not promises:
+        return ["no promise at all"]
+    lines = []
+    for row in promises:
+        name = row["promise"]
+        for column in ("shown", "checked"):
+            if not row[column]:
+                lines.append(f"{name}: nowhere {column}")
+            lines += [f"{name}: no cell {c}" for c in row[column] if c not in cells]
+        lines += [
+            f"{name}: {cell} checks nothing"
+            for cell in row["checked"]
+            if cell in cells and not tags(cells[cell]) & CHECKS
+        ]
+    return lines
+
+
+def table(root, chapter):
+    """Return a chapter's table of promises."""
+    file = root / FOLDER / f"{chapter.name}.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def test_every_promise_is_shown_and_checked(root):
+    """By cells of the chapter that carry these ids."""
+    chapters = notebooks.load_all(root)
+
+    found = {c.name: broken(table(root, c), c) for c in chapters}
+
+    assert found == {chapter.name: [] for chapter in chapters}
+
+
+def test_every_table_belongs_to_a_chapter(root):
+    """And every chapter has one."""
+    there = {file.stem for file in (root / FOLDER).glob("*.yaml")}
+
+    assert there == {chapter.name for chapter in notebooks.load_all(root)}
+
+
+@pytest.mark.parametrize(
+    ("row", "seen"),
+    [
+        ({"shown": ["run-apply"], "checked": ["run-check"]}, []),
+        (
+            {"shown": ["run-away"], "checked": ["run-check"]},
+            ["it runs: no cell run-away"],
+        ),
+        ({"shown": ["run-apply"], "checked": []}, ["it runs: nowhere checked"]),
+        (
+            {"shown": ["run-apply"], "checked": ["run-apply"]},
+            ["it runs: run-apply checks nothing"],
+        ),
+    ],
+)
+def test_a_broken_promise_is_seen(make, good, row, seen):
+    """A cell that is missing, a promise without a check, a check that is none."""
+    chapter = make(good)
+
+    assert broken([{"promise": "it runs", **row}], chapter) == seen
+
+
+def test_a_table_without_promises_is_seen(make, good):
+    """An empty file promises nothing, which is no chapter."""
+    assert broken(None, make(good)) == ["no promise at all"]

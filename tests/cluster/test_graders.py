@@ -1,0 +1,76 @@
+"""Each grader says no, then yes, then no again, and yes to another right solution."""
+
+import kernels
+import pytest
+import yaml
+from k8slab.book.notebooks import chapter_paths, load, tags
+from k8slab.cluster import snapshot
+from labs import ROOT
+from nbformat import v4
+
+FOLDER = ROOT / "tests" / "cluster" / "graders"
+CHAPTERS = {path.stem: path for path in chapter_paths(ROOT)}
+
+
+def exercises(chapter):
+    """Return the names of a chapter's exercises, in order."""
+    ids = kernels.cell_ids(chapter)
+    ends = [each for each in ids if each.startswith("exercise-")]
+    return [e[9:-6] for e in ends if e.endswith("-grade")]
+
+
+def proofs(name):
+    """Return how a chapter's graders are proven, by exercise."""
+    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def steps(chapter, exercise, proof):
+    """Return the cells of one proof in order, those that grade named ``grade-N``."""
+    cells = {cell.id: cell for cell in chapter.cells("code")}
+    begins = f"solution-{exercise}"
+    solution = [c for i, c in cells.items() if i.startswith(begins)]
+    start = [cells[i] for i in (*proof["before"], f"exercise-{exercise}-start")]
+    grade = cells[f"exercise-{exercise}-grade"]
+    undo, other = (v4.new_code_cell(proof[word]) for word in ("undo", "other"))
+    return [*start, grade, *solution, grade, undo, grade, other, grade]
+
+
+def is_solved(cell):
+    """Say what a grader's output says; one that says nothing is a mistake."""
+    text = "".join(o.get("text", "") for o in cell.outputs)
+    assert "✔" in text or "✘" in text, cell.id
+    return "✘" not in text
+
+
+def test_every_exercise_has_a_proof():
+    """Two or more in each chapter, and each of them is in its file."""
+    found = {name: exercises(load(path)) for name, path in CHAPTERS.items()}
+
+    assert found == {name: list(proofs(name)) for name in CHAPTERS}
+    assert min(map(len, found.values())) >= 2
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_graders_tell_right_from_wrong(main, name):
+    """No, yes, no after an undo, yes to another solution; nothing is left."""
+    chapter = load(CHAPTERS[name])
+    setup, *_ = chapter.cells("code")
+    tidy = [c for c in chapter.cells("code") if "lab-cleanup" in tags(c)]
+    said = {}
+    with main.cluster() as cluster:
+        before = snapshot.take(cluster)
+        with kernels.kernel(chapter, main.name) as execute:
+            execute(setup)
+            for exercise, proof in proofs(name).items():
+                verdicts = said.setdefault(exercise, [])
+                for cell in steps(chapter, exercise, proof):
+                    done = execute(cell)
+                    if cell.id == f"exercise-{exercise}-grade":
+                        verdicts.append(is_solved(done))
+            for cell in tidy:
+                execute(cell)
+        after = snapshot.difference(before, snapshot.take(cluster))
+
+    assert said == {name: [False, True, False, True] for name in said}
+    assert len(said) >= 2
+    assert after == []
