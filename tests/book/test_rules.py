@@ -45,6 +45,13 @@ def without(*cell_ids):
     return breaker
 
 
+def long_cells(cells):
+    """Give every code cell more lines than half of them may have."""
+    for each in cells:
+        if each.cell_type == "code":
+            each.source = "1\n" * 5
+
+
 ERROR = v4.new_output("error", ename="ZeroDivisionError", evalue="", traceback=[])
 TOKEN = "abcdef" + "." + "0123456789abcdef"
 AN_IP, A_UID = "10.0.0.7", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
@@ -67,6 +74,7 @@ BROKEN = [
     ("overview", source("box", "You will learn\n\n- a Pod runs\n- and more\n"), "box"),
     ("overview", source("box", "You will learn\n\n- something else\n"), "box"),
     ("short_cells", source("run-apply", "1\n" * 16), "run-apply"),
+    ("short_cells", long_cells, ""),
     ("readable_ids", renamed("run-apply", "run-check"), "run-check"),
     ("readable_ids", renamed("run-apply", "1f2e3d4c"), "1f2e3d4c"),
     ("readable_ids", renamed("run-apply", "a1b2c3d4"), "a1b2c3d4"),
@@ -132,6 +140,7 @@ def test_a_cell_run_out_of_order_is_seen(make, good):
         {"needs": ["telescope"], "minutes": 5, "timeout": 60},
         {"needs": [], "minutes": 0, "timeout": 60},
         {"needs": [], "minutes": 5},
+        {"needs": [], "minutes": 46, "timeout": 60},
     ],
 )
 def test_settings_that_say_nothing_are_seen(make, good, lab):

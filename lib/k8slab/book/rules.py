@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,6 +27,8 @@ TAGS = frozenset(
 )
 NEEDS = frozenset({"cluster", "hosts"})
 MAX_LINES = 15
+MAX_MEDIAN_LINES = 4
+MAX_MINUTES = 45
 MAX_SETUP_LINES = 5
 # Sections that every chapter has and that are not a claim of its own.
 LEARN = re.compile(r"(?i)you will learn")
@@ -120,6 +123,10 @@ def short_cells(chapter: Chapter) -> Found:
         lines = len(cell.source.splitlines())
         if lines > MAX_LINES:
             yield cell.id, f"{lines} lines", f"at most {MAX_LINES}"
+    sizes = [len(cell.source.splitlines()) for cell in chapter.cells("code")]
+    median = statistics.median(sizes) if sizes else 0
+    if median > MAX_MEDIAN_LINES:
+        yield "", f"a median of {median:g} lines", f"at most {MAX_MEDIAN_LINES}"
 
 
 def readable_ids(chapter: Chapter) -> Found:
@@ -189,6 +196,8 @@ def settings(chapter: Chapter) -> Found:
     for key in ("minutes", "timeout"):
         if not isinstance(lab.get(key), int) or lab[key] <= 0:
             yield "", f"{key} {lab.get(key)!r}", "a positive whole number"
+        elif key == "minutes" and lab[key] > MAX_MINUTES:
+            yield "", f"{lab[key]} minutes", f"at most {MAX_MINUTES}"
 
 
 def opening(chapter: Chapter) -> Found:
