@@ -17,8 +17,13 @@ from .cluster import session
 from .cluster.client import Cluster
 from .cluster.namespace import Namespace
 from .errors import LabMissing
+from .probing.many import Requests
+from .record import Recording
+from .showing import arrivals as _arrivals
+from .showing import bars as _bars
 from .showing import judge as _judge
 from .showing import manifest as _manifest
+from .showing import timeline as _timeline
 from .showing.topology import Picture, draw
 
 _MARKED = "background: rgba(255, 190, 0, 0.22); display: inline-block; min-width: 100%"
@@ -135,6 +140,42 @@ def topology(source: Cluster | Namespace) -> Picture:
     if isinstance(source, Namespace):
         return draw(source.cluster.nodes(), source.pods(), source.where)
     return draw(source.nodes(), source.pods(), source.where)
+
+
+def timeline(
+    recording: Recording, title: str = "From a wish to a ready Pod"
+) -> Picture:
+    """Draw what `record.changes` heard, a row for each step with its time.
+
+    Args:
+        recording: The recording.
+        title: What the picture is of.
+    """
+    return _timeline.draw(recording.steps, title)
+
+
+def bars(
+    counts: Requests | Mapping[str, int], title: str = "Requests by Pod"
+) -> Picture:
+    """Draw how often each Pod answered, or any other counts, as bars.
+
+    Args:
+        counts: What `probe.echoes` returned, or numbers by name.
+        title: What is counted.
+    """
+    if isinstance(counts, Requests):
+        return _bars.draw(counts.pods, title, failed=len(counts.failures))
+    return _bars.draw(counts, title)
+
+
+def requests(record: Requests, title: str = "Requests by time") -> Picture:
+    """Draw when each request was sent, and which Pod answered it.
+
+    Args:
+        record: The requests, as of `probe.asking`.
+        title: What was asked.
+    """
+    return _arrivals.draw(record, title)
 
 
 def _cluster() -> Cluster | None:

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,18 +132,32 @@ class Connection:
         return answer
 
     def stream(
-        self, path: str, *, query: Mapping[str, str], timeout: float
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        timeout: float,
+        opened: Callable[[Callable[[], None]], None] | None = None,
     ) -> Generator[Object, None, None]:
         """Yield one JSON object a line while the server sends them.
 
         Ends when the server ends, when the connection breaks, or when nothing
         came for ``timeout`` seconds.
 
+        Args:
+            path: The path below the server's address.
+            query: Parameters of the query.
+            timeout: Seconds without an answer until it ends.
+            opened: Called once the server has begun to answer, with a function that
+                ends the stream from another thread.
+
         Raises:
             ApiError: The server refused.
             LabMissing: Nobody answers.
         """
         response = self._open("GET", path, query, None, None, timeout)
+        if opened is not None:
+            opened(partial(_end, response))
         rest = b""
         try:
             for chunk in response.stream(amt=None, decode_content=False):
@@ -203,6 +219,12 @@ class Connection:
             seen=seen.splitlines()[-1] if seen else "a failed TLS handshake",
             next="find out who answers there before you go on",
         )
+
+
+def _end(response: Any) -> None:
+    """Make whoever reads a response in another thread see its end."""
+    with suppress(OSError, RuntimeError, ValueError):  # it has ended by itself
+        response.shutdown()
 
 
 def _status_object(body: str) -> Object:
