@@ -10,7 +10,12 @@ from .cluster.client import Cluster
 from .errors import CommandFailed, Unreachable
 from .follow import count
 from .probing import dns as _dns
-from .probing.talk import Answer, Target, resolve, talk
+from .probing.greet import greet
+from .probing.many import Asking as Asking
+from .probing.many import Requests as Requests
+from .probing.many import asking as asking
+from .probing.many import echoes as echoes
+from .probing.talk import Target, resolve, talk
 from .records import Pod
 
 # A probe raises when nothing answers; with strict=False it returns a false record.
@@ -115,7 +120,7 @@ def tcp(
     cluster = session.current()
     place = resolve(cluster, target, port, from_)
     answer = talk(cluster, place, from_=from_, timeout=timeout)
-    _require(answer, place, from_, strict=strict)
+    _require(answer.failure, place, from_, strict=strict)
     return Probe(not answer.failure, answer.failure or "open", answer.milliseconds)
 
 
@@ -138,17 +143,10 @@ def echo(
     """
     cluster = session.current()
     place = resolve(cluster, target, port, from_)
-    answer = talk(
-        cluster, place, data=b"hello\n", lines=2, from_=from_, timeout=timeout
-    )
-    name, _, back = answer.data.decode("utf-8", "replace").partition("\n")
-    good = not answer.failure and back.strip() == f"{name}: hello"
-    if not good and not answer.failure:
-        said = "it closed the connection" if not answer.data else "it is no echo server"
-        answer = Answer(b"", said, answer.milliseconds)
-    _require(answer, place, from_, strict=strict)
-    seen = answer.failure or f"{name} answers"
-    return Echo(good, seen, answer.milliseconds, name if good else "")
+    heard = greet(cluster, place, from_=from_, timeout=timeout)
+    _require(heard.failure, place, from_, strict=strict)
+    seen = heard.failure or f"{heard.pod} answers"
+    return Echo(not heard.failure, seen, heard.milliseconds, heard.pod)
 
 
 def echo_everywhere(port: int, *, timeout: float = TIMEOUT_S) -> Everywhere:
@@ -280,12 +278,12 @@ def _from(from_: str | Pod | None) -> str:
 
 
 def _require(
-    answer: Answer, place: Target, from_: str | Pod | None, *, strict: bool
+    failure: str, place: Target, from_: str | Pod | None, *, strict: bool
 ) -> None:
-    if answer.failure and strict:
+    if failure and strict:
         raise Unreachable(
-            f"nothing answers on {place.label} ({answer.failure})",
+            f"nothing answers on {place.label} ({failure})",
             where=f"{place.address}:{place.port}, asked from {_from(from_)}",
             wanted="an answer",
-            seen=answer.failure,
+            seen=failure,
         )

@@ -182,20 +182,34 @@ def gone(
 
 
 def endpoints(
-    source: Source, service: str, *, want: int, timeout: float = TIMEOUT_S
+    source: Source,
+    service: str,
+    *,
+    want: int | None = None,
+    without: str = "",
+    timeout: float = TIMEOUT_S,
 ) -> Endpoints:
     """Wait until a Service knows this many addresses that are ready.
+
+    Args:
+        source: The namespace that holds it.
+        service: Its name.
+        want: How many; None takes any number.
+        without: An address that must not be among them.
+        timeout: Seconds until giving up.
 
     Raises:
         NotReady: The deadline passed.
     """
+    number = "endpoints" if want is None else count(want, "endpoint")
+    wanted = "any number" if want is None else f"{want} ready"
     return follow(
         source,
         "EndpointSlice",
         lambda found: Endpoints.read(service, found),
-        what=f"{count(want, 'endpoint')} of Service {service}",
-        want=f"{want} ready",
-        done=lambda seen: len(seen.ready) == want,
+        what=f"{number} of Service {service}",
+        want=wanted + (f", without {without}" if without else ""),
+        done=lambda seen: want in (None, len(seen.ready)) and without not in seen.ready,
         show=lambda seen: f"{len(seen.ready)} ready, {len(seen.unready)} not ready",
         about=lambda seen: [service],
         selector=f"kubernetes.io/service-name={service}",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from ..cluster.client import Cluster
-from ..errors import Refused, Unreachable
+from ..errors import LabError, Refused, Unreachable
 from ..records import Pod
 
 # Both print the answer in base64, so that no byte is lost or shown on the way.
@@ -96,7 +96,8 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
 
     Raises:
         Refused: The target is not in the lab, or not to be reached from this computer.
-        Unreachable: The Pod has no address yet.
+        Unreachable: The Pod has no address yet, or this computer's own routes refuse
+            the target.
     """
     if isinstance(target, Pod):
         if not target.ip:
@@ -120,18 +121,14 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
     inside = text in machines or address in plan.pods or address in plan.services
     if not inside:
         raise _refusal(cluster, text)
-    if from_ is None and text not in machines:
-        raise Refused(
-            "a Pod's or Service's address exists inside the cluster only",
-            where=f"{text}:{port}",
-            wanted='a probe from inside, as in from_="master"',
-            seen="a probe from this computer",
-        )
     if address in plan.pods:
         label = "the Pod's port"
     elif address in plan.services:
         label = "the Service's port"
-    return Target(text, _port(port), f"{label} {port}")
+    place = Target(text, _port(port), f"{label} {port}")
+    if from_ is None and text not in machines:
+        raise _from_here(place)
+    return place
 
 
 def talk(
@@ -231,6 +228,28 @@ def _in_words(error: str) -> str:
             return words
     lines = error.strip().splitlines()
     return lines[-1] if lines else "no answer"
+
+
+def _from_here(place: Target) -> LabError:
+    """Return why this computer asks for no Pod or Service; sends nothing."""
+    inside = 'a probe from inside, as in from_="master"'
+    try:
+        # To connect a datagram socket asks the routing table and nobody else.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            asked.connect((place.address, place.port))
+    except OSError as error:
+        return Unreachable(
+            f"nothing answers on {place.label} ({_in_words(str(error))})",
+            where=f"{place.address}:{place.port}, asked from this computer",
+            wanted=inside,
+            seen="this computer's own routes refuse it",
+        )
+    return Refused(
+        "a Pod's or Service's address exists inside the cluster only",
+        where=f"{place.address}:{place.port}",
+        wanted=inside,
+        seen="a probe from this computer",
+    )
 
 
 def _port(port: int) -> int:

@@ -7,19 +7,20 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from k8slab import probe
 from k8slab.cluster.client import Cluster
 from k8slab.errors import (
     CommandFailed,
+    LabError,
     LabMissing,
     Refused,
     UnknownMachine,
     Unreachable,
 )
-from k8slab.probing import dns
+from k8slab.probing import dns, talk
 from k8slab.records import Pod
 
 
@@ -118,10 +119,58 @@ def test_inner_addresses_are_asked_from_inside(cluster: Cluster, target: str) ->
     machine = cluster.on("master")
     machine.answer = lambda text: answers(b"")  # type: ignore[attr-defined]
 
-    with pytest.raises(Refused, match='from_="master"'):
+    # While a lab is up here, this computer's routes refuse before the probe does.
+    with pytest.raises((Refused, Unreachable), match='from_="master"'):
         probe.tcp(target, 80)
     assert probe.tcp(target, 80, from_="master").ok
     assert len(machine.asked) == 1  # type: ignore[attr-defined]
+
+
+class Routes:
+    """The routing table as a datagram socket asks it; it sends nothing."""
+
+    refusal: OSError | None = None
+    kinds: ClassVar[list[int]] = []
+
+    def __init__(self, family: int, kind: int) -> None:
+        self.kinds.append(kind)
+
+    def __enter__(self) -> Routes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def connect(self, address: tuple[str, int]) -> None:
+        """Refuse as the kernel does, or find a route."""
+        if self.refusal:
+            raise self.refusal
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "words"),
+    [
+        (OSError(113, "No route to host"), Unreachable, "(no route to it)"),
+        (OSError(101, "Network is unreachable"), Unreachable, "network unreachable"),
+        (None, Refused, "inside the cluster only"),
+    ],
+)
+def test_a_pod_is_unreachable_where_routes_refuse_it(
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: OSError | None,
+    error: type[LabError],
+    words: str,
+) -> None:
+    """The reason is the route when there is one; no packet is sent in any case."""
+    monkeypatch.setattr(Routes, "refusal", refusal)
+    monkeypatch.setattr(Routes, "kinds", [])
+    monkeypatch.setattr(talk.socket, "socket", Routes)
+
+    with pytest.raises(error) as caught:
+        probe.tcp("10.244.1.7", 80)
+    assert words in caught.value.what
+    assert Routes.kinds == [socket.SOCK_DGRAM]
 
 
 def test_a_machine_asks_for_a_pod(cluster: Cluster, fake: Any) -> None:
