@@ -46,6 +46,11 @@ def sent(asking: probe.Asking, number: int) -> Callable[[], bool]:
     return lambda: len(asking.record.requests) >= number
 
 
+def senders() -> list[threading.Thread]:
+    """Return the threads that still send."""
+    return [each for each in threading.enumerate() if "(send)" in each.name]
+
+
 def test_each_request_is_recorded(port: int) -> None:
     """Who answered is counted by name, and all answered is true."""
     seen = probe.echoes("node1", port, count=6)
@@ -97,9 +102,7 @@ def test_requests_end_by_themselves(port: int, limit: dict[str, float]) -> None:
     """The count ends them, and so does the time, whatever the block does."""
     with probe.asking("node1", port, **limit) as asking:  # type: ignore[arg-type]
         until(sent(asking, 2), what="two", want="2", timeout=10)
-        ended = [t for t in threading.enumerate() if "send" in t.name]
-        for thread in ended:
-            thread.join(5)
+        until(lambda: not senders(), what="the end", want="no sender", timeout=5)
         number = len(asking.record.requests)
 
     assert 2 <= number <= 5
@@ -111,7 +114,7 @@ def test_an_error_in_the_block_ends_the_requests(port: int) -> None:
     with pytest.raises(KeyError), probe.asking("node1", port):
         raise KeyError
 
-    assert not [t for t in threading.enumerate() if "send" in t.name]
+    assert senders() == []
 
 
 @pytest.mark.parametrize(
