@@ -71,8 +71,12 @@ def up(
 
 @app.command()
 def down(name: Name = None) -> None:
-    """Remove a lab with everything it made."""
+    """Remove a lab with everything it made, and what a chapter made beside it."""
+    from . import bare
+
     there = lab.down(name, reporter=reporter_for())
+    if bare.is_there(name):
+        bare.remove(name)
     _say("the lab is gone" if there else "there was no such lab")
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from IPython.core.getipython import get_ipython
 
 from .cluster import guard, session
 from .cluster.client import Cluster
-from .errors import BadInput, CommandTimeout
+from .cluster.shell import Shell
+from .errors import BadInput, CommandTimeout, LabError
+from .together import together
 
 TIMEOUT_S = 120.0
 ENDLESS_S = 10.0
@@ -23,6 +27,17 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 def register(cluster: Cluster) -> None:
     """Make a cluster the session's, with ``%kubectl`` and ``%%on`` in a notebook."""
     session.use(cluster)
+    _offer()
+
+
+def register_machines(machines: session.Machines) -> None:
+    """Make machines the session's; ``%kubectl`` refuses until they are a cluster."""
+    session.use_machines(machines)
+    _offer()
+
+
+def _offer() -> None:
+    """Make both magics available, in a notebook."""
     shell: Any = get_ipython()
     if shell is not None:
         shell.register_magic_function(kubectl, "line", "kubectl")
@@ -61,7 +76,8 @@ def on(line: str, cell: str) -> None:
     """Run the cell as a shell script on a machine: ``%%on node1``.
 
     The script stops at its first failing command. ``%%on node1 --timeout 300`` gives
-    it more time than the 120 seconds it has by default.
+    it more time than the 120 seconds it has by default. ``%%on node1 node2`` runs it
+    on both machines side by side, and prints what each says below its name.
 
     Raises:
         BadInput: The first line names no machine.
@@ -70,9 +86,81 @@ def on(line: str, cell: str) -> None:
         CommandTimeout: It did not end in time.
     """
     words = _words(line)
-    machine, timeout = _on_arguments(words)
-    shell = session.current().on(machine)
-    shell.script(cell, timeout=timeout, on_line=_printer())
+    names, timeout = _on_arguments(words)
+    shells = [session.machines().on(name) for name in names]
+    if len(shells) == 1:
+        shells[0].script(cell, timeout=timeout, on_line=_printer())
+        return
+    turns = _Turns(names, _printer())
+    tasks = [
+        partial(_take_turn, name, shell, cell, timeout, turns)
+        for name, shell in zip(names, shells, strict=True)
+    ]
+
+    def close() -> None:
+        for each in shells:
+            each.close()
+
+    for failure in together(tasks, abort=close):
+        if failure is not None:
+            raise failure
+
+
+class _Turns:
+    """Print what several machines say, one machine after the other.
+
+    The first is heard while it works; the next ones are once those before them ended.
+
+    Args:
+        names: The machines, in their order.
+        show: Prints a line.
+    """
+
+    def __init__(self, names: Sequence[str], show: Callable[[str], None]) -> None:
+        self._waiting = list(names)
+        self._lines: dict[str, list[str]] = {name: [] for name in names}
+        self._ended: set[str] = set()
+        self._show = show
+        self._lock = threading.Lock()
+        self._said = ""
+
+    def line(self, name: str, text: str) -> None:
+        """Print a machine's line when it is its turn, or keep it until then."""
+        with self._lock:
+            if name == self._waiting[0]:
+                self._print(name, text)
+            else:
+                self._lines[name].append(text)
+
+    def end(self, name: str) -> None:
+        """Let the next ones have their turn when this machine's has come to its end."""
+        with self._lock:
+            self._ended.add(name)
+            while self._waiting and self._waiting[0] in self._ended:
+                self._waiting.pop(0)
+                for text in self._lines[self._waiting[0]] if self._waiting else []:
+                    self._print(self._waiting[0], text)
+
+    def _print(self, name: str, text: str) -> None:
+        if self._said != name:
+            self._show(f"--- {name}")
+            self._said = name
+        self._show(text)
+
+
+def _take_turn(
+    name: str, shell: Shell, script: str, timeout: float, turns: _Turns
+) -> LabError | None:
+    """Run a script to its end; a failure must not end it on the other machines."""
+    try:
+        shell.script(
+            script, timeout=timeout, on_line=lambda text: turns.line(name, text)
+        )
+    except LabError as error:
+        return error
+    finally:
+        turns.end(name)
+    return None
 
 
 def _words(line: str) -> list[str]:
@@ -86,14 +174,16 @@ def _words(line: str) -> list[str]:
         ) from error
 
 
-def _on_arguments(words: Sequence[str]) -> tuple[str, float]:
+def _on_arguments(words: Sequence[str]) -> tuple[list[str], float]:
     usage = "%%on MACHINE, or %%on MACHINE --timeout SECONDS"
-    names = [word for word in words if not word.startswith("-")]
     joined = " ".join(words)
-    match = re.fullmatch(r"(\S+)(?:\s+--timeout[ =](\d+(?:\.\d+)?))?", joined)
-    if match is None or not names:
+    name = r"[^\s-]\S*"
+    timeout = r"--timeout[ =](\d+(?:\.\d+)?)"
+    match = re.fullmatch(rf"({name}(?: {name})*)(?: {timeout})?", joined)
+    if match is None:
         raise BadInput("which machine?", wanted=usage, seen=f"%%on {joined}")
-    return match.group(1), float(match.group(2) or TIMEOUT_S)
+    names = list(dict.fromkeys(match.group(1).split()))
+    return names, float(match.group(2) or TIMEOUT_S)
 
 
 def _refuse_terminal(own: Sequence[str]) -> None:

@@ -9,11 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from .bundle import Bundle, depot
-from .cluster.access import Access
-from .cluster.guard import Fingerprint
 from .errors import LabError, LabMissing, SettingsDiffer
 from .install import bring_up, ready
-from .install.control_plane import ADMIN_CONF
+from .install.pin import pin
 from .install.site import Site
 from .machines import admission
 from .machines.engine import Engine
@@ -211,15 +209,7 @@ class Operator:
             return
         bring_up.BringUp(site, fleet.shells, boot, serve, fleet.abandon, ledger).run()
         with ledger.phase("pin the cluster"):
-            self._pin(fleet)
-
-    def _pin(self, fleet: Fleet) -> None:
-        """Keep the cluster's kubeconfig, and what tells it from all others."""
-        master = fleet.shells["master"]
-        self.folder.write(self.folder.kubeconfig.name, master.read(ADMIN_CONF))
-        access = Access.read(self.folder.kubeconfig)
-        uid = ready.kube_system_uid(master)
-        Fingerprint(access.ca_sha256, uid, access.server).save(self.folder.fingerprint)
+            pin(self.folder, fleet.shells["master"])
 
     def _works(self, ledger: Ledger, settings: Settings, fleet: Fleet) -> bool:
         """Say whether a lab whose machines run needs nothing."""

@@ -16,7 +16,7 @@ class FakeDoor:
     def __init__(self, folder):
         self.world = folder / "world.txt"
 
-    def snapshot(self, name):
+    def snapshot(self, name, needs):
         """Return the lines of the file."""
         return self.world.read_text().splitlines() if self.world.exists() else []
 
@@ -24,7 +24,7 @@ class FakeDoor:
         """Return the lines that came."""
         return [line for line in after if line not in before]
 
-    def versions(self, name):
+    def versions(self, name, needs):
         """Return a made-up version."""
         return {"Kubernetes": "1.2.3"}
 

@@ -29,7 +29,10 @@ class FakeDoor:
     def down(self, name):
         self.note("down " + name)
         {down}
-    def snapshot(self, name):
+    def carries(self):
+        self.note("look at this computer")
+        {carries}
+    def snapshot(self, name, needs):
         world = HERE / "chapters" / "world.txt"
         return world.read_text().splitlines() if world.exists() else []
     def difference(self, before, after):
@@ -64,7 +67,8 @@ class Project:
         listed = [{"file": f"chapters/{name}"} for name in toc or notebooks]
         contents = {"format": "jb-book", "root": "intro", "chapters": listed}
         (folder / "_toc.yml").write_text(json.dumps(contents), encoding="utf-8")
-        facts = {"there": None, "up": "", "down": "", "required": False} | fake
+        facts = {"there": None, "up": "", "down": "", "carries": "", "required": False}
+        facts |= fake
         (folder / "conftest.py").write_text(CONFTEST.format(**facts), encoding="utf-8")
         command = [
             sys.executable,
@@ -217,6 +221,35 @@ def test_a_host_without_a_lab_skips(tmp_path, up):
     assert done.outcomes() == {"one:fine": ["skipped"]}
     assert "one needs a lab: " in done.text
     assert "no engine here" in done.text
+
+
+OWN = {"one": notebook(("fine", "1"), needs=["machines"])}
+
+
+def test_a_chapter_with_machines_of_its_own_needs_no_lab(tmp_path):
+    """The shared lab is not made; the computer is looked at."""
+    done = Project(tmp_path, OWN)
+
+    assert done.outcomes() == {"one:fine": ["passed"]}
+    assert done.log() == ["look at this computer"]
+
+
+def test_a_computer_that_carries_no_machines_skips(tmp_path):
+    """The reason is the computer's."""
+    done = Project(tmp_path, OWN, carries="raise errors.BundleError('not built')")
+
+    assert done.outcomes() == {"one:fine": ["skipped"]}
+    assert "one needs a lab: not built" in done.text
+
+
+def test_machines_that_a_chapter_leaves_fail_the_run(tmp_path):
+    """The comparison covers a chapter that makes its own lab."""
+    leave = "open('world.txt', 'a').write('files of the lab pretend-install\\n')"
+    leaky = {"one": notebook(("leave", leave), needs=["machines"])}
+    done = Project(tmp_path, leaky)
+
+    assert "error" in done.outcomes()["one:leave"]
+    assert "more: files of the lab pretend-install" in done.text
 
 
 def test_a_required_lab_that_is_missing_fails(tmp_path):

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:  # these take a second to import
+    from ..cluster.snapshot import Snapshot
+    from ..machines.engine import Engine
+
+# What the lab that chapters share offers; a chapter that needs "machines" makes a lab
+# of its own beside it.
+SHARED = frozenset({"cluster", "hosts"})
+OWN = frozenset({"machines"})
 
 
 class Door(Protocol):
@@ -26,17 +37,44 @@ class Door(Protocol):
         """Remove a lab and everything that belongs to it."""
         ...
 
-    def snapshot(self, name: str) -> Any:
-        """Return what is in a lab's cluster and on its machines now."""
+    def carries(self) -> None:
+        """See that this computer can carry a lab that a chapter makes.
+
+        Raises:
+            BundleError: There is no whole bundle.
+            HostProblem: There is no engine that works.
+        """
+        ...
+
+    def snapshot(self, name: str, needs: Collection[str]) -> Any:
+        """Return what is there now of all that a chapter with these needs can change.
+
+        Args:
+            name: The lab it acts on.
+            needs: What it needs; without a need of the lab, that is not looked at.
+        """
         ...
 
     def difference(self, before: Any, after: Any) -> list[str]:
         """Return what differs between two snapshots, one line each."""
         ...
 
-    def versions(self, name: str) -> dict[str, str]:
+    def versions(self, name: str, needs: Collection[str]) -> dict[str, str]:
         """Return the versions that a chapter's outputs depend on."""
         ...
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was there at one moment.
+
+    Attributes:
+        own: Traces on this computer of the labs that chapters make for themselves.
+        shared: What was in the lab that chapters share; None when none needs it.
+    """
+
+    own: frozenset[str]
+    shared: Snapshot | None
 
 
 class RealDoor:
@@ -56,29 +94,61 @@ class RealDoor:
         lab.up(name, reporter=reporter_for())
 
     def down(self, name: str) -> None:
-        """Remove a lab."""
-        from .. import lab
+        """Remove a lab, and what a chapter that was killed made beside it."""
+        from .. import bare, lab
 
         lab.down(name)
+        if bare.is_there(name):
+            bare.remove(name)
 
-    def snapshot(self, name: str) -> Any:
-        """Return what is in a lab's cluster and on its machines now."""
+    def carries(self) -> None:
+        """See that there is a bundle, and an engine that works."""
+        from .. import lab
+
+        lab.bundle()
+        _engine().version()
+
+    def snapshot(self, name: str, needs: Collection[str]) -> Any:
+        """Return what is there of all that a chapter with these needs can change."""
         from .. import lab
         from ..cluster import snapshot
+        from ..machines import traces
+        from ..machines.folder import family
+        from ..run import LocalRunner
 
+        home = lab.Surroundings.read().home
+        own = traces.of_labs(home, family(name), _engine(), LocalRunner())
+        if not SHARED & set(needs):
+            return Seen(own, None)
         with closing(lab.connect(name)) as cluster:
-            return snapshot.take(cluster)
+            return Seen(own, snapshot.take(cluster))
 
     def difference(self, before: Any, after: Any) -> list[str]:
         """Return what differs between two snapshots, one line each."""
         from ..cluster import snapshot
 
-        return [str(line) for line in snapshot.difference(before, after)]
+        lines = [f"added: {line}" for line in sorted(after.own - before.own)]
+        if before.shared is not None and after.shared is not None:
+            lines += map(str, snapshot.difference(before.shared, after.shared))
+        return lines
 
-    def versions(self, name: str) -> dict[str, str]:
+    def versions(self, name: str, needs: Collection[str]) -> dict[str, str]:
         """Return the versions of the cluster and of this package."""
         from .. import lab
 
-        with closing(lab.connect(name)) as cluster:
-            kubernetes = cluster.version()
+        if SHARED & set(needs):
+            with closing(lab.connect(name)) as cluster:
+                kubernetes = cluster.version()
+        else:
+            kubernetes = lab.bundle().versions.kubernetes
         return {"Kubernetes": kubernetes.removeprefix("v"), "k8slab": version("k8slab")}
+
+
+def _engine() -> Engine:
+    """Return the engine of this computer's labs."""
+    from .. import lab
+    from ..machines.engine import Engine
+    from ..run import LocalRunner
+
+    around = lab.Surroundings.read()
+    return Engine(around.provider, around.lab, LocalRunner())

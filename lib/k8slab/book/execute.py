@@ -56,7 +56,7 @@ def run(
 
     Args:
         paths: The chapters; all that ``_toc.yml`` names when there are none.
-        lab: The name of the lab they act on; it must be up.
+        lab: The name of the lab they act on; it must be up unless none needs it.
         root: The book's folder; the working directory by default.
         ledger: Keeps a phase for each chapter.
         door: The way to labs; tests give their own.
@@ -84,11 +84,12 @@ def run(
 
 def _one(chapter: Chapter, lab: str, door: Door, phase: Phase) -> Executed:
     """Execute one chapter, compare the lab before and after, then store it."""
-    before = door.snapshot(lab)
+    needs = chapter.settings.get("needs", [])
+    before = door.snapshot(lab, needs)
     started = time.monotonic()
     _cells(chapter, lab)
     seconds = time.monotonic() - started
-    left = door.difference(before, door.snapshot(lab))
+    left = door.difference(before, door.snapshot(lab, needs))
     if left:
         raise CheckFailed(
             f"{chapter.name} left the lab different; its outputs are not stored",
@@ -100,7 +101,7 @@ def _one(chapter: Chapter, lab: str, door: Door, phase: Phase) -> Executed:
     chapter.notebook.metadata.setdefault("lab", {})["run"] = {
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(seconds),
-        "versions": door.versions(lab),
+        "versions": door.versions(lab, needs),
     }
     changed = _store(chapter)
     if not changed:

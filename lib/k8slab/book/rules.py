@@ -25,7 +25,7 @@ TAGS = frozenset(
         "lab-cleanup",
     }
 )
-NEEDS = frozenset({"cluster", "hosts"})
+NEEDS = frozenset({"cluster", "hosts", "machines"})
 MAX_LINES = 15
 MAX_MEDIAN_LINES = 4
 MAX_MINUTES = 45

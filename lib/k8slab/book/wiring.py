@@ -12,12 +12,12 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from ..errors import BundleError, HostProblem, LabError, PhaseFailed
-from .door import Door
+from .door import OWN, SHARED, Door
 from .notebooks import chapter_paths, tags
 
 CHAPTER_LIMIT_S = 600.0
 CLEANUP_LIMIT_S = 120.0
-OFFERED = frozenset({"cluster", "hosts"})
+OFFERED = SHARED | OWN
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Progress:
         refused: The need that is not met, or an empty string.
         broken: Why the lab it needs does not work, or an empty string.
         failed: The id of its first failed cell, or an empty string.
+        needs: What it needs of a lab, or of this computer.
         before: The snapshot taken before it, or None.
         seconds: How long it took; 0 while it runs.
         outcomes: How many cells ended in each way.
@@ -42,6 +43,7 @@ class Progress:
     refused: str = ""
     broken: str = ""
     failed: str = ""
+    needs: frozenset[str] = frozenset()
     before: Any = None
     seconds: float = 0.0
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -177,7 +179,7 @@ class ChapterRun:
         if chapter.before is None:
             return
         try:
-            after = self.door.snapshot(self.lab)
+            after = self.door.snapshot(self.lab, chapter.needs)
         except LabError as error:
             pytest.fail(f"no snapshot after the chapter: {error}", pytrace=False)
         left = self.door.difference(chapter.before, after)
@@ -225,16 +227,18 @@ class ChapterRun:
         self.chapters[item.path] = chapter
         if not self._cell_limit_s:
             self._cell_limit_s = float(item.config.option.nbval_cell_timeout)
-        needs = set(settings.get("needs", []))
-        if needs - OFFERED:
-            what = ", ".join(sorted(needs - OFFERED))
-            chapter.refused = f"{chapter.name} needs {what}, which no lab offers"
+        chapter.needs = needs = frozenset(settings.get("needs", []))
+        if strange := ", ".join(sorted(needs - OFFERED)):
+            chapter.refused = f"{chapter.name} needs {strange}, which no lab offers"
         elif needs:
-            self._ensure_lab()
+            if needs & SHARED:
+                self._ensure_lab()
+            elif self._unmet is None:
+                self._ensure_computer()
             if self._unmet is not None:
                 chapter.refused = f"{chapter.name} needs a lab: {self._unmet}"
             else:
-                chapter.before, chapter.broken = self._snapshot()
+                chapter.before, chapter.broken = self._snapshot(needs)
         chapter.started = time.monotonic()
         return chapter
 
@@ -256,12 +260,19 @@ class ChapterRun:
                 self._broken = error
         self.up_s = time.monotonic() - started
 
-    def _snapshot(self) -> tuple[Any, str]:
+    def _ensure_computer(self) -> None:
+        """See that a chapter can make a lab of its own, and remember why not."""
+        try:
+            self.door.carries()
+        except (HostProblem, BundleError) as error:
+            self._unmet = str(error)
+
+    def _snapshot(self, needs: frozenset[str]) -> tuple[Any, str]:
         """Return the lab as it is before a chapter, or why it cannot be used."""
-        if self._broken is not None:
+        if self._broken is not None and needs & SHARED:
             return None, f"the lab {self.lab!r} did not come up: {self._broken}"
         try:
-            return self.door.snapshot(self.lab), ""
+            return self.door.snapshot(self.lab, needs), ""
         except LabError as error:
             return None, f"the lab {self.lab!r} does not work: {error}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import BadInput, CommandFailed, HostProblem
 from ..run import Runner
-from .machine import AddressPlan, Machine
+from .machine import SLOTS, AddressPlan, Machine
 from .provider import Mount
 
 LABEL = "k8slab.dev/lab"
@@ -207,6 +207,15 @@ class Engine:
                 labels = row.get("Labels") or row.get("labels") or {}
                 found.add(labels[LABEL])
         return frozenset(found)
+
+    def slots(self) -> frozenset[int]:
+        """Return the slots whose machines' range belongs to the network of a lab."""
+        found = self._run("network", "ls", "--quiet", f"--filter=label={LABEL}").split()
+        # Not checked: one of them may have been removed since.
+        inspect = self._argv("network", "inspect", *found)
+        told = self._runner.run(inspect, check=False).stdout if found else ""
+        plans = (AddressPlan(slot) for slot in range(SLOTS))
+        return frozenset(p.slot for p in plans if f'"{p.network}"' in told)
 
     def _argv(self, *words: str) -> list[str]:
         return [self._client.binary, *self._client.options, *words]

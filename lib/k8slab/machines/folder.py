@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from ..errors import BadInput, LabError
 from .machine import SLOTS, AddressPlan, Machine
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
+_LONGEST = 20
+_PURPOSE = 7
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,26 @@ class LabFolder:
         with (self.home / ".choosing.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def own_lab(lab: str, purpose: str) -> str:
+    """Return the name of the lab that a chapter makes beside the one it is run on.
+
+    Runs on different labs get different ones, so they may share a computer.
+
+    Args:
+        lab: The lab that commands and chapters mean.
+        purpose: What it is for: one word of at most seven letters.
+    """
+    return family(lab) + purpose
+
+
+def family(lab: str) -> str:
+    """Return how the names begin that `own_lab` gives to a lab's companions."""
+    if len(lab) <= _LONGEST - _PURPOSE - 1:
+        return f"{lab}-"
+    mark = hashlib.sha256(lab.encode()).hexdigest()[:4]
+    return f"{lab[: _LONGEST - _PURPOSE - len(mark) - 2].rstrip('-')}-{mark}-"
 
 
 def all_settings(home: Path) -> list[Settings]:

@@ -15,6 +15,7 @@ from k8slab.errors import (
     BadInput,
     CommandFailed,
     CommandTimeout,
+    LabMissing,
     Refused,
     UnknownMachine,
     WrongCluster,
@@ -197,11 +198,62 @@ def test_on_a_failing_script_raises(cluster: Cluster) -> None:
         magics.on("node1", "systemctl is-active kubelet\n")
 
 
-@pytest.mark.parametrize("line", ["", "--timeout 3", "node1 node2", "node1 --fast"])
-def test_on_needs_one_machine(cluster: Cluster, line: str) -> None:
+@pytest.mark.parametrize(
+    "line", ["", "--timeout 3", "--timeout 3 node1", "node1 --fast"]
+)
+def test_on_needs_a_machine(cluster: Cluster, line: str) -> None:
     """A first line that cannot be read tells how it is written."""
     with pytest.raises(BadInput, match="%%on MACHINE"):
         magics.on(line, "true")
+
+
+def answering(cluster: Cluster, node1: Any, node2: Any) -> None:
+    """Give two machines their answers."""
+    cluster.on("node1").answer = node1  # type: ignore[attr-defined]
+    cluster.on("node2").answer = node2  # type: ignore[attr-defined]
+
+
+def test_on_several_machines_each_speaks_in_its_turn(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They work side by side, and are printed in the order that was given."""
+    second = threading.Event()
+
+    def slow(text: str) -> tuple[int, str, str]:
+        second.wait(5)  # ends only when the other works meanwhile
+        return 0, "one\n", ""
+
+    def quick(text: str) -> tuple[int, str, str]:
+        second.set()
+        return 0, "two\ntoo\n", ""
+
+    answering(cluster, slow, quick)
+    magics.on("node1 node2 --timeout 9", "hostname")
+
+    assert capsys.readouterr().out == "--- node1\none\n--- node2\ntwo\ntoo\n"
+
+
+def test_on_several_machines_one_that_fails_ends_no_other(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error comes when all have ended, and names the machine."""
+    answering(cluster, lambda text: (3, "", "no\n"), lambda text: (0, "yes\n", ""))
+
+    with pytest.raises(CommandFailed, match="node1"):
+        magics.on("node1 node2", "hostname")
+    assert capsys.readouterr().out == "--- node1\nno\n--- node2\nyes\n"
+
+
+def test_machines_that_are_no_cluster_yet(cluster: Cluster, kubectl: Any) -> None:
+    """Scripts run on them, and kubectl refuses and says what is missing."""
+    kubectl("echo ran")
+    cluster.on("node1").answer = lambda text: (0, "", "")  # type: ignore[attr-defined]
+    magics.register_machines(cluster)
+    magics.on("node1", "hostname")
+
+    assert cluster.on("node1").asked == ["hostname"]  # type: ignore[attr-defined]
+    with pytest.raises(LabMissing, match="no cluster yet"):
+        magics.kubectl("get nodes")
 
 
 def test_on_an_unknown_machine_is_refused(cluster: Cluster) -> None:
@@ -212,6 +264,6 @@ def test_on_an_unknown_machine_is_refused(cluster: Cluster) -> None:
 
 def test_on_takes_a_time() -> None:
     """The time is given in seconds, with a blank or an equals sign."""
-    assert magics._on_arguments(["node1", "--timeout", "300"]) == ("node1", 300)
-    assert magics._on_arguments(["node1", "--timeout=0.5"]) == ("node1", 0.5)
-    assert magics._on_arguments(["node1"]) == ("node1", 120)
+    assert magics._on_arguments(["node1", "--timeout", "300"]) == (["node1"], 300)
+    assert magics._on_arguments(["node1", "--timeout=0.5"]) == (["node1"], 0.5)
+    assert magics._on_arguments(["node1"]) == (["node1"], 120)
