@@ -15,6 +15,7 @@ from .probing.many import Asking as Asking
 from .probing.many import Requests as Requests
 from .probing.many import asking as asking
 from .probing.many import echoes as echoes
+from .probing.rules import rules as rules
 from .probing.talk import Target, resolve, talk
 from .records import Pod
 

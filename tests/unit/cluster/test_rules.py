@@ -1,0 +1,104 @@
+"""kube-proxy's rules: what they say, and when they agree with the endpoint list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from k8slab import probe
+from k8slab.cluster.client import Cluster
+from k8slab.cluster.namespace import Namespace
+from k8slab.errors import NotReady
+from k8slab.probing.rules import read
+
+ADDRESSES = ("10.244.1.2", "10.244.1.3", "10.244.2.2")
+
+
+def saved(
+    *addresses: str, service: str = "x/echo", port: str = "", sticky: bool = False
+) -> str:
+    """Return rules as ``iptables-save`` prints those of kube-proxy."""
+    lines = [
+        "-A KUBE-SERVICES -d 10.96.0.7/32 -p tcp -m comment --comment "
+        f'"{service}{port} cluster IP" -m tcp --dport 12345 -j KUBE-SVC-A',
+        '-A KUBE-SVC-B -m comment --comment "x/echo-node -> 10.244.9.9:1" '
+        "-j KUBE-SEP-9",
+    ]
+    to = [
+        f'-A KUBE-SVC-A -m comment --comment "{service}{port} -> {a}:12345"'
+        for a in addresses
+    ]
+    if sticky:
+        lines += [
+            f"{line} -m recent --rcheck --seconds 10800 --reap --name KUBE-SEP-{i} "
+            f"--mask 255.255.255.255 --rsource -j KUBE-SEP-{i}"
+            for i, line in enumerate(to)
+        ]
+    for i, line in enumerate(to):
+        left = len(to) - i
+        odds = f" -m statistic --mode random --probability {1 / left:.11f}"
+        lines.append(f"{line}{odds if left > 1 else ''} -j KUBE-SEP-{i}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def ns(fake: Any, cluster: Cluster) -> Namespace:
+    """Return a namespace whose Service knows three addresses."""
+    endpoints = [{"addresses": [a], "conditions": {"ready": True}} for a in ADDRESSES]
+    label = {"kubernetes.io/service-name": "echo"}
+    found = {"metadata": {"name": "echo-1", "labels": label}, "endpoints": endpoints}
+    fake.put("endpointslices", found, "x")
+    return Namespace(cluster, "x")
+
+
+@pytest.mark.parametrize("port", ["", ":web"])
+def test_each_endpoint_has_its_share(port: str) -> None:
+    """One third, then half of the rest, then the rest: a third each."""
+    found = read(saved(*ADDRESSES, port=port), "node1", "x/echo")
+
+    assert [rule.probability for rule in found.rules] == [0.333, 0.5, 1.0]
+    assert [rule.share for rule in found.rules] == [0.333, 0.333, 0.333]
+    assert (found.addresses, found.sticky) == (ADDRESSES, False)
+    assert found.rules[0].endpoint == "10.244.1.2:12345"
+
+
+def test_a_sticky_service_is_seen() -> None:
+    """Its rules look first where the client was before; nothing is counted twice."""
+    found = read(saved(*ADDRESSES, sticky=True), "node1", "x/echo")
+
+    assert (found.sticky, len(found.rules)) == (True, 3)
+
+
+def test_other_services_are_not_meant() -> None:
+    """A name that only begins alike is another Service."""
+    assert read(saved(*ADDRESSES), "node1", "x/ech").rules == ()
+    assert read(saved(*ADDRESSES), "node1", "y/echo").rules == ()
+
+
+def test_rules_are_read_on_every_machine(cluster: Cluster, ns: Namespace) -> None:
+    """When they agree with the endpoint list, they are returned by machine."""
+    for name in cluster.machines:
+        cluster.on(name).answer = lambda text: (0, saved(*ADDRESSES), "")  # type: ignore[attr-defined]
+    found = probe.rules(ns, "echo")
+
+    assert list(found) == ["master", "node1", "node2"]
+    assert {each.addresses for each in found.values()} == {ADDRESSES}
+
+
+def test_rules_that_are_late_are_waited_for(cluster: Cluster, ns: Namespace) -> None:
+    """A machine that still knows an old Pod holds the wait up, and then is named."""
+    for name in cluster.machines:
+        cluster.on(name).answer = lambda text: (0, saved(*ADDRESSES), "")  # type: ignore[attr-defined]
+    looks: list[str] = []
+
+    def late(text: str) -> tuple[int, str, str]:
+        looks.append(text)
+        return (0, saved(*ADDRESSES[: len(looks)]), "")
+
+    cluster.on("node2").answer = late  # type: ignore[attr-defined]
+    probe.rules(ns, "echo")
+    cluster.on("node2").answer = lambda text: (0, "", "")  # type: ignore[attr-defined]
+
+    assert len(looks) == 3
+    with pytest.raises(NotReady, match="other addresses on node2"):
+        probe.rules(ns, "echo", timeout=0)
