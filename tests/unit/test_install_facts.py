@@ -1,0 +1,107 @@
+"""Two installations are compared step by step, whatever their labs' addresses are."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from k8slab.install import facts
+from k8slab.machines.folder import LabFolder, family, own_lab
+from k8slab.machines.machine import AddressPlan
+from k8slab.run import Completed
+
+
+@dataclass
+class Told:
+    """A machine that gives each question the same answer, at its own address."""
+
+    answer: str
+    asked: list = field(default_factory=list)
+
+    def script(self, text, *, timeout):
+        """Answer every question of the script."""
+        self.asked.append(text)
+        marks = [line.split(";")[0] for line in text.splitlines()]
+        lines = [f"{m.split(chr(39))[1]}{m.split(chr(39))[2]}" for m in marks]
+        told = "".join(f"{line}\n{self.answer}\n" for line in lines)
+        return Completed(("bash",), "here", 0, told, "", 0.1)
+
+
+def read(slot, answers):
+    """Read a lab of that slot whose machines answer in these words."""
+    plan = AddressPlan(slot)
+    machines = plan.machines(2, "bare")
+    shells = {
+        machine.name: Told(answers(plan, machine))
+        for machine in machines
+        if machine.pods is not None
+    }
+    return facts.read(shells, plan, *machines)
+
+
+def routes(plan, machine):
+    """Return what a machine could say that has all kinds of address in it."""
+    own = plan.machines(2, "bare")
+    return (
+        f"{own[1].pods} via {own[1].address}, {plan.services}, {plan.dns}, {plan.pods}"
+    )
+
+
+def test_addresses_are_read_as_what_they_stand_for():
+    """A Pods' range is not taken for the range of all Pods, nor the master's."""
+    seen = read(3, routes)["Pod network"]["master"]
+
+    assert seen == "NODE1_PODS via NODE1, SERVICES, DNS, PODS"
+
+
+def test_labs_at_other_addresses_are_the_same():
+    """The slot makes no difference."""
+    compared = facts.compare(read(0, routes), read(5, routes))
+
+    assert [each.step for each in compared] == [*facts.ON_EACH, *facts.ON_MASTER]
+    assert all(each.same for each in compared)
+
+
+def test_a_step_that_differs_on_one_machine_is_seen():
+    """Its row says no; the others are the same."""
+
+    def other(plan, machine):
+        return "0" if machine.name == "node2" else routes(plan, machine)
+
+    compared = facts.compare(read(0, routes), read(0, other))
+    same = {each.step for each in compared if each.same}
+
+    assert same == set(facts.ON_MASTER)
+
+
+def test_a_step_that_was_not_taken_is_seen():
+    """What is missing is called nothing."""
+    first = read(0, routes)
+    second = {step: value for step, value in first.items() if step != "packages"}
+    row = next(r for r in facts.compare(first, second) if r.step == "packages")
+
+    assert (row.same, row.second) == (False, "nothing")
+
+
+def test_no_secret_is_asked_for():
+    """Keys, tokens and kubeconfigs stay where they are."""
+    commands = " ".join([*facts.ON_EACH.values(), *facts.ON_MASTER.values()])
+
+    for word in ("secret", "token", ".key", "cat /etc/kubernetes/admin"):
+        assert word not in commands
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "twelve-chars", "thirteen-char", "t-0a1b-main", "x" * 20]
+)
+def test_a_chapters_own_lab_has_a_name_that_a_lab_may_have(name, tmp_path):
+    """It begins as its companions do, and is short enough."""
+    own = own_lab(name, "install")
+
+    assert own.startswith(family(name))
+    assert LabFolder(tmp_path, own).name == own
+
+
+def test_own_labs_of_two_labs_are_two():
+    """Also where only the end of a long name differs."""
+    names = ("default", "long-name-of-a-lab-a", "long-name-of-a-lab-b")
+
+    assert len({own_lab(name, "install") for name in names}) == 3
