@@ -75,6 +75,17 @@ class Machines:
             raise UnknownMachine(machine, self.names)
         return self._shells[machine]
 
+    def range(self, machine: str) -> str:
+        """Return the range that a machine's Pods get their addresses from.
+
+        Raises:
+            UnknownMachine: There is no such machine.
+        """
+        ranges = {each.name: str(each.pods) for each in self._settings.nodes}
+        if machine not in ranges:
+            raise UnknownMachine(machine, self.names)
+        return ranges[machine]
+
     def copy(self, folder: str, *to: str) -> None:
         """Copy a folder's files to machines, as ``scp -r FOLDER MACHINE:`` does.
 
