@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..cluster import session
 from ..cluster.client import Cluster
 from ..cluster.namespace import Namespace
-from ..records import Endpoints
+from ..records import Pod
 from ..wait import until
 
 TIMEOUT_S = 30.0
+_LABEL = "-l kubernetes.io/service-name"
 _ENTRY = (
     r'-A KUBE-SVC-\S+ .*--comment "{name}(?::\S+)? -> (?P<endpoint>\S+:\d+)"'
     r"(?P<rest>.*) -j KUBE-SEP-\S+"
@@ -54,6 +55,11 @@ class Rules:
         """The addresses of the endpoints, sorted."""
         return tuple(sorted({rule.endpoint.rpartition(":")[0] for rule in self.rules}))
 
+    def lead_to(self, addresses: tuple[str, ...], port: int | None = None) -> bool:
+        """Say whether they lead to these addresses and no others, sorted."""
+        ports = {rule.endpoint.rpartition(":")[2] for rule in self.rules}
+        return self.addresses == addresses and (port is None or ports == {str(port)})
+
 
 def read(saved: str, machine: str, service: str) -> Rules:
     """Read the rules of one Service from what ``iptables-save -t nat`` prints.
@@ -80,59 +86,61 @@ def read(saved: str, machine: str, service: str) -> Rules:
 
 
 def rules(
-    namespace: Namespace, service: str, *, timeout: float = TIMEOUT_S
+    namespace: Namespace,
+    service: str,
+    pods: Sequence[Pod],
+    *,
+    port: int | None = None,
+    timeout: float = TIMEOUT_S,
 ) -> Mapping[str, Rules]:
-    """Read a Service's rules on every machine, once they agree with its endpoints.
+    """Read a Service's rules on every machine, once they lead to these Pods only.
 
-    The endpoint list changes first and the rules a moment later, on each machine by
-    itself. Until then a connection may be sent to a Pod that is gone.
+    A Pod is ready first, then it is in the endpoint list, and a moment later in the
+    rules, on each machine by itself. Until then no connection is sent to it.
 
     Args:
         namespace: The namespace that holds the Service.
         service: Its name.
+        pods: The Pods; none when the Service is to know nobody.
+        port: The port in the Pods; None takes any.
         timeout: Seconds until giving up.
 
     Returns:
         The rules by machine.
 
     Raises:
-        NotReady: The rules of a machine do not come to agree.
+        NotReady: The rules of a machine lead elsewhere.
 
     Example:
-        ``probe.rules(ns, "echo")["node1"].rules``
+        ``probe.rules(ns, "echo", pods)["node1"].rules``
     """
     cluster = session.current()
+    name = f"{namespace.name}/{service}"
+    wanted = tuple(sorted(pod.ip for pod in pods))
 
-    def look() -> _Seen:
-        label = f"kubernetes.io/service-name={service}"
-        known = Endpoints.read(service, namespace.find("EndpointSlice", label))
-        name = f"{namespace.name}/{service}"
-        return _Seen(known.ready, {m: _on(cluster, m, name) for m in cluster.machines})
+    def late(found: Mapping[str, Rules]) -> str:
+        machines = [m for m, each in found.items() if not each.lead_to(wanted, port)]
+        return f"other addresses on {', '.join(machines)}" if machines else ""
 
     seen = until(
-        look,
+        lambda: _Seen({m: _on(cluster, m, name) for m in cluster.machines}, late),
         what=f"rules of Service {service}",
-        want="the addresses of the endpoint list, on every machine",
-        done=lambda seen: not seen.late,
+        want="the addresses of these Pods and no others, on every machine",
+        done=lambda seen: not str(seen),
         timeout=timeout,
         where=namespace.where,
-        next="look at kube-proxy: kubectl logs -n kube-system -l k8s-app=kube-proxy",
+        next=f"look at the list: kubectl get endpointslices {_LABEL}={service}",
     )
     return seen.found
 
 
 @dataclass(frozen=True)
 class _Seen:
-    ready: tuple[str, ...]
     found: Mapping[str, Rules]
-
-    @property
-    def late(self) -> list[str]:
-        """The machines whose rules differ from the endpoint list."""
-        return [m for m, each in self.found.items() if each.addresses != self.ready]
+    late: Callable[[Mapping[str, Rules]], str]
 
     def __str__(self) -> str:
-        return f"other addresses on {', '.join(self.late)}"
+        return self.late(self.found)
 
 
 def _on(cluster: Cluster, machine: str, service: str) -> Rules:

@@ -10,6 +10,7 @@ from k8slab.cluster.client import Cluster
 from k8slab.cluster.namespace import Namespace
 from k8slab.errors import NotReady
 from k8slab.probing.rules import read
+from k8slab.records import Pod
 
 ADDRESSES = ("10.244.1.2", "10.244.1.3", "10.244.2.2")
 
@@ -42,13 +43,22 @@ def saved(
 
 
 @pytest.fixture
-def ns(fake: Any, cluster: Cluster) -> Namespace:
-    """Return a namespace whose Service knows three addresses."""
-    endpoints = [{"addresses": [a], "conditions": {"ready": True}} for a in ADDRESSES]
-    label = {"kubernetes.io/service-name": "echo"}
-    found = {"metadata": {"name": "echo-1", "labels": label}, "endpoints": endpoints}
-    fake.put("endpointslices", found, "x")
+def pods(fake: Any) -> list[Pod]:
+    """Return the Pods that have these addresses."""
+    return [Pod.read(fake.pod(f"echo-{a}", ip=a)) for a in ADDRESSES]
+
+
+@pytest.fixture
+def ns(cluster: Cluster) -> Namespace:
+    """Return a namespace on machines whose rules are up to date."""
+    for name in cluster.machines:
+        say(cluster, name, saved(*ADDRESSES))
     return Namespace(cluster, "x")
+
+
+def say(cluster: Cluster, machine: str, text: str) -> None:
+    """Let a machine print these rules."""
+    cluster.on(machine).answer = lambda _: (0, text, "")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("port", ["", ":web"])
@@ -75,20 +85,18 @@ def test_other_services_are_not_meant() -> None:
     assert read(saved(*ADDRESSES), "node1", "y/echo").rules == ()
 
 
-def test_rules_are_read_on_every_machine(cluster: Cluster, ns: Namespace) -> None:
-    """When they agree with the endpoint list, they are returned by machine."""
-    for name in cluster.machines:
-        cluster.on(name).answer = lambda text: (0, saved(*ADDRESSES), "")  # type: ignore[attr-defined]
-    found = probe.rules(ns, "echo")
+def test_rules_are_read_on_every_machine(ns: Namespace, pods: list[Pod]) -> None:
+    """When they lead to the Pods, they are returned by machine."""
+    found = probe.rules(ns, "echo", pods)
 
     assert list(found) == ["master", "node1", "node2"]
     assert {each.addresses for each in found.values()} == {ADDRESSES}
 
 
-def test_rules_that_are_late_are_waited_for(cluster: Cluster, ns: Namespace) -> None:
-    """A machine that still knows an old Pod holds the wait up, and then is named."""
-    for name in cluster.machines:
-        cluster.on(name).answer = lambda text: (0, saved(*ADDRESSES), "")  # type: ignore[attr-defined]
+def test_rules_that_are_late_are_waited_for(
+    cluster: Cluster, ns: Namespace, pods: list[Pod]
+) -> None:
+    """A machine that does not know a Pod yet holds the wait up."""
     looks: list[str] = []
 
     def late(text: str) -> tuple[int, str, str]:
@@ -96,9 +104,32 @@ def test_rules_that_are_late_are_waited_for(cluster: Cluster, ns: Namespace) -> 
         return (0, saved(*ADDRESSES[: len(looks)]), "")
 
     cluster.on("node2").answer = late  # type: ignore[attr-defined]
-    probe.rules(ns, "echo")
-    cluster.on("node2").answer = lambda text: (0, "", "")  # type: ignore[attr-defined]
+    probe.rules(ns, "echo", pods)
 
     assert len(looks) == 3
+
+
+@pytest.mark.parametrize("text", ["", saved(*ADDRESSES, "10.244.2.9")])
+def test_a_machine_that_stays_behind_is_named(
+    cluster: Cluster, ns: Namespace, pods: list[Pod], text: str
+) -> None:
+    """One Pod too few is as wrong as one too many."""
+    say(cluster, "node2", text)
+
     with pytest.raises(NotReady, match="other addresses on node2"):
-        probe.rules(ns, "echo", timeout=0)
+        probe.rules(ns, "echo", pods, timeout=0)
+
+
+def test_a_service_may_know_nobody(cluster: Cluster, ns: Namespace) -> None:
+    """No Pods wanted and no rules there is agreement too."""
+    for name in cluster.machines:
+        say(cluster, name, "")
+
+    assert probe.rules(ns, "echo", [])["master"].rules == ()
+
+
+def test_the_port_can_be_part_of_the_question(ns: Namespace, pods: list[Pod]) -> None:
+    """The right Pods at another port are not what was asked for."""
+    assert probe.rules(ns, "echo", pods, port=12345)
+    with pytest.raises(NotReady):
+        probe.rules(ns, "echo", pods, port=12346, timeout=0)
