@@ -68,21 +68,22 @@ class Connection:
 
     Attributes:
         requests: How many requests were sent.
+        folder: Where the certificate and the key lie.
     """
 
     def __init__(self, access: Access, folder: Path) -> None:
         self.access = access
         self.requests = 0
-        self._folder = folder
+        self.folder = folder
         self._api = self.new_api()
 
     def new_api(self) -> ApiClient:
         """Return a new official client; take one for each thread and each stream."""
         configuration = Configuration()
         configuration.host = self.access.server
-        configuration.ssl_ca_cert = _kept(self._folder, "ca", self.access.ca)
-        configuration.cert_file = _kept(self._folder, "crt", self.access.certificate)
-        configuration.key_file = _kept(self._folder, "key", self.access.key)
+        configuration.ssl_ca_cert = _kept(self.folder, "ca", self.access.ca)
+        configuration.cert_file = _kept(self.folder, "crt", self.access.certificate)
+        configuration.key_file = _kept(self.folder, "key", self.access.key)
         configuration.verify_ssl = True
         # The client takes a proxy from the environment; a lab never has one.
         configuration.proxy = None

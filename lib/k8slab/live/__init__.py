@@ -1,0 +1,1 @@
+"""The machinery of live views: what `widgets` shows while a cell runs."""

@@ -1,0 +1,232 @@
+"""Live views: what they show while a block runs, and how they end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from k8slab import widgets
+from k8slab.cluster.client import Cluster
+from k8slab.cluster.namespace import Namespace
+from k8slab.errors import CommandFailed, LabError
+from k8slab.live import view as views
+from k8slab.live.screen import Screen
+from k8slab.live.view import View
+from k8slab.showing.topology import Picture
+from k8slab.wait import until
+
+
+@pytest.fixture
+def ns(cluster: Cluster, fake: Any) -> Namespace:
+    """Return a namespace on two machines with one ready Pod."""
+    for name in ("node1", "node2"):
+        ready = [{"type": "Ready", "status": "True"}]
+        fake.put("nodes", {"metadata": {"name": name}, "status": {"conditions": ready}})
+    fake.put("pods", fake.pod("echo-1"), "chapter")
+    return Namespace(cluster, "chapter")
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect the pictures that a notebook would show, the last one too."""
+    seen: list[str] = []
+    monkeypatch.setattr(Screen, "show", lambda self, each: seen.append(each.text))
+    monkeypatch.setattr(Screen, "leave", lambda self, each: seen.append(each.text))
+    return seen
+
+
+def live_threads() -> list[str]:
+    """Return the threads of live views."""
+    return [t.name for t in threading.enumerate() if t.name == "k8slab-live"]
+
+
+def test_pods_are_seen_to_come_and_go(
+    ns: Namespace, fake: Any, shown: list[str]
+) -> None:
+    """The last picture has the new Pod on its machine, and the diary both changes."""
+    with widgets.pods(ns) as view:
+        fake.drop("pods", "echo-1", "chapter")
+        fake.put("pods", fake.pod("echo-2", node="node2"), "chapter")
+        until(lambda: view.changes, what="changes", want="2", timeout=5, done=_two)
+
+    assert "node2 (Ready)\n  echo-2 Ready" in shown[-1]
+    assert "echo-1  Ready on node1\n" in shown[-1]
+    assert shown[-1].endswith("echo-2  Ready on node2")
+
+
+def _two(changes: int) -> bool:
+    return changes >= 2
+
+
+def test_the_last_picture_has_the_last_change(
+    ns: Namespace, fake: Any, shown: list[str]
+) -> None:
+    """What happens right before the end of the block is not missed."""
+    with widgets.pods(ns):
+        fake.drop("pods", "echo-1", "chapter")
+
+    assert "echo-1 Ready" not in shown[-1]
+
+
+def test_a_view_ends_at_once_and_leaves_no_thread(
+    ns: Namespace, shown: list[str]
+) -> None:
+    """Its watches are open and silent, and still the block ends within a second."""
+    with widgets.pods(ns):
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 1.5
+    assert live_threads() == []
+
+
+def test_a_view_has_clients_of_its_own(ns: Namespace, shown: list[str]) -> None:
+    """The watches send nothing on the connection that cells use."""
+    with widgets.pods(ns):
+        before = ns.cluster.requests
+        until(lambda: len(shown), what="pictures", want="3", timeout=5, done=_three)
+
+    assert ns.cluster.requests == before
+
+
+def _three(pictures: int) -> bool:
+    return pictures >= 3
+
+
+def test_a_view_stops_at_its_deadline(
+    ns: Namespace, fake: Any, shown: list[str]
+) -> None:
+    """Later changes are not shown, though the block goes on."""
+    with widgets.pods(ns, timeout=0.3) as view:
+        until(live_threads, what="threads", want="0", timeout=5, done=lambda t: not t)
+        fake.drop("pods", "echo-1", "chapter")
+
+    assert view.changes == 0
+
+
+def test_an_error_of_the_block_is_raised(ns: Namespace, shown: list[str]) -> None:
+    """It goes on to the cell, and the threads end all the same."""
+    with pytest.raises(LabError, match="mine"), widgets.pods(ns):
+        raise LabError("mine")
+
+    assert live_threads() == []
+
+
+def test_an_error_of_a_thread_is_raised(
+    ns: Namespace, fake: Any, shown: list[str]
+) -> None:
+    """The API server refuses the watch; the block ends with that error."""
+    path = "GET /api/v1/namespaces/chapter/pods"
+
+    def refuse() -> None:
+        with widgets.pods(ns):
+            fake.errors[path] = (403, {"reason": "Forbidden", "message": "no"})
+
+    with pytest.raises(LabError, match="Forbidden"):
+        refuse()
+    assert live_threads() == []
+
+
+def test_a_second_error_is_told_with_the_first(
+    ns: Namespace, fake: Any, shown: list[str]
+) -> None:
+    """When block and thread both fail, the block's error names the other."""
+    path = "GET /api/v1/namespaces/chapter/pods"
+
+    def refuse() -> None:
+        with widgets.pods(ns):
+            fake.errors[path] = (403, {"reason": "Forbidden", "message": "no"})
+            raise LabError("mine")
+
+    with pytest.raises(LabError, match="mine") as caught:
+        refuse()
+    assert "Forbidden" in caught.value.__notes__[0]
+
+
+def test_an_interrupt_ends_a_view_soon(ns: Namespace, shown: list[str]) -> None:
+    """Ctrl-C comes through, in much less than two seconds."""
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), widgets.pods(ns):
+        raise KeyboardInterrupt
+
+    assert time.monotonic() - began < 1.5
+    assert live_threads() == []
+
+
+def test_at_most_four_pictures_a_second(shown: list[str]) -> None:
+    """However fast answers come."""
+    with widgets.requests() as view:
+        end = time.monotonic() + 1.1
+        while time.monotonic() < end:
+            view.saw(SimpleNamespace(pod="echo-1"))
+
+    assert 3 <= len(shown) <= 6
+    assert views.EVERY_S == 0.25
+
+
+def test_requests_are_counted_by_pod(shown: list[str]) -> None:
+    """Answers told by hand, those of a source, and those that did not come."""
+    sent = [SimpleNamespace(pod="echo-1"), SimpleNamespace(pod="")]
+    source = SimpleNamespace(record=SimpleNamespace(requests=sent))
+    with widgets.requests(source) as view:
+        view.saw(SimpleNamespace(pod="echo-2"))
+        view.saw(SimpleNamespace(pod="echo-1"))
+
+    assert (dict(view.pods), view.failed) == ({"echo-1": 2, "echo-2": 1}, 1)
+    assert "echo-1" in shown[-1]
+    assert "no answer" in shown[-1]
+
+
+def test_a_log_is_shown_as_it_is_written(
+    ns: Namespace, kubectl: Any, shown: list[str]
+) -> None:
+    """The last lines with the Pod's name; what is still running is ended."""
+    kubectl(
+        'for n in 1 2 3; do echo "[pod/echo-1/echo] line $n"; done; exec /bin/sleep 60'
+    )
+    began = time.monotonic()
+    with widgets.log(ns, "rc/echo", lines=2):
+        until(lambda: shown, what="line", want="3", timeout=5, done=_has("line 3"))
+
+    assert shown[-1] == "log of rc/echo\necho-1  line 2\necho-1  line 3"
+    assert time.monotonic() - began < 4
+    assert live_threads() == []
+
+
+def _has(words: str) -> Any:
+    return lambda shown: any(words in each for each in shown)
+
+
+def test_a_log_that_is_not_there_is_an_error(
+    ns: Namespace, kubectl: Any, shown: list[str]
+) -> None:
+    """The words of kubectl are raised at the end of the block."""
+    kubectl("echo 'NotFound' >&2; exit 1")
+
+    with pytest.raises(CommandFailed, match="NotFound"), widgets.log(ns, "nothing"):
+        until(lambda: shown, what="NotFound", want="seen", timeout=5)
+
+
+class Stubborn(View):
+    """A view whose thread does not end."""
+
+    def draw(self) -> Picture:
+        """Draw nothing."""
+        return Picture("", "")
+
+    def begin(self) -> Any:
+        """Follow something that never ends."""
+        end = threading.Event()
+        return [SimpleNamespace(run=lambda: end.wait(3), stop=lambda: None)]
+
+
+def test_a_thread_that_does_not_end_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, shown: list[str]
+) -> None:
+    """A cell never ends in silence with something still at work."""
+    monkeypatch.setattr(views, "LEAVE_S", 0.2)
+
+    with pytest.raises(LabError, match="does not end"), Stubborn(timeout=1):
+        pass
