@@ -9,6 +9,8 @@ from k8slab.book.wiring import ChapterRun
 
 # The kernels of the chapters inherit this: never the reader's lab "default".
 os.environ.setdefault("K8SLAB_LAB", "test")
+# What tests do is not what the reader did.
+os.environ["K8SLAB_RECORD"] = "0"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import overload
 
+from . import study
 from .errors import CheckFailed, LabError
 
 Claim = Sequence[object]
@@ -38,6 +39,7 @@ def that(claim: str, fact: object, *, hint: str = "") -> None:
     """
     if fact:
         print(f"✔ {claim}")
+        study.note(claim)
         return
     print(f"✘ {claim}")
     raise CheckFailed(
@@ -79,7 +81,9 @@ def fails(error: type[LabError], match: str | None = None) -> Iterator[None]:
                 wanted=match,
                 seen=str(raised),
             ) from raised
-        print(f"✔ fails as promised: {match or stable(raised.what)}")
+        said = f"fails as promised: {match or stable(raised.what)}"
+        print(f"✔ {said}")
+        study.note(said)
     else:
         raise CheckFailed(
             "it should have failed and did not",
@@ -145,6 +149,10 @@ class Exercise:
         _attempts[self.name] = _attempts.get(self.name, 0) + 1 if missed else 0
         for text, true, _ in self._results:
             print(f"{'✔' if true else '✘'} {text}")
+            if true:
+                study.note(text)
+        if not missed:
+            study.note(solved=self.name)
         if missed:
             print(f"  hint: {self._hint(missed[0])}")
         return Verdict(self.name, len(self._results) - len(missed), len(self._results))

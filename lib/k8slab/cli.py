@@ -246,6 +246,14 @@ def book_run(chapters: list[Path] | None = None) -> None:
         ledger.close()
 
 
+@app.command()
+def progress() -> None:
+    """Show what you have done of the book: claims checked, exercises solved."""
+    from . import study
+
+    print(study.progress().text)
+
+
 def main() -> None:
     """Run the command; an error is told in a few lines and an exit code."""
     try:

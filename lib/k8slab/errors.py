@@ -77,7 +77,8 @@ class LabError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Show a short message in a notebook; ``%tb`` still has the whole trace."""
-        return [f"{type(self).__name__}: {self}"]
+        notes = getattr(self, "__notes__", [])
+        return ["\n".join([f"{type(self).__name__}: {self}", *notes])]
 
 
 class BadInput(LabError):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import platformdirs
 
 from .errors import (
     BadInput,
@@ -23,6 +19,7 @@ from .progress import Ledger, Reporter
 from .run import LocalRunner
 from .signals import terminable
 from .status import Status
+from .surroundings import Surroundings as Surroundings
 
 if TYPE_CHECKING:  # these take a second to import, and 'k8slab --help' none of them
     from .bundle import Bundle
@@ -32,37 +29,6 @@ if TYPE_CHECKING:  # these take a second to import, and 'k8slab --help' none of 
     from .operate import Operator
 
 DEFAULT_WORKERS = 2
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the environment says; read here and nowhere else.
-
-    Attributes:
-        home: ``K8SLAB_HOME``: the folder of all labs.
-        cache: ``K8SLAB_CACHE``: the folder of the bundle.
-        lab: ``K8SLAB_LAB``: the lab that commands and chapters mean.
-        provider: ``K8SLAB_PROVIDER``: ``podman`` or ``docker``.
-        required: ``K8SLAB_REQUIRED=1``: a chapter's missing need is a failure.
-    """
-
-    home: Path
-    cache: Path
-    lab: str
-    provider: str
-    required: bool
-
-    @classmethod
-    def read(cls) -> Surroundings:
-        """Read the environment as it is now."""
-        get = os.environ.get
-        return cls(
-            home=Path(get("K8SLAB_HOME") or platformdirs.user_state_path("k8slab")),
-            cache=Path(get("K8SLAB_CACHE") or platformdirs.user_cache_path("k8slab")),
-            lab=get("K8SLAB_LAB") or "default",
-            provider=get("K8SLAB_PROVIDER") or "podman",
-            required=get("K8SLAB_REQUIRED") == "1",
-        )
 
 
 def source() -> Path:
@@ -119,7 +85,7 @@ def up(
         BundleError: There is no whole bundle; nothing was made.
         PhaseFailed: A phase failed; what was made is removed unless ``keep``.
     """
-    ledger = Ledger(reporter)
+    ledger = _ledger(reporter)
     with _operator(name) as operator, _phases(ledger):
         settings = operator.folder.settings()
         if settings is None:
@@ -138,13 +104,13 @@ def up(
 
 def down(name: str | None = None, *, reporter: Reporter | None = None) -> bool:
     """Remove a lab with everything it made; return whether there was one."""
-    with _operator(name) as operator, _phases(ledger := Ledger(reporter)):
+    with _operator(name) as operator, _phases(ledger := _ledger(reporter)):
         return operator.remove(ledger)
 
 
 def stop(name: str | None = None, *, reporter: Reporter | None = None) -> None:
     """Shut a lab's machines down; their data stays."""
-    with _operator(name) as operator, _phases(ledger := Ledger(reporter)):
+    with _operator(name) as operator, _phases(ledger := _ledger(reporter)):
         operator.stop(ledger)
 
 
@@ -268,6 +234,15 @@ def _provider(settings: Settings) -> Provider:
     from .machines.engine import Engine
 
     return Engine(settings.provider, settings.name, LocalRunner())
+
+
+def _ledger(reporter: Reporter | None) -> Ledger:
+    """Return a ledger; in a notebook its phases are shown when nobody is named."""
+    if reporter is None:
+        from .jupyter import phases
+
+        reporter = phases.reporter()
+    return Ledger(reporter)
 
 
 @contextmanager

@@ -8,15 +8,18 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 
 from .cluster import guard, session
-from .cluster.client import Cluster
 from .cluster.shell import Shell
 from .errors import BadInput, CommandTimeout, LabError
+from .jupyter import completion, failures
 from .together import together
+
+if TYPE_CHECKING:  # it takes a second to import, and a kernel's start none of that
+    from .cluster.client import Cluster
 
 TIMEOUT_S = 120.0
 ENDLESS_S = 10.0
@@ -36,12 +39,19 @@ def register_machines(machines: session.Machines) -> None:
     _offer()
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Make a kernel the book's from its start: ``%load_ext k8slab.magics``."""
+    _offer()
+
+
 def _offer() -> None:
-    """Make both magics available, in a notebook."""
+    """Make both magics available in a notebook, with completion and short errors."""
     shell: Any = get_ipython()
     if shell is not None:
         shell.register_magic_function(kubectl, "line", "kubectl")
         shell.register_magic_function(on, "cell", "on")
+        completion.offer(shell)
+        failures.offer(shell)
 
 
 def kubectl(line: str) -> None:

@@ -123,7 +123,8 @@ def _cells(chapter: Chapter, lab: str) -> None:
     limit = time.monotonic() + float(chapter.settings.get("timeout", CELL_LIMIT_S))
     failure: LabError | None = None
     client.reset_execution_trackers()
-    with client.setup_kernel(env={**os.environ, "K8SLAB_LAB": lab}):
+    own = {"K8SLAB_LAB": lab, "K8SLAB_RECORD": "0"}  # not the reader's progress
+    with client.setup_kernel(env={**os.environ, **own}):
         for index, cell in enumerate(chapter.notebook.cells):
             if cell.cell_type != "code" or "nbval-skip" in tags(cell):
                 continue

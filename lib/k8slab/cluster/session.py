@@ -73,5 +73,6 @@ def forget() -> None:
 
 def _nothing() -> LabMissing:
     return LabMissing(
-        "this session is connected to no lab", next="run: cluster = lab.connect()"
+        "this session is connected to no lab",
+        next="run the chapter's first code cell, 'setup'; it holds lab.connect()",
     )

@@ -21,6 +21,8 @@ MOST_BYTES = 1_000_000
 """How much of one log is read; a program may write without end."""
 SETTLE_S = 0.4
 """Seconds in which what the block has caused may still reach the log."""
+FIRST_S = 3.0
+"""Seconds in which the first line has to come; kubectl needs a moment to connect."""
 _PREFIX = re.compile(r"^\[pod/([^/\]]+)/[^\]]+\] ?")
 
 
@@ -43,7 +45,8 @@ class LogView(View):
         self._tail: deque[str] = deque(maxlen=lines)
         self._lock = threading.Lock()
         self._lines = lines
-        self._settled = threading.Event()
+        self._first = threading.Event()
+        self._never = threading.Event()
 
     def begin(self) -> Sequence[Feed]:
         """Start one ``kubectl logs -f`` for each."""
@@ -54,7 +57,8 @@ class LogView(View):
 
     def finish(self) -> None:
         """Give the programs a moment to write."""
-        self._settled.wait(SETTLE_S)
+        self._first.wait(FIRST_S)
+        self._never.wait(SETTLE_S)
 
     def draw(self) -> Picture:
         """Show the last lines as they are now."""
@@ -73,6 +77,7 @@ class LogView(View):
         )
 
     def _take(self, line: str) -> None:
+        self._first.set()
         line = _PREFIX.sub(r"\1  ", line)
         with self._lock:
             self._tail.append(

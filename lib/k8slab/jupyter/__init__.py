@@ -1,0 +1,1 @@
+"""What makes JupyterLab a good place for the book: errors, completion, first page."""
