@@ -151,5 +151,5 @@ def screenshot(page: Page, name: str, *, full: bool = True) -> Path:
     """
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     path = SCREENSHOTS / f"{name}.png"
-    page.screenshot(path=path, full_page=full, animations="disabled")
+    page.screenshot(path=path, full_page=full, animations="disabled", timeout=120_000)
     return path

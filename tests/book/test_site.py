@@ -1,42 +1,58 @@
 """The web book, built once: it loads nothing from outside and gives nothing away."""
 
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import time
 
+import bookbuild
 import pytest
+from k8slab.book import figures, links, pages
+from k8slab.book.notebooks import chapter_paths, load, load_all, tags
 from k8slab.book.site import in_site, outside_loads
+
+LIMIT_S = 120  # on two busy cores; alone it takes less than a fifth of that
 
 
 @pytest.fixture(scope="module")
-def site(root, tmp_path_factory):
-    """Build the book as 'make book' does, in a folder of its own."""
+def built(tmp_path_factory):
+    """Build the book, and return its site with the seconds that took."""
     folder = tmp_path_factory.mktemp("site")
-    for name in ("_config.yml", "_toc.yml", "intro.md"):
-        shutil.copy(root / name, folder / name)
-    skip = shutil.ignore_patterns(".ipynb_checkpoints")
-    shutil.copytree(root / "chapters", folder / "chapters", ignore=skip)
-    for stray in (".venv", "lib"):  # pages that are not the book's, and do not build
-        (folder / stray).mkdir()
-        (folder / stray / "stray.md").write_text("{unknown}`role`\n")
-    builder = Path(sys.executable).with_name("jupyter-book")
-    done = subprocess.run(
-        [builder, "build", ".", "-n", "-W", "--keep-going"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "_build" / "html"
+    bookbuild.prepare(folder)
+    began = time.monotonic()
+    return bookbuild.build(folder), time.monotonic() - began
 
 
-def test_pages_load_nothing_from_outside_and_show_no_secret(site):
-    """A reader without a network sees the whole book."""
+@pytest.fixture(scope="module")
+def site(built):
+    """Return the folder of the built site."""
+    return built[0]
+
+
+def read(site, page):
+    """Return a page's HTML."""
+    return (site / f"{page}.html").read_text(encoding="utf-8")
+
+
+def words(html):
+    """Return what a reader reads of HTML, spaces made one."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_the_build_is_quick(built, record_property):
+    """A writer looks at the result while still knowing what changed."""
+    seconds = built[1]
+    record_property("seconds", round(seconds, 1))
+
+    assert seconds < LIMIT_S
+
+
+def test_pages_load_nothing_and_say_what_they_are(site):
+    """Nothing from outside, no secret; a language, a title, a description, words."""
     assert [str(violation) for violation in in_site(site)] == []
+
+
+def test_every_link_leads_somewhere(site):
+    """Pages, files and places that links name are there, and ids are unique."""
+    assert [str(violation) for violation in links.broken(site)] == []
 
 
 def test_every_chapter_has_a_page(site, root):
@@ -48,13 +64,166 @@ def test_every_chapter_has_a_page(site, root):
     assert wanted
 
 
-def test_the_opening_names_the_start_and_shows_the_lab(site):
-    """A newcomer finds the command, and a drawing with words for it."""
-    html = (site / "intro.html").read_text(encoding="utf-8")
+def test_the_opening_names_the_start_and_shows_the_lab(site, root):
+    """A newcomer finds the command, a drawing with words, and every chapter."""
+    html = read(site, "intro")
+    text = words(html)
 
-    assert "make lab" in re.sub(r"<[^>]+>", "", html)
-    assert "intro-lab.svg" in html
-    assert 'alt="Your computer runs JupyterLab' in html
+    assert "make lab" in text
+    assert 'aria-label="Your computer runs JupyterLab' in html
+    for chapter in load_all(root):
+        title = pages.title(chapter)
+        promise = pages.promise(chapter)
+        assert (title in text, promise in text) == (True, True)
+
+
+def test_a_chapter_says_when_and_on_what_it_ran(site, root):
+    """The box below the title comes from what the run wrote into the notebook."""
+    for chapter in load_all(root):
+        html = read(site, f"chapters/{chapter.name}")
+        box = re.search(r'(?s)<dl class="lab-run".*?</dl>', html)
+        run = chapter.settings["run"]
+
+        assert box
+        assert f'datetime="{run["date"]}"' in box[0]
+        for name, version in run["versions"].items():
+            assert f"{name} {version}" in box[0]
+        assert f"chapters/{chapter.name}.ipynb" in box[0]
+
+
+def test_every_code_cell_has_an_address(site, root):
+    """A failing cell's id, as a test names it, leads to its place in the book."""
+    for chapter in load_all(root):
+        html = read(site, f"chapters/{chapter.name}")
+        cells = [c for c in chapter.cells("code") if "remove-cell" not in tags(c)]
+
+        lost = [cell.id for cell in cells if f'id="cell-{cell.id}"' not in html]
+
+        assert cells
+        assert lost == []
+
+
+def test_folded_solutions_are_called_solutions(site, root):
+    """A fold says what is in it."""
+    for chapter in load_all(root):
+        folded = [
+            cell
+            for cell in chapter.cells("code")
+            if {"hide-cell", "lab-solution"} <= tags(cell)
+        ]
+        html = read(site, f"chapters/{chapter.name}")
+
+        assert html.count("Show the solution") == len(folded)
+
+
+def test_the_runbook_has_the_card_of_every_chapter(site, root):
+    """Each row of each card is on the one page, below a link to its chapter."""
+    html = read(site, "runbook")
+    text = words(html)
+    rows = 0
+    for chapter in load_all(root):
+        assert f'href="chapters/{chapter.name}.html#runbook-card"' in html
+        for table in pages.card_tables(chapter):
+            for line in table.splitlines()[2:]:
+                intent = line.strip("| ").split("|")[0]
+                rows += 1
+                assert re.sub(r"[`*]", "", intent).strip() in text
+    assert rows > 10
+
+
+def test_the_reference_describes_what_chapters_call(site, root):
+    """Every function of the library that a chapter uses is on the page."""
+    html = read(site, "reference")
+    text = re.sub(r"<[^>]+>", "", html)
+    called = set()
+    for path in chapter_paths(root):
+        source = "\n".join(cell.source for cell in load(path).cells("code"))
+        called |= set(re.findall(r"\b(?:check|lab|probe|show|wait)\.\w+(?=\()", source))
+        called |= {f"Namespace.{m}" for m in re.findall(r"\bns\.(\w+)\(", source)}
+
+    missing = [name for name in called if not described(name, html, text)]
+
+    assert len(called) > 10
+    assert missing == []
+
+
+def described(name, html, text):
+    """Return whether the reference has an entry for a name as chapters write it."""
+    owner, _, member = name.partition(".")
+    if owner == "Namespace":
+        return f'id="k8slab.cluster.namespace.Namespace.{member}"' in html
+    return f"{name}(" in text
+
+
+def test_the_glossary_leads_to_the_chapters(site):
+    """A word that a chapter defines in bold has a link to that chapter."""
+    html = read(site, "glossary")
+    entry = re.search(r'(?s)<dt id="term-selector">.*?</dd>', html)
+
+    assert entry
+    assert 'href="chapters/pods-and-controllers.html"' in entry[0]
+
+
+def test_drawings_are_part_of_their_pages(site, root):
+    """No page shows a drawing as an image, which could not follow the theme."""
+    shown = set()
+    for page in bookbuild.pages(site):
+        html = (site / page).read_text(encoding="utf-8")
+        assert not re.search(r'<img[^>]+src="[^"]*\.svg"[^>]*alt=', html), page
+        shown |= set(re.findall(r'id="drawing-([a-z0-9-]+)-\d+"', html))
+
+    assert {path.stem for path in (root / "chapters/_figures").iterdir()} <= shown
+
+
+def test_drawings_are_drawn_for_the_dark_too(root):
+    """Each drawing has colours for a dark ground."""
+    plain = [
+        path.name
+        for path in (root / "chapters" / "_figures").iterdir()
+        if "prefers-color-scheme: dark" not in path.read_text(encoding="utf-8")
+    ]
+
+    assert plain == []
+
+
+DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10" role="img"
+  aria-labelledby="t d"><title id="t">A</title><desc id="d">B</desc>
+  <style>.a { fill: url(#g) } @media (prefers-color-scheme: dark) { .a { fill: #fff }
+  }</style><defs><marker id="g"/></defs><path class="a" marker-end="url(#g)"/></svg>"""
+
+
+def test_a_drawing_in_a_page_keeps_to_itself():
+    """Its ids are renamed where they stand and where they are used."""
+    drawn = figures.inline(DRAWING, "k")
+
+    assert 'id="k-g"' in drawn
+    assert drawn.count("url(#k-g)") == 2
+    assert "url(#g)" not in drawn
+    assert "#k {" in drawn
+
+
+def test_a_drawing_in_a_page_follows_the_theme_of_the_page():
+    """The page decides what is dark, not the system."""
+    drawn = figures.inline(DRAWING, "k")
+
+    assert "prefers-color-scheme" not in drawn
+    assert "data-theme" in drawn
+    assert "fill: #fff" in drawn  # a colour is no id
+
+
+@pytest.mark.parametrize(("alt", "said"), [("Words", "Words"), ("", "A. B")])
+def test_a_drawing_in_a_page_is_said_in_words(alt, said):
+    """Its alternative text is its name, or else its own title and description."""
+    drawn = figures.inline(DRAWING, "k", alt)
+
+    assert f'aria-label="{said}"' in drawn
+    assert "<title" not in drawn
+
+
+PAGE = (
+    '<html lang="en"><head><title>A</title><meta name="description" content="B">'
+    "</head><body>{}</body></html>"
+)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +234,7 @@ def test_the_opening_names_the_start_and_shows_the_lab(site):
         '<img src="http://cdn.example/a.png">',
         '<script type="module">import x from "https://cdn.example/x.mjs"</script>',
         "<style>@import url('https://cdn.example/x.css')</style>",
+        "<style>@font-face { src: url(https://cdn.example/x.woff2) }</style>",
     ],
 )
 def test_an_outside_load_is_seen(html):
@@ -88,8 +258,53 @@ def test_links_and_local_files_are_no_loads(html):
 def test_a_page_with_thebe_or_a_secret_is_seen(tmp_path):
     """Both are reported with the page's name."""
     token = "abcdef" + "." + "0123456789abcdef"
-    (tmp_path / "a.html").write_text(f"<script>THEBE_JS_URL</script>{token}")
+    page = PAGE.format(f"<script>THEBE_JS_URL</script>{token}")
+    (tmp_path / "a.html").write_text(page)
 
     found = {(v.file, v.rule) for v in in_site(tmp_path)}
 
     assert found == {("a.html", "secrets"), ("a.html", "outside")}
+
+
+@pytest.mark.parametrize(
+    ("html", "rule"),
+    [
+        (PAGE.format('<img src="a.png">'), "words"),
+        (PAGE.format('<svg role="img"></svg>'), "words"),
+        (PAGE.format("").replace(' lang="en"', ""), "head"),
+        (PAGE.format("").replace("<title>A</title>", ""), "head"),
+        (PAGE.format("").replace('content="B"', 'content=""'), "head"),
+    ],
+)
+def test_a_page_without_words_is_seen(tmp_path, html, rule):
+    """Pictures without a text, and pages that do not say what they are."""
+    (tmp_path / "a.html").write_text(html)
+
+    assert [v.rule for v in in_site(tmp_path)] == [rule]
+
+
+def test_a_style_that_loads_from_outside_is_seen(tmp_path):
+    """A font from elsewhere is as much a request as a script."""
+    (tmp_path / "a.css").write_text("@import url(https://cdn.example/a.css);")
+
+    assert [v.rule for v in in_site(tmp_path)] == ["outside"]
+
+
+@pytest.mark.parametrize(
+    ("body", "rules"),
+    [
+        ('<a href="b.html#there">b</a><a href="#here">a</a><p id="here">', []),
+        ('<a href="c.html">c</a>', ["links"]),
+        ('<a href="b.html#gone">b</a>', ["links"]),
+        ('<a href="#gone">a</a>', ["links"]),
+        ('<script src="gone.js"></script>', ["links"]),
+        ('<p id="x"><p id="x">', ["ids"]),
+        ('<a href="https://kubernetes.io/#x">far</a>', []),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_seen(tmp_path, body, rules):
+    """Missing pages, files and places, and places of which there are two."""
+    (tmp_path / "a.html").write_text(PAGE.format(body))
+    (tmp_path / "b.html").write_text(PAGE.format('<p id="there">'))
+
+    assert [v.rule for v in links.broken(tmp_path)] == rules

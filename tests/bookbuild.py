@@ -1,0 +1,52 @@
+"""The web book, built as 'make book' does, in a folder of a test's own."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from k8slab.book.notebooks import contents
+
+ROOT = Path(__file__).parents[1]
+
+
+def sources() -> list[str]:
+    """Return the files around the chapters that the book is built from."""
+    pages = [f"{name}.md" for name in contents(ROOT / "_toc.yml") if "/" not in name]
+    return ["_config.yml", "_toc.yml", *pages]
+
+
+def prepare(folder: Path) -> None:
+    """Copy what the book is built from, and add pages that are not the book's."""
+    for name in sources():
+        shutil.copy(ROOT / name, folder / name)
+    skip = shutil.ignore_patterns(".ipynb_checkpoints")
+    shutil.copytree(ROOT / "chapters", folder / "chapters", ignore=skip)
+    for stray in (".venv", "lib"):  # they would not build
+        (folder / stray).mkdir()
+        (folder / stray / "stray.md").write_text("{unknown}`role`\n")
+
+
+def build(folder: Path) -> Path:
+    """Build the book in a folder that was prepared, and return the site's folder."""
+    builder = Path(sys.executable).with_name("jupyter-book")
+    done = subprocess.run(
+        [builder, "build", ".", "-n", "-W", "--keep-going"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "_build" / "html"
+
+
+def pages(site: Path) -> list[str]:
+    """Return the names of the pages of a built site, those that search included."""
+    found = site.rglob("*.html")
+    return sorted(
+        page.relative_to(site).as_posix()
+        for page in found
+        if "_static" not in page.parts and "_sources" not in page.parts
+    )
