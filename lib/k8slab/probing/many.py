@@ -109,6 +109,7 @@ class Asking:
         self._taken = 0
         self._requests: list[Request] = []
         self._marks: list[Mark] = []
+        self._senders: list[threading.Thread] = []
 
     @property
     def record(self) -> Requests:
@@ -121,6 +122,11 @@ class Asking:
         """Note that something happened now."""
         with self._lock:
             self._marks.append(Mark(self._now(), what))
+
+    def finish(self) -> None:
+        """Wait until the last of the requests was sent, whose number is bounded."""
+        for sender in self._senders:
+            sender.join(LONGEST_S)
 
     def _now(self) -> float:
         return round(time.monotonic() - self._started, 3)
@@ -215,17 +221,17 @@ def asking(
             made._one(cluster, place, None, timeout)
             pause = max(0.0, _SENDERS * every - (made._now() - began))
 
-    senders = [
+    made._senders = [
         threading.Thread(target=send, args=(turn,), daemon=True)
         for turn in range(_SENDERS)
     ]
-    for sender in senders:
+    for sender in made._senders:
         sender.start()
     try:
         yield made
     finally:
         stop.set()
-        for sender in senders:
+        for sender in made._senders:
             sender.join(timeout + 1)
 
 

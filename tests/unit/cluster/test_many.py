@@ -135,3 +135,12 @@ def test_targets_outside_the_lab_are_refused(cluster: Cluster) -> None:
         probe.echoes("198.51.100.7", 80, count=1)
     with pytest.raises(Refused), probe.asking("198.51.100.7", 80):
         pass
+
+
+def test_a_block_can_wait_for_the_last_request(port: int) -> None:
+    """All requests that were asked for are there when it has finished."""
+    with probe.asking("node1", port, count=30, every=0.01) as asking:
+        asking.finish()
+        number = len(asking.record.requests)
+
+    assert number == 30
