@@ -64,12 +64,8 @@ setup: $(STAMP) ## prepare this computer: .venv, Debian packages, the bundle
 
 .PHONY: lab
 lab: up ## bring the lab up and open JupyterLab beside it; Ctrl-C ends JupyterLab only
-	@root=$$([ "$$(id -u)" = 0 ] && echo --allow-root || true)
-	echo 'JupyterLab: open the address below. Ctrl-C ends it; the lab stays until make down.'
-	exec $(BIN)/jupyter lab $$root --no-browser -y --ip=127.0.0.1 \
-	  --ServerApp.root_dir="$$PWD" --LabApp.default_url=/lab/tree/chapters \
-	  --LabApp.news_url=None --LabApp.extension_manager=readonly \
-	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+	@echo 'JupyterLab: open the address below. Ctrl-C ends it; the lab stays until make down.'
+	exec $(K8SLAB) book open
 
 .PHONY: up
 up: setup ## bring the lab up, or find it healthy

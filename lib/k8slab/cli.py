@@ -234,6 +234,19 @@ def bundle_import(file: Path) -> None:
     _say("the bundle is taken over")
 
 
+@book_app.command("open", context_settings=_PASS_ON)
+def book_open(context: typer.Context) -> None:
+    """Open JupyterLab at the first page; what else is typed goes to JupyterLab."""
+    from .jupyter import opening
+    from .run import LocalRunner
+
+    root = lab.source().parent
+    argv = [*opening.arguments(root), *context.args]
+    LocalRunner().run(opening.trusted(root))
+    sys.stdout.flush()
+    os.execv(argv[0], argv)  # noqa: S606 - the reader's own terminal takes over
+
+
 @book_app.command("run")
 def book_run(chapters: list[Path] | None = None) -> None:
     """Run chapters, or all, on the lab and store their outputs in them."""

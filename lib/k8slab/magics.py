@@ -107,11 +107,11 @@ def on(line: str, cell: str) -> None:
         for name, shell in zip(names, shells, strict=True)
     ]
 
-    def close() -> None:
+    def end() -> None:
         for each in shells:
-            each.close()
+            each.end()
 
-    for failure in together(tasks, abort=close):
+    for failure in together(tasks, abort=end):
         if failure is not None:
             raise failure
 

@@ -29,6 +29,10 @@ class Shell(Runner, Protocol):
         """Run a script to its end; see `SSHRunner.script`."""
         ...
 
+    def end(self) -> None:
+        """End every command that still runs, also on the machine."""
+        ...
+
     def close(self) -> None:
         """Close the connection."""
         ...

@@ -5,6 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from IPython.core.completer import (
+    CompletionContext,
+    SimpleCompletion,
+    context_matcher,
+)
+
 from ..cluster import session
 from ..errors import LabError, LabMissing
 
@@ -13,9 +19,10 @@ LIMIT_S = 2.0
 
 
 def offer(shell: Any) -> None:
-    """Let a notebook's shell complete both magics."""
-    shell.set_hook("complete_command", _kubectl, str_key="%kubectl")
-    shell.set_hook("complete_command", _on, str_key="%%on")
+    """Let a notebook's shell complete both magics, and nothing else on their lines."""
+    known = shell.Completer.custom_matchers
+    if _match not in known:
+        known.append(_match)
 
 
 def candidates(line: str) -> list[str]:
@@ -39,17 +46,28 @@ def candidates(line: str) -> list[str]:
     return [each for each in lines if each and not each.startswith((":", "_"))]
 
 
-def _kubectl(shell: Any, event: Any) -> list[str]:
-    before = event.text_until_cursor.lstrip().removeprefix("%kubectl").lstrip()
-    word = "" if before[-1:].isspace() else before.split(" ")[-1]
-    return [
-        event.symbol + each[len(word) :]
-        for each in candidates(before)
-        if each.startswith(word)
-    ]
+@context_matcher(priority=1000)  # type: ignore[untyped-decorator]
+def _match(context: CompletionContext) -> dict[str, Any]:
+    """Answer for the two magics; Python's own names would be noise there."""
+    line = context.line_with_cursor[: context.cursor_position].lstrip()
+    magic, blank, typed = line.partition(" ")
+    if not blank or magic not in ("%kubectl", "%%on"):
+        return {"completions": [], "suppress": False}
+    word = "" if typed[-1:].isspace() else typed.split(" ")[-1]
+    known = candidates(typed) if magic == "%kubectl" else _machines()
+    return {
+        "completions": [
+            SimpleCompletion(each, type="value")
+            for each in known
+            if each.startswith(word)
+        ],
+        "matched_fragment": word,
+        "suppress": True,
+        "ordered": True,
+    }
 
 
-def _on(shell: Any, event: Any) -> list[str]:
+def _machines() -> list[str]:
     try:
         machines: Any = session.machines()
     except LabMissing:

@@ -154,6 +154,10 @@ class Session:
             self._channel.close()
         return self._completed()
 
+    def abort(self) -> None:
+        """End the command early, from another thread than the one that runs it."""
+        self._queue.put(("lost", EOFError("it was ended early")))
+
     def _drive(self, line: str, input: bytes | None) -> None:
         """Start the command and its readers, feed it and report its exit code."""
         try:

@@ -57,6 +57,7 @@ class SSHRunner:
         self._lock = threading.RLock()
         self._files_lock = threading.Lock()
         self._free = threading.BoundedSemaphore(SESSIONS)
+        self._running: set[Session] = set()
 
     def __repr__(self) -> str:
         return f"SSHRunner({self.where!r}, {self.address!r})"
@@ -174,6 +175,14 @@ class SSHRunner:
             return False
         return True
 
+    def end(self) -> None:
+        """End every command that still runs, also on the machine; see `Session.abort`.
+
+        For another thread than theirs; each ends as if its connection had broken.
+        """
+        for session in list(self._running):
+            session.abort()
+
     def close(self, *, for_good: bool = False) -> None:
         """Close the connection; commands that run on it fail at once.
 
@@ -207,7 +216,11 @@ class SSHRunner:
                 on_line=on_line,
             )
             data = None if input is None else input.encode()
-            completed = session.run(argv, data)
+            self._running.add(session)
+            try:
+                completed = session.run(argv, data)
+            finally:
+                self._running.discard(session)
         return completed.check() if check else completed
 
     def _channel(self) -> paramiko.Channel:

@@ -499,6 +499,9 @@ class FakeShell:
         """Answer a script."""
         return self._completed([shell, "(script)"], text, check, on_line)
 
+    def end(self) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         """Do nothing."""
 
