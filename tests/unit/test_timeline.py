@@ -12,7 +12,8 @@ from k8slab.showing.steps import Change, Step
 
 def change(at_s: float, kind: str, type: str, **parts: Any) -> Change:
     """Return a change of the object named echo, or of the name that is given."""
-    meta = {"name": parts.pop("name", "echo")}
+    meta: dict[str, Any] = {"name": parts.pop("name", "echo")}
+    meta["resourceVersion"] = str(parts.pop("version", 1))
     if "owner" in parts:
         owner = {"kind": parts.pop("owner"), "name": "x", "controller": True}
         meta["ownerReferences"] = [owner]
@@ -76,11 +77,24 @@ def test_the_same_step_of_another_pod_is_another_step() -> None:
     assert [step.about for step in steps.read(pods)] == ["a", "b"]
 
 
-def test_an_end_is_a_step() -> None:
-    """A Pod is told to end before it is gone."""
+def test_steps_follow_the_store() -> None:
+    """Two watches may be heard in another order than things happened."""
     story = [
-        change(0.1, "Pod", "MODIFIED", ending=True),
-        change(1.1, "Pod", "DELETED", ending=True),
+        change(0.2, "Pod", "ADDED", version=8),
+        change(0.21, "ReplicaSet", "ADDED", version=7),
+    ]
+
+    assert [step.what for step in steps.read(story)] == [
+        "ReplicaSet stored",
+        "Pod stored",
+    ]
+
+
+def test_an_end_is_a_step() -> None:
+    """A Pod that was there before is told to end, then gone; no more of it is news."""
+    story = [
+        change(0.1, "Pod", "MODIFIED", ending=True, **on_node(Ready="True")),
+        change(1.1, "Pod", "DELETED", ending=True, **on_node(Ready="True")),
     ]
 
     assert [step.what for step in steps.read(story)] == ["Pod told to end", "Pod gone"]

@@ -26,6 +26,7 @@ _CONDITIONS = {
     "PodReadyToStartContainers": "Pod sandbox ready",
     "Ready": "Pod ready",
 }
+_BEGINNINGS = {"Pod scheduled", *_CONDITIONS.values()}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Change:
         """The object's name."""
         return str(self.object["metadata"].get("name", ""))
 
+    @property
+    def revision(self) -> int:
+        """The version of the whole store that this change made."""
+        return int(self.object["metadata"].get("resourceVersion", 0))
+
 
 @dataclass(frozen=True)
 class Step:
@@ -70,13 +76,21 @@ class Step:
 
 
 def read(changes: Iterable[Change]) -> list[Step]:
-    """Return the steps in the order in which they were heard, each once."""
+    """Return the steps in the order in which they were stored, each once.
+
+    Each kind has a watch of its own, so what is heard first need not be stored first.
+    Of a Pod that was there before only its end is a step.
+    """
     readers = {"Pod": _pod, "Event": _event, "Deployment": _deployment}
     found: dict[tuple[str, str], Step] = {}
-    for change in changes:
-        reader = readers.get(change.kind, _stored)
-        for step in reader(change):
-            found.setdefault((step.what, step.about + step.detail), step)
+    new: set[str] = set()
+    for change in sorted(changes, key=lambda change: change.revision):
+        if change.kind == "Pod" and change.type == "ADDED":
+            new.add(change.name)
+        for step in readers.get(change.kind, _stored)(change):
+            known = step.about in new or step.what not in _BEGINNINGS
+            if known or change.kind != "Pod":
+                found.setdefault((step.what, step.about + step.detail), step)
     return list(found.values())
 
 

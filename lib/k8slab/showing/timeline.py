@@ -26,8 +26,8 @@ def draw(steps: Sequence[Step], title: str) -> Picture:
     height = len(steps) * _ROW + _FOOT
     parts, before = [], 0
     for row, step in enumerate(steps):
-        parts.append(_row(step, before, row * _ROW, end))
-        before = step.at_ms
+        parts.append(_row(step, min(before, step.at_ms), row * _ROW, end))
+        before = max(before, step.at_ms)
     parts.append(_axis(end, len(steps) * _ROW))
     key = hashlib.sha256(f"{title}{text}".encode()).hexdigest()[:8]
     svg = (
