@@ -24,7 +24,9 @@ from .together import together
 
 WORKERS = 2
 PURPOSE = "install"
+# An engine mounts /etc/hostname, and hostnamectl could not replace a mounted file.
 _AS_DELIVERED = """\
+if mountpoint --quiet /etc/hostname; then umount /etc/hostname; fi
 echo debian > /etc/hostname
 hostname debian
 sysctl --quiet --write net.ipv4.ip_forward=0

@@ -41,7 +41,7 @@ ON_EACH: Mapping[str, str] = {
 }
 ON_MASTER: Mapping[str, str] = {
     "certificates": f"find {CA_FILE.rpartition('/')[0]} -type f | sort",
-    "nodes": f"{_KUBECTL} get nodes --no-headers --output=custom-columns={_NODE}",
+    "nodes": f'{_KUBECTL} get nodes --no-headers --output=custom-columns="{_NODE}"',
     "images": f"{_KUBECTL} get pods --namespace=kube-system --output="
     "jsonpath='{range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}' | sort -u",
     "kube-proxy's settings": f"{_KUBECTL} get configmap kube-proxy "
@@ -90,6 +90,7 @@ def read(shells: Mapping[str, Shell], plan: AddressPlan, *machines: Machine) -> 
     facts: dict[str, dict[str, str]] = {}
     for machine, completed in zip(nodes, together(tasks), strict=True):
         for step, value in _answers(completed.stdout).items():
+            value = value.replace("/var/run/", "/run/")  # the first is a link
             for address, word in words.items():
                 value = value.replace(address, word)
             facts.setdefault(step, {})[machine.name] = value

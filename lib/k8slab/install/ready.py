@@ -48,6 +48,12 @@ def ask_names(site: Site, shell: Shell) -> None:
         site: The lab.
         shell: The master over SSH.
     """
+    # A controller makes the account that every Pod of the namespace needs.
+    account = ["wait", "--for=create", "serviceaccount/default"]
+    shell.run(
+        [*_KUBECTL, *account, "--namespace=kube-system", f"--timeout={TIMEOUT_S:.0f}s"],
+        timeout=TIMEOUT_S + 5,
+    )
     pods = [_pod(site, worker) for worker in site.workers]
     listing = {"apiVersion": "v1", "kind": "List", "items": pods}
     shell.run(
