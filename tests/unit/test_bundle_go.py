@@ -82,6 +82,7 @@ def test_a_component_is_compiled_without_paths_and_clocks(tmp_path: Path) -> Non
     call = machine.calls[-1]
 
     assert {"-trimpath", "-buildvcs=false", "CGO_ENABLED=0"} <= set(call)
+    assert "-gcflags=all=-dwarf=false" in call
     assert f"gitVersion=v{KNOWN.kubernetes}" in call[call.index("-ldflags") + 1]
     assert call[-7:] == list(kubernetes.programs.values())
 

@@ -17,6 +17,8 @@ from .versions import Versions
 _COMPILE_TIMEOUT_S = 3600.0
 _DOWNLOAD_TIMEOUT_S = 900.0
 _VERSION = "k8s.io/component-base/version"
+# The linker drops debug data anyway; not making it saves a tenth of the time.
+_NO_DEBUG_DATA = "-gcflags=all=-dwarf=false"
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ def compile_component(site: Site, component: Component) -> None:
         "build",
         "-trimpath",
         "-buildvcs=false",
+        _NO_DEBUG_DATA,
         "-ldflags",
         component.link_flags(site.versions),
         "-o",
