@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -157,11 +158,14 @@ class Connection:
             LabMissing: Nobody answers.
         """
         response = self._open("GET", path, query, None, None, timeout)
+        over = threading.Event()
         if opened is not None:
-            opened(partial(_end, response))
+            opened(partial(_end, response, over))
         rest = b""
         try:
             for chunk in response.stream(amt=None, decode_content=False):
+                if over.is_set():
+                    return
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line.strip():
@@ -222,8 +226,10 @@ class Connection:
         )
 
 
-def _end(response: Any) -> None:
+def _end(response: Any, over: threading.Event) -> None:
     """Make whoever reads a response in another thread see its end."""
+    # First, for a TLS socket that is shut down hands out what came in as it came in.
+    over.set()
     with suppress(OSError, RuntimeError, ValueError):  # it has ended by itself
         response.shutdown()
 

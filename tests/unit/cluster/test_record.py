@@ -62,6 +62,35 @@ def test_the_end_is_quick_and_leaves_no_thread(fake: Any, ns: Namespace) -> None
     assert time.monotonic() - started < 2
 
 
+def test_a_watch_that_is_ended_while_it_reads_says_nothing(
+    fake: Any, ns: Namespace
+) -> None:
+    """What comes in after the end is not read as an event, whatever it is."""
+    stop = threading.Event()
+
+    def chatter() -> None:
+        for number in range(5000):
+            if stop.is_set():
+                return
+            fake.put("pods", fake.pod(f"echo-{number % 7}"), "chapter")
+            time.sleep(0.002)
+
+    talking = threading.Thread(target=chatter)
+    failed: list[object] = []
+    before, threading.excepthook = threading.excepthook, failed.append
+    talking.start()
+    try:
+        for _ in range(15):
+            with record.changes(ns, ["Pod"]):
+                pass
+    finally:
+        stop.set()
+        talking.join()
+        threading.excepthook = before
+
+    assert failed == []
+
+
 def test_an_error_in_the_block_ends_the_watches(fake: Any, ns: Namespace) -> None:
     """It is passed on as it is, and nothing runs on."""
     with pytest.raises(KeyError), record.changes(ns, KINDS):
