@@ -99,7 +99,7 @@ def open_page(
         reduced_motion="reduce",
         locale="en-GB",
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
 
     def guard(route: Route) -> None:
         if _LOCAL.match(route.request.url):

@@ -16,7 +16,7 @@ from .rules import without_code
 _MARKER = re.compile(r"(?m)^<!-- made here: ([a-z]+) -->$")
 _CARD = re.compile(r"(?m)^## +Runbook card\s*$")
 _ROWS = re.compile(r"(?m)^\|.*\|[ \t]*$(?:\n^\|.*\|[ \t]*$)*")
-_BOLD = re.compile(r"\*\*([^*\n]+)\*\*(?!:)")  # with a colon it is a label
+_BOLD = re.compile(r"\*\*([^*\n]+)\*\*(:?)")  # with a colon it is a label
 _ENTRY = re.compile(r"(?m)^(\w[^\n]*)\n((?:  [^\n]+\n?)+)")
 
 
@@ -102,7 +102,8 @@ def with_places(text: str, chapters: list[Chapter]) -> str:
     places: dict[str, list[str]] = {}
     for chapter in chapters:
         prose = "\n".join(cell.source for cell in chapter.cells("markdown"))
-        for word in set(_BOLD.findall(without_code(prose))):
+        bold = _BOLD.findall(without_code(prose))
+        for word in {word for word, colon in bold if not colon}:
             link = f"[{title(chapter)}](chapters/{chapter.path.name})"
             places.setdefault(word.casefold(), []).append(link)
 

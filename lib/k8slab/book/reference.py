@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import inspect
@@ -13,6 +14,7 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 PACKAGE = __package__.partition(".")[0]
 
@@ -75,16 +77,24 @@ def names(part: Part, module: ModuleType) -> Iterator[str]:
     if part.only:
         yield from part.only
         return
+    shared = _shared(module)
     wanted = getattr(module, "__all__", None) or [
         name
         for name, value in vars(module).items()
-        if getattr(value, "__module__", "") == module.__name__
-        and (inspect.isfunction(value) or inspect.isclass(value))
+        if (inspect.isfunction(value) or inspect.isclass(value))
+        and (value.__module__ == module.__name__ or name in shared)
     ]
     for name in wanted:
         hidden = name.startswith("_") or name in part.without
         if not hidden and inspect.getdoc(getattr(module, name)):
             yield name
+
+
+def _shared(module: ModuleType) -> set[str]:
+    """Return what a module imports for its users: ``from … import name as name``."""
+    tree = ast.parse(inspect.getsource(module))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return {a.name for node in imports for a in node.names if a.asname == a.name}
 
 
 def _section(part: Part, module: ModuleType) -> str:
@@ -118,7 +128,4 @@ def _magics() -> str:
 
 
 def _rst(value: Any) -> str:
-    from sphinx.ext.napoleon import Config, GoogleDocstring
-
-    config = Config(napoleon_use_rtype=False)
-    return str(GoogleDocstring(inspect.getdoc(value) or "", config, what="function"))
+    return str(GoogleDocstring(inspect.getdoc(value) or "", what="function"))
