@@ -87,7 +87,8 @@ def in_manifests(root: Path, chapters: Iterable[Chapter]) -> list[Violation]:
             used |= named
             found += [
                 Violation(chapter.path.name, cell.id, "manifests", name, "a file")
-                for name in sorted(named - there)
+                for name in sorted(named)
+                if not (folder / name).is_file()
             ]
     for name in sorted(there):
         text = (folder / name).read_text(encoding="utf-8")
