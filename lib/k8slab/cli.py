@@ -235,12 +235,17 @@ def bundle_import(file: Path) -> None:
 
 
 @book_app.command("open", context_settings=_PASS_ON)
-def book_open(context: typer.Context) -> None:
-    """Open JupyterLab at the first page; what else is typed goes to JupyterLab."""
+def book_open(context: typer.Context, root: Path | None = None) -> None:
+    """Open JupyterLab at the first page; what else is typed goes to JupyterLab.
+
+    Args:
+        context: What else is typed.
+        root: A folder with a copy of the book; the repository by default.
+    """
     from .jupyter import opening
     from .run import LocalRunner
 
-    root = lab.source().parent
+    root = (root or lab.source().parent).resolve()
     argv = [*opening.arguments(root), *context.args]
     LocalRunner().run(opening.trusted(root))
     sys.stdout.flush()

@@ -65,14 +65,12 @@ def arguments(root: Path) -> list[str]:
     _write(settings, json.dumps(SETTINGS, indent=1))
     _write(prefix / "etc" / "ipython" / "ipython_kernel_config.py", _KERNEL)
     # Outputs hold drawings, which JupyterLab shows of notebooks that it trusts only.
-    notary = f"--NotebookNotary.data_dir={prefix / 'share' / 'k8slab'}"
-    (prefix / "share" / "k8slab").mkdir(parents=True, exist_ok=True)
     _write(root / PAGE, dump(first_page(root)))
     return [
         str(prefix / "bin" / "jupyter-lab"),
         *_SERVER,
         f"--ServerApp.root_dir={root}",
-        notary,
+        *_notary(),
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]
 
@@ -103,8 +101,18 @@ def trusted(root: Path) -> list[str]:
     pages = [root / PAGE, *(path for path in chapter_paths(root) if path.exists())]
     return [
         str(prefix / "bin" / "jupyter-trust"),
-        f"--NotebookNotary.data_dir={prefix / 'share' / 'k8slab'}",
+        *_notary(),
         *map(str, pages),
+    ]
+
+
+def _notary() -> list[str]:
+    """Say where signatures are kept: with the book's own Python, not the reader's."""
+    folder = Path(sys.prefix) / "share" / "k8slab"
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        f"--NotebookNotary.secret_file={folder / 'notebook_secret'}",
+        f"--NotebookNotary.db_file={folder / 'signatures.db'}",
     ]
 
 
