@@ -18,7 +18,7 @@ from .machines.fleet import Fleet
 from .machines.folder import LabFolder, Settings, own_lab
 from .machines.machine import Machine
 from .machines.ssh import SSHRunner
-from .progress import Plain
+from .progress import Plain, Silent
 from .run import LocalRunner
 from .together import together
 
@@ -228,7 +228,7 @@ def remove(beside: str | None = None) -> bool:
     Args:
         beside: The lab that commands mean; ``K8SLAB_LAB`` or ``default`` when None.
     """
-    lab.down(_own(beside))
+    lab.down(_own(beside), reporter=Silent())  # it stands in cells that are compared
     return not is_there(beside)
 
 

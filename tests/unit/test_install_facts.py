@@ -78,7 +78,7 @@ def test_a_step_that_was_not_taken_is_seen():
     second = {step: value for step, value in first.items() if step != "packages"}
     row = next(r for r in facts.compare(first, second) if r.step == "packages")
 
-    assert (row.same, row.second) == (False, "nothing")
+    assert (row.same, row.by_library) == (False, "nothing")
 
 
 def test_no_secret_is_asked_for():

@@ -62,14 +62,14 @@ class Compared:
 
     Attributes:
         step: What was read.
-        first: What the first one has, shortened.
-        second: What the second one has, shortened.
+        by_hand: What the first one has, shortened.
+        by_library: What the second one has, shortened.
         same: Whether all of it is the same, on each machine.
     """
 
     step: str
-    first: str
-    second: str
+    by_hand: str
+    by_library: str
     same: bool
 
 
