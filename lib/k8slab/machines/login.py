@@ -95,7 +95,7 @@ class Login:
 
     def unreachable(self, error: Exception) -> MachineUnreachable:
         """Say in our words why there is no connection."""
-        refused = isinstance(error, paramiko.AuthenticationException)
+        refused = is_refusal(error)
         return MachineUnreachable(
             f"{self.machine} refuses the lab's key"
             if refused
@@ -126,6 +126,12 @@ class Login:
             seen=seen,
             next="run 'k8slab down' and 'k8slab up'",
         )
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Say whether a machine refused the key; one that is slow to answer did not."""
+    refused = isinstance(error, paramiko.AuthenticationException)
+    return refused and "timeout" not in str(error).lower()
 
 
 class _Reject(paramiko.RejectPolicy):

@@ -13,7 +13,7 @@ import paramiko
 from ..errors import BadInput, HostKeyMismatch, LabError, MachineUnreachable
 from ..run import DEFAULT_TIMEOUT_S, Completed
 from . import files
-from .login import Login
+from .login import Login, is_refusal
 from .session import LOST, Session
 
 SESSIONS = 8
@@ -169,8 +169,8 @@ class SSHRunner:
         try:
             self._connection(connect_timeout=1.0)
         except MachineUnreachable as error:
-            final = (HostKeyMismatch, paramiko.AuthenticationException)
-            if isinstance(error, final) or isinstance(error.__cause__, final):
+            both = (error, error.__cause__)
+            if any(isinstance(e, HostKeyMismatch) or is_refusal(e) for e in both):
                 raise
             return False
         return True
