@@ -9,7 +9,7 @@
     }
     return false;
   };
-  const out = [...document.querySelectorAll("main *")].filter(
+  const out = [...document.querySelectorAll(".bd-article-container *")].filter(
     (element) =>
       element.getClientRects().length &&
       element.getBoundingClientRect().right > screen + 1 &&
