@@ -1,0 +1,284 @@
+"""JupyterLab as 'make lab' starts it: a reader's first minutes in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import labs
+import pytest
+from k8slab import lab
+from k8slab.errors import BundleError
+from k8slab.jupyter.opening import PAGE
+from k8slab.study import FILE
+from k8slab.wait import until
+from labs import K8SLAB, ROOT, Lab, own_home
+from playwright.sync_api import Page, expect
+
+CHAPTER = "concepts"
+FIRST_CHECK_S = 120
+TOKEN = "only-for-this-test"
+_CODE = "jp-CodeCell"
+# Counts how often a live view's picture changes, wherever it is on the page.
+_COUNT_CHANGES = """() => {
+  window.liveChanges = 0;
+  new MutationObserver(all => {
+    if (all.some(m => m.target.closest && m.target.closest('.jupyter-widgets')))
+      window.liveChanges += 1;
+  }).observe(document.body, {childList: true, subtree: true});
+}"""
+
+
+@dataclass
+class Server:
+    """A JupyterLab of the tests.
+
+    Attributes:
+        url: Its address, without a path.
+        book: The copy of the book that it serves.
+        lab: The lab its kernels act on.
+        started: When it was started, on the monotonic clock.
+    """
+
+    url: str
+    book: Path
+    lab: Lab
+    started: float
+
+    def address(self, page: str) -> str:
+        """Return where a page of the book is."""
+        return f"{self.url}/lab/tree/{page}?token={TOKEN}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start JupyterLab on a copy of the book, beside a lab of its own."""
+    try:
+        lab.bundle()
+    except BundleError as error:
+        give_up = pytest.fail if lab.Surroundings.read().required else pytest.skip
+        give_up(f"no lab without the bundle: {error}")
+    folder = tmp_path_factory.mktemp("reader")
+    book = folder / "book"
+    for name in ("chapters", "manifests"):
+        shutil.copytree(ROOT / name, book / name)
+    shutil.copy(ROOT / "_toc.yml", book)
+    with own_home() as home:
+        made = home.up("browser")
+        port = _free_port()
+        own = {
+            "K8SLAB_LAB": made.name,
+            "K8SLAB_RECORD": "1",
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "IPYTHONDIR": str(folder / "ipython"),
+        }
+        words = ["book", "open", "--root", str(book)]
+        words += [f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
+        started = time.monotonic()
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(
+                [str(K8SLAB), *words],
+                env={**os.environ, **own},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            until(lambda: _answers(port), what="server", want="up", timeout=90)
+            yield Server(f"http://127.0.0.1:{port}", book, made, started)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+            for name in (FILE, f".{FILE}.lock"):
+                (home.folder / name).unlink(missing_ok=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as door:
+        door.settimeout(1)
+        return door.connect_ex(("127.0.0.1", port)) == 0
+
+
+def opened(page: Page, server: Server, name: str) -> None:
+    """Open a page of the book and wait until its kernel is idle."""
+    page.set_default_timeout(60_000)
+    page.goto(server.address(name))
+    page.wait_for_selector(f".{_CODE}")
+    idle(page)
+    page.wait_for_selector(".jp-Spinner", state="hidden")
+
+
+def idle(page: Page, timeout: float = 60) -> None:
+    """Wait until the kernel has nothing to do, and no cell waits for it."""
+    status = page.locator("#jp-main-statusbar")
+    expect(status).to_contain_text("| Idle", timeout=1000 * timeout)
+    waiting = page.locator('.jp-InputPrompt:has-text("[*]")')
+    expect(waiting).to_have_count(0, timeout=1000 * timeout)
+
+
+def run(page: Page, timeout: float = 60) -> None:
+    """Run the cell that is being typed into, to its end."""
+    cell = page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .{_CODE}").last
+    page.keyboard.press("Control+Enter")
+    expect(cell.locator(".jp-InputPrompt")).to_contain_text(
+        re.compile(r"\[\d+\]"), timeout=1000 * timeout
+    )
+
+
+def new_cell(page: Page, source: str) -> None:
+    """Add a cell below the last one, and type into it."""
+    page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .{_CODE}").last.click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.keyboard.type(source)
+
+
+def last_output(page: Page) -> str:
+    """Return the text below the last cell."""
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    return panel.locator(f".{_CODE}").last.inner_text()
+
+
+def test_the_first_green_check_comes_soon(server, page, seen, screenshot):
+    """From the start of JupyterLab to a ✔ under the reader's hands in 2 minutes."""
+    opened(page, server, PAGE)
+    screenshot(page, "jupyterlab-first-page", full=False)
+    page.locator(f".{_CODE}").first.click()
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".jp-OutputArea-output").first).to_contain_text(
+        "✔ your lab is up", timeout=60_000
+    )
+    seconds = time.monotonic() - server.started
+    print(f"first green check after {seconds:.1f} s")
+    screenshot(page, "jupyterlab-first-check", full=False)
+
+    assert seconds < FIRST_CHECK_S
+    assert seen.outside == []
+
+
+def test_the_first_page_shows_the_progress(server, page):
+    """Each chapter is there by its title, with what was done of it."""
+    opened(page, server, PAGE)
+    text = page.locator(".jp-OutputArea-output").last.inner_text()
+
+    assert "of 2 exercises solved" in text
+    assert page.locator(".jp-OutputArea-output a").count() >= 1
+
+
+def test_tab_completes_kubectl_and_machines(server, page, screenshot):
+    """Kinds come from the cluster, machines from the lab."""
+    opened(page, server, PAGE)
+    new_cell(page, "from k8slab import lab; cluster = lab.connect()")
+    run(page)
+    new_cell(page, "%kubectl get nod")
+    page.keyboard.press("Tab")
+    until(
+        lambda: (
+            "nodes" in last_output(page) or page.locator(".jp-Completer-list").count()
+        ),
+        what="completion",
+        want="nodes",
+        timeout=20,
+    )
+    screenshot(page, "jupyterlab-completion", full=False)
+    new_cell(page, "%%on no")
+    page.keyboard.press("Tab")
+    completer = page.locator(".jp-Completer-list")
+    expect(completer.last).to_contain_text("node1", timeout=20_000)
+
+
+def test_an_interrupt_is_quick_and_the_kernel_lives(server, page, screenshot):
+    """A shell on a machine, interrupted by the toolbar; nothing goes on there."""
+    allowance = labs.Allowance()
+    opened(page, server, PAGE)
+    new_cell(page, "from k8slab import lab; cluster = lab.connect()")
+    run(page)
+    new_cell(page, "%%on node1\nsleep 347")
+    page.keyboard.press("Control+Enter")
+    with server.lab.shell("node1") as node1:
+        until(lambda: _sleeps(node1), what="the script", want="running", timeout=20)
+        began = time.monotonic()
+        page.locator('[data-command="notebook:interrupt-kernel"]').first.click()
+        idle(page, 30)
+        seconds = time.monotonic() - began
+        print(f"interrupted after {seconds:.1f} s")
+        screenshot(page, "jupyterlab-interrupted", full=False)
+
+        assert seconds < allowance.seconds(2)
+        assert not _sleeps(node1)
+    assert "you interrupted this cell" in last_output(page)
+    new_cell(page, "print('still', 'here')")
+    page.keyboard.press("Control+Enter")
+    until(lambda: "still here" in last_output(page), what="x", want="x", timeout=20)
+
+
+def _sleeps(shell) -> bool:
+    return shell.run(["pgrep", "-f", "[s]leep 347"], check=False).ok
+
+
+def test_an_error_is_short_with_its_trace_folded(server, page, screenshot):
+    """A cell that came before its setup says what to do, in a few lines."""
+    opened(page, server, PAGE)
+    page.locator('[data-command="notebook:restart-run-all"]').first.wait_for()
+    new_cell(page, "%kubectl get pods nothing-of-that-name")
+    page.keyboard.press("Control+Enter")
+    until(lambda: "Error" in last_output(page), what="error", want="x", timeout=40)
+    idle(page)
+    screenshot(page, "jupyterlab-error", full=False)
+    text = last_output(page)
+
+    assert "the full trace" in text
+    assert len(text.splitlines()) < 15
+
+
+def test_a_chapter_runs_by_its_menu(server, page, seen, screenshot):
+    """Run > Run All Cells: no error, a live view that moves, nothing from outside."""
+    path = server.book / "chapters" / f"{CHAPTER}.ipynb"
+    opened(page, server, f"chapters/{CHAPTER}.ipynb")
+    screenshot(page, "jupyterlab-chapter", full=False)
+    page.evaluate(_COUNT_CHANGES)
+    page.locator('.lm-MenuBar-item:has-text("Run")').click()
+    page.locator('[data-command="runmenu:run-all"]').click()
+    page.wait_for_selector('.jp-InputPrompt:has-text("[*]")')
+    last = page.locator(f".{_CODE} .jp-InputPrompt").last
+    expect(last).to_contain_text(re.compile(r"\[\d+\]"), timeout=300_000)
+    idle(page)
+    screenshot(page, "jupyterlab-chapter-run", full=False)
+    # Not `until`: while Python waits by itself, no request passes the page's guard.
+    with page.expect_response(lambda each: each.request.method == "PUT"):
+        page.locator('[data-command="docmanager:save"]').first.click()
+    changes = page.evaluate("window.liveChanges")
+    print(f"a live view changed {changes} times")
+    cells = json.loads(path.read_text())["cells"]
+    counts = [c["execution_count"] for c in cells if c["cell_type"] == "code"]
+    errors = [
+        line
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "error"
+        for line in output["traceback"]
+    ]
+
+    assert errors == []
+    assert all(counts)
+    assert changes >= 2
+    assert seen.outside == []
+    record = json.loads((server.lab.home.folder / FILE).read_text())
+    assert len(record[CHAPTER]["claims"]) > 5
