@@ -95,7 +95,7 @@ def test_a_page_opens_in_silence(page, go, seen, name, way):
 def test_search_finds_a_word_and_shows_where(page, go, seen, way):
     """From the first page to a chapter by its word, with the words around it."""
     go(page, "intro", way)
-    page.locator("button.search-button:visible").first.click()
+    page.locator("button.search-button__button:visible").first.click()
     box = page.locator("input[name=q]:visible").first
     box.fill("CrashLoopBackOff")
     box.press("Enter")
