@@ -253,7 +253,9 @@ def book_open(context: typer.Context, root: Path | None = None) -> None:
 
 
 @book_app.command("run")
-def book_run(chapters: list[Path] | None = None) -> None:
+def book_run(
+    chapters: Annotated[list[Path] | None, typer.Argument()] = None,
+) -> None:
     """Run chapters, or all, on the lab and store their outputs in them."""
     from .book import execute
 

@@ -4,7 +4,7 @@ import json
 
 import nbformat.v4 as v4
 import pytest
-from k8slab import errors
+from k8slab import cli, errors
 from k8slab.book import execute, notebooks
 
 TOKEN = "abcdef" + "." + "0123456789abcdef"
@@ -119,6 +119,14 @@ def test_a_missing_chapter_is_bad_input(tmp_path):
     """The error names the file, and no kernel is started."""
     with pytest.raises(errors.BadInput, match="no such chapter"):
         run(tmp_path / "none.ipynb")
+
+
+def test_the_command_takes_chapters_as_its_words(tmp_path):
+    """As the README has it: 'k8slab book run chapters/NAME.ipynb'."""
+    with pytest.raises(errors.BadInput, match="no such chapter") as caught:
+        cli.app(["book", "run", str(tmp_path / "none.ipynb")])
+
+    assert "none.ipynb" in caught.value.where
 
 
 def test_no_chapter_at_all_is_bad_input(tmp_path):

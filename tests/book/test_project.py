@@ -53,10 +53,11 @@ def test_a_path_of_this_computer_is_seen(tmp_path):
 
 
 def test_addresses_of_the_lab_are_no_tie(tmp_path):
-    """The depot's own names are the same on every computer."""
+    """Its names and its own network are the same on every computer."""
     path = tmp_path / "a.md"
     path.write_text(
-        "https://registry.lab/v2/ and https://depot.lab/apt, localhost:8888"
+        "https://registry.lab/v2/ and https://depot.lab/apt, localhost:8888, "
+        "https://172.30.1.11:6443"
     )
 
     assert hygiene.in_file(path, tmp_path) == []

@@ -135,7 +135,7 @@ _TIES: dict[str, re.Pattern[str]] = {
     ),
     "credentials in an address": re.compile(r"https?://[^\s/@:'\"{}$]+:[^\s/@'\"]+@"),
     "a host with a port": re.compile(
-        r"https?://(?!localhost|127\.0\.0\.1|depot\.lab|registry\.lab|\[)"
+        r"https?://(?!localhost|127\.0\.0\.1|depot\.lab|registry\.lab|172\.30\.|\[)"
         r"[a-z0-9.-]+:\d{2,5}\b"
     ),
 }
