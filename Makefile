@@ -90,7 +90,7 @@ lint: $(STAMP) ## ruff and mypy
 	$(BIN)/mypy
 
 .PHONY: test
-test: $(STAMP) ## everything: lint, unit, book, cluster, chapters; in a lab of its own
+test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in labs of its own
 	@export K8SLAB_REQUIRED=1 K8SLAB_LAB=$(TEST_LAB)
 	mkdir -p $(OUT)
 	rm -f $(OUT)/*.xml
@@ -115,11 +115,12 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, chapters; in a lab of i
 	trap 'exit 130' INT TERM
 	step lint $(MAKE) lint
 	step 'unit and book tests' $(PYTEST) tests/unit tests/book --timeout=300 --junitxml=$(OUT)/unit.xml
-	step 'this computer' $(K8SLAB) setup
+	step 'this computer' $(K8SLAB) setup --tests
 	step bundle $(K8SLAB) bundle build
 	labs=yes
 	remove # what an interrupted run may have left
 	step 'cluster tests' $(PYTEST) tests/cluster --junitxml=$(OUT)/cluster.xml
+	step 'browser tests' $(PYTEST) tests/browser --junitxml=$(OUT)/browser.xml
 	step chapters $(PYTEST) chapters --junitxml=$(OUT)/chapters.xml
 
 .PHONY: soak

@@ -173,15 +173,16 @@ def doctor() -> None:
 
 
 @app.command()
-def setup() -> None:
-    """Install what this computer lacks, and raise the one limit that is too low."""
+def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
+    """Install what this computer lacks, for the tests too, and raise one limit."""
     from .bundle import versions
     from .machines import fitness
     from .run import LocalRunner
 
     ledger = Ledger(reporter_for())
     try:
-        wanted = versions.read(lab.source()).host_packages
+        known = versions.read(lab.source())
+        wanted = known.host_packages + (known.test_packages if tests else ())
         fitness.install(wanted, LocalRunner(), ledger)
         fitness.raise_inotify(LocalRunner(), ledger)
     finally:

