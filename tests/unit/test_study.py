@@ -1,0 +1,91 @@
+"""The record of the reader's progress: kept in JupyterLab only, and shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat.v4 as v4
+import pytest
+from k8slab import check, study
+from k8slab.book import notebooks
+from k8slab.errors import LabError
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be a reader who has a chapter open in JupyterLab."""
+    monkeypatch.setenv("K8SLAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("K8SLAB_RECORD", "1")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/somewhere/chapters/first.ipynb")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """Write a book of one chapter with two claims and one exercise."""
+    grade = v4.new_code_cell("", id="exercise-sums-grade")
+    claims = v4.new_code_cell("", id="look-check")
+    claims.outputs = [v4.new_output("stream", text="✔ one\n✔ two\n")]
+    title = v4.new_markdown_cell("# Count", id="title")
+    (tmp_path / "chapters").mkdir()
+    text = notebooks.dump(v4.new_notebook(cells=[title, claims, grade]))
+    (tmp_path / "chapters" / "first.ipynb").write_text(text)
+    (tmp_path / "_toc.yml").write_text(
+        "root: intro\nchapters:\n- file: chapters/first\n"
+    )
+    return tmp_path
+
+
+def test_what_is_done_is_shown(home: Path, book: Path) -> None:
+    """Claims seen and exercises solved are counted against what the chapter holds."""
+    check.that("one", True)
+    before = study.progress(book, home).text
+    check.that("two", True)
+    check.exercise("sums", ("three", True))
+
+    assert before == "◐ Count: 1 of 2 claims checked, 0 of 1 exercises solved"
+    (row,) = study.rows(book, home)
+    assert row.finished
+    assert study.progress(book, home).text.startswith("✔ Count")
+
+
+def test_an_unsolved_exercise_is_not_recorded(home: Path, book: Path) -> None:
+    """Only its true claims are."""
+    check.exercise("sums", ("one", True), ("two", False))
+
+    (row,) = study.rows(book, home)
+    assert (row.seen, row.solved) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("K8SLAB_RECORD", "0"), ("JPY_SESSION_NAME", "")]
+)
+def test_tests_record_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Neither where tests say so, nor outside of JupyterLab."""
+    monkeypatch.setenv(name, value)
+    check.that("one", True)
+
+    assert not (home / study.FILE).exists()
+
+
+def test_a_broken_record_is_told_and_kept(home: Path, book: Path) -> None:
+    """A check goes on without it; `progress` says what to do."""
+    home.mkdir()
+    (home / study.FILE).write_text("{")
+    check.that("one", True)
+
+    with pytest.raises(LabError, match="remove the file"):
+        study.progress(book, home)
+    assert (home / study.FILE).read_text() == "{"
+
+
+def test_the_record_is_small_and_said_once(home: Path) -> None:
+    """A claim seen twice is one claim."""
+    check.that("one", True)
+    check.that("one", True)
+
+    record = json.loads((home / study.FILE).read_text())
+    assert record["first"]["claims"] == ["one"]
