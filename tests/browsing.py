@@ -62,7 +62,7 @@ def program() -> str:
     """
     found = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
-        raise FileNotFoundError("no Chromium here: .venv/bin/k8slab setup --browser")
+        raise FileNotFoundError("no Chromium here: .venv/bin/k8slab setup --tests")
     return found
 
 
