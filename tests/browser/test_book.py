@@ -201,9 +201,7 @@ def test_every_text_is_legible(page, go, name, theme):
     """Prose, code, outputs, tables and drawings stand out from their ground."""
     go(page, name)
     switch(page, theme)
-    page.evaluate(
-        "document.querySelectorAll('details').forEach(d => { d.open = true })"
-    )
+    page.evaluate(UNFOLD)
 
     found = page.locator("main").evaluate(f"root => ({CONTRAST})(root, {LEGIBLE})")
 
@@ -216,9 +214,7 @@ def test_a_phone_scrolls_down_only(open_page, go, seen, name):
     """At 360 pixels what is wide scrolls in its own box, and the page does not."""
     page = open_page(phone=True)
     go(page, name)
-    page.evaluate(
-        "document.querySelectorAll('details').forEach(d => { d.open = true })"
-    )
+    page.evaluate(UNFOLD)
 
     assert page.evaluate(WIDE) == {"scrolls": 0, "out": []}
     assert page.evaluate("innerWidth") == 360
