@@ -33,8 +33,10 @@ def read(site, page):
 
 
 def words(html):
-    """Return what a reader reads of HTML, spaces made one."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    """Return what a reader reads of HTML, spaces made one and quotes made straight."""
+    text = re.sub(r"<[^>]+>", " ", html)
+    text = re.sub("[\u2018\u2019]", "'", re.sub("[\u201c\u201d]", '"', text))
+    return " ".join(text.split())
 
 
 def test_the_build_is_quick(built, record_property):

@@ -14,6 +14,7 @@ from .rules import without_code
 
 # What a page says to get a part: one line with a comment that no reader sees.
 _MARKER = re.compile(r"(?m)^<!-- made here: ([a-z]+) -->$")
+_GLOSSARY = "```{glossary}\n"
 _CARD = re.compile(r"(?m)^## +Runbook card\s*$")
 _ROWS = re.compile(r"(?m)^\|.*\|[ \t]*$(?:\n^\|.*\|[ \t]*$)*")
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*(:?)")  # with a colon it is a label
@@ -22,7 +23,7 @@ _ENTRY = re.compile(r"(?m)^(\w[^\n]*)\n((?:  [^\n]+\n?)+)")
 
 def fill(app: Sphinx, page: str, source: list[str]) -> None:
     """Replace the markers of a page by what they name."""
-    if _MARKER.search(source[0]) is None:
+    if _MARKER.search(source[0]) is None and _GLOSSARY not in source[0]:
         return
     paths = chapter_paths(Path(app.srcdir))
     for path in paths:
@@ -44,7 +45,7 @@ def filled(text: str, chapters: list[Chapter]) -> str:
         "reference": reference.markdown,
     }
     text = _MARKER.sub(lambda found: parts[found[1]](), text)
-    if "{glossary}" in text:
+    if _GLOSSARY in text:
         text = with_places(text, chapters)
     return text
 
@@ -113,7 +114,7 @@ def with_places(text: str, chapters: list[Chapter]) -> str:
         where = f"\n  See {', '.join(links)}." if links else ""
         return f"{entry[1]}\n{body}{where}\n"
 
-    head, fence, rest = text.partition("{glossary}\n")
+    head, fence, rest = text.partition(_GLOSSARY)
     return head + fence + _ENTRY.sub(with_place, rest)
 
 
