@@ -200,6 +200,25 @@ def test_an_interrupt_ends_the_command_and_keeps_the_connection(
     assert time.monotonic() - started < 5
 
 
+def test_commands_can_be_ended_from_another_thread(machine: FakeMachine) -> None:
+    """Their processes are gone from the machine, and the connection still works."""
+    pids: list[int] = []
+    with machine.runner() as ssh:
+
+        def end(line: str) -> None:
+            pids.append(int(line))
+            threading.Thread(target=ssh.end).start()
+
+        started = time.monotonic()
+        with pytest.raises(MachineUnreachable):
+            ssh.run(["sh", "-c", "echo $$; sleep 60"], on_line=end)
+        again = ssh.run(["echo", "again"])
+
+    assert _gone(pids[0])
+    assert (again.stdout, machine.logins) == ("again\n", 1)
+    assert time.monotonic() - started < 5
+
+
 def test_a_background_process_is_not_awaited(machine: FakeMachine) -> None:
     """A process left behind with its streams open does not hold the command."""
     with machine.runner() as ssh:
