@@ -34,9 +34,14 @@ def kernel(of: Chapter, lab: str) -> Iterator[Callable[[Any], Any]]:
         of: The chapter; its file is not changed.
         lab: The lab it acts on.
     """
-    client = _client(of)
+    client, cells = _client(of), of.notebook.cells
+
+    def execute(cell: Any) -> Any:
+        cells.append(cell)  # a later output may belong to a cell that ran before
+        return client.execute_cell(cell, len(cells) - 1)
+
     with client.setup_kernel(env={**os.environ, "K8SLAB_LAB": lab}):
-        yield lambda cell: client.execute_cell(cell, 0)
+        yield execute
 
 
 def run(of: Chapter, lab: str, *, kill_after: str = "") -> None:

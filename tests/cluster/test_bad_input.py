@@ -14,7 +14,7 @@ from k8slab.errors import BadManifest
 from k8slab.machines.machine import SLOTS, AddressPlan
 from k8slab.machines.network import fenced_slots
 from k8slab.run import LocalRunner
-from labs import ROOT, Home, engine_states
+from labs import K8SLAB, ROOT, Home, engine_states
 
 COMMANDS = ("ip", "iptables", "iptables-restore", "iptables-save", "runc", "cp", "true")
 
@@ -356,8 +356,16 @@ def test_a_port_that_somebody_has_does_not_stop_jupyterlab(tmp_path):
         somebody = socket.socket()  # taken already, which is as good
     folders = ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")
     env = {**os.environ, **{name: str(tmp_path / name) for name in folders}}
-    # The environment is there, and no lab is touched: k8slab is 'true' here.
-    argv = ["make", "-o", ".venv/.installed", "lab", "K8SLAB=true"]
+    # The environment is there, and no lab is touched: only JupyterLab is real here.
+    book = tmp_path / "book"
+    shutil.copytree(ROOT / "chapters", book / "chapters")
+    shutil.copy(ROOT / "_toc.yml", book)
+    stub = tmp_path / "k8slab"
+    stub.write_text(
+        f'#!/bin/sh\n[ "$1" != book ] || exec {K8SLAB} "$@" --root {book}\n'
+    )
+    stub.chmod(0o755)
+    argv = ["make", "-o", ".venv/.installed", "lab", f"K8SLAB={stub}"]
     lines = []
     with (
         somebody,
