@@ -236,13 +236,13 @@ def bundle_import(file: Path) -> None:
 
 
 @book_app.command("open", context_settings=_PASS_ON)
-def book_open(context: typer.Context, root: Path | None = None) -> None:
-    """Open JupyterLab at the first page; what else is typed goes to JupyterLab.
-
-    Args:
-        context: What else is typed.
-        root: A folder with a copy of the book; the repository by default.
-    """
+def book_open(
+    context: typer.Context,
+    root: Annotated[
+        Path | None, typer.Option(help="A copy of the book; else the repository.")
+    ] = None,
+) -> None:
+    """Open JupyterLab at the first page; what else is typed goes to JupyterLab."""
     from .jupyter import opening
     from .run import LocalRunner
 
