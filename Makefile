@@ -12,8 +12,6 @@ K8SLAB := $(BIN)/k8slab
 PYTEST := $(BIN)/python -m pytest --durations=10
 STAMP := .venv/.installed
 OUT := artefacts
-# It takes minutes, and was seen to stop at a cell once: with the proofs that take long.
-WHOLE_CHAPTER := tests/browser/test_jupyterlab.py::test_a_chapter_runs_by_its_menu
 # The lab that tests act on; never the reader's, which is called "default".
 TEST_LAB := test
 
@@ -122,13 +120,13 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in l
 	labs=yes
 	remove # what an interrupted run may have left
 	step 'cluster tests' $(PYTEST) tests/cluster --junitxml=$(OUT)/cluster.xml
-	step 'browser tests' $(PYTEST) tests/browser --deselect=$(WHOLE_CHAPTER) --junitxml=$(OUT)/browser.xml
+	step 'browser tests' $(PYTEST) tests/browser --junitxml=$(OUT)/browser.xml
 	step chapters $(PYTEST) chapters --junitxml=$(OUT)/chapters.xml
 
 .PHONY: soak
 soak: setup ## the proofs that take long
 	@mkdir -p $(OUT)
-	K8SLAB_REQUIRED=1 $(PYTEST) tests/soak $(WHOLE_CHAPTER) -s --durations=0 --junitxml=$(OUT)/soak.xml
+	K8SLAB_REQUIRED=1 $(PYTEST) tests/soak -s --durations=0 --junitxml=$(OUT)/soak.xml
 
 .PHONY: bench
 bench: setup ## measure, and write bench/RESULTS.md; RUNS=5 of each

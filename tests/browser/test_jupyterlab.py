@@ -11,7 +11,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import labs
@@ -22,12 +23,13 @@ from k8slab.jupyter.opening import PAGE
 from k8slab.study import FILE
 from k8slab.wait import until
 from labs import K8SLAB, ROOT, Lab, own_home
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 CHAPTER = "concepts"
 FIRST_CHECK_S = 120
 TOKEN = "only-for-this-test"
-_CODE = "jp-CodeCell"
+_CODE = ".jp-CodeCell"
+_PROMPT = ".jp-InputPrompt"
 # Counts how often a live view's picture changes, wherever it is on the page.
 _COUNT_CHANGES = """() => {
   window.liveChanges = 0;
@@ -47,16 +49,19 @@ class Server:
         book: The copy of the book that it serves.
         lab: The lab its kernels act on.
         started: When it was started, on the monotonic clock.
+        visits: Numbers the workspaces.
     """
 
     url: str
     book: Path
     lab: Lab
     started: float
+    visits: Iterator[int] = field(default_factory=count)
 
     def address(self, page: str) -> str:
-        """Return where a page of the book is."""
-        return f"{self.url}/lab/tree/{page}?token={TOKEN}"
+        """Return where a page of the book is, in a workspace with nothing else open."""
+        workspace = f"lab/workspaces/visit-{next(self.visits)}"
+        return f"{self.url}/{workspace}/tree/{page}?token={TOKEN}"
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +124,7 @@ def opened(page: Page, server: Server, name: str) -> None:
     """Open a page of the book and wait until its kernel is idle."""
     page.set_default_timeout(60_000)
     page.goto(server.address(name))
-    page.wait_for_selector(f".{_CODE}")
+    page.wait_for_selector(_CODE)
     idle(page)
     page.wait_for_selector(".jp-Spinner", state="hidden")
 
@@ -128,22 +133,26 @@ def idle(page: Page, timeout: float = 60) -> None:
     """Wait until the kernel has nothing to do, and no cell waits for it."""
     status = page.locator("#jp-main-statusbar")
     expect(status).to_contain_text("| Idle", timeout=1000 * timeout)
-    waiting = page.locator('.jp-InputPrompt:has-text("[*]")')
+    waiting = page.locator(f'{_PROMPT}:has-text("[*]")')
     expect(waiting).to_have_count(0, timeout=1000 * timeout)
+
+
+def last_cell(page: Page) -> Locator:
+    """Return the last cell of the notebook."""
+    return page.locator(_CODE).last
 
 
 def run(page: Page, timeout: float = 60) -> None:
     """Run the cell that is being typed into, to its end."""
-    cell = page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .{_CODE}").last
     page.keyboard.press("Control+Enter")
-    expect(cell.locator(".jp-InputPrompt")).to_contain_text(
+    expect(last_cell(page).locator(_PROMPT)).to_contain_text(
         re.compile(r"\[\d+\]"), timeout=1000 * timeout
     )
 
 
 def new_cell(page: Page, source: str) -> None:
     """Add a cell below the last one, and type into it."""
-    page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .{_CODE}").last.click()
+    last_cell(page).click()
     page.keyboard.press("Escape")
     page.keyboard.press("b")
     page.keyboard.press("Enter")
@@ -151,16 +160,15 @@ def new_cell(page: Page, source: str) -> None:
 
 
 def last_output(page: Page) -> str:
-    """Return the text below the last cell."""
-    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    return panel.locator(f".{_CODE}").last.inner_text()
+    """Return the text of the last cell and below it."""
+    return last_cell(page).inner_text()
 
 
 def test_the_first_green_check_comes_soon(server, page, seen, screenshot):
     """From the start of JupyterLab to a ✔ under the reader's hands in 2 minutes."""
     opened(page, server, PAGE)
     screenshot(page, "jupyterlab-first-page", full=False)
-    page.locator(f".{_CODE}").first.click()
+    page.locator(_CODE).first.click()
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output").first).to_contain_text(
         "✔ your lab is up", timeout=60_000
@@ -256,10 +264,8 @@ def test_a_chapter_runs_by_its_menu(server, page, seen, screenshot):
     page.evaluate(_COUNT_CHANGES)
     page.locator('.lm-MenuBar-item:has-text("Run")').click()
     page.locator('[data-command="runmenu:run-all"]').click()
-    page.wait_for_selector('.jp-InputPrompt:has-text("[*]")')
-    last = page.locator(f".{_CODE} .jp-InputPrompt").last
-    expect(last).to_contain_text(re.compile(r"\[\d+\]"), timeout=300_000)
-    idle(page)
+    page.wait_for_selector(f'{_PROMPT}:has-text("[*]")')
+    idle(page, 300)
     screenshot(page, "jupyterlab-chapter-run", full=False)
     # Not `until`: while Python waits by itself, no request passes the page's guard.
     with page.expect_response(lambda each: each.request.method == "PUT"):
