@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 K8SLAB := $(BIN)/k8slab
 PYTEST := $(BIN)/python -m pytest --durations=10
+# Two at a time: much of a test is waiting. What shares a lab stays together.
+SPREAD := -n 2 --dist
 STAMP := .venv/.installed
 OUT := artefacts
 # The lab that tests act on; never the reader's, which is called "default".
@@ -114,13 +116,13 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in l
 	trap ended EXIT
 	trap 'exit 130' INT TERM
 	step lint $(MAKE) lint
-	step 'unit and book tests' $(PYTEST) tests/unit tests/book --timeout=300 --junitxml=$(OUT)/unit.xml
+	step 'unit and book tests' $(PYTEST) tests/unit tests/book $(SPREAD) worksteal --timeout=300 --junitxml=$(OUT)/unit.xml
 	step 'this computer' $(K8SLAB) setup --tests
 	step bundle $(K8SLAB) bundle build
 	labs=yes
 	remove # what an interrupted run may have left
-	step 'cluster tests' $(PYTEST) tests/cluster --junitxml=$(OUT)/cluster.xml
-	step 'browser tests' $(PYTEST) tests/browser --junitxml=$(OUT)/browser.xml
+	step 'cluster tests' $(PYTEST) tests/cluster $(SPREAD) loadfile --junitxml=$(OUT)/cluster.xml
+	step 'browser tests' $(PYTEST) tests/browser $(SPREAD) loadgroup --junitxml=$(OUT)/browser.xml
 	step chapters $(PYTEST) chapters --junitxml=$(OUT)/chapters.xml
 
 .PHONY: soak

@@ -15,7 +15,7 @@ from k8slab import lab
 from k8slab.install import addons, host, join, pod_network, ready
 from k8slab.install.control_plane import ADMIN_CONF, IGNORED_PREFLIGHT
 from k8slab.install.site import Shell, Site
-from k8slab.machines.admission import choose_slot
+from k8slab.machines import admission
 from k8slab.machines.fleet import Fleet
 from k8slab.machines.folder import LabFolder, Settings
 from k8slab.machines.machine import Machine
@@ -45,16 +45,18 @@ def up(name: str) -> Ledger:
     around, bundle, runner = lab.Surroundings.read(), lab.bundle(), LocalRunner()
     folder, ledger = LabFolder(around.home, name), Ledger(reporter_for())
     with folder.locked(), terminable():
-        with folder.choosing():
+        with admission.turn(around.cache):
             settings = Settings(
                 name=name,
-                slot=choose_slot(around.home, None, runner),
+                slot=admission.choose_slot(around.home, None, runner),
                 workers=_WORKERS,
                 image="bare",
                 provider=around.provider,
                 kubernetes=bundle.versions.kubernetes,
             )
             folder.save(settings)
+            fleet = plain_machines.fleet(folder, settings, bundle, runner)
+            fleet.enclose(ledger)
         site = Site(
             plan=settings.plan,
             machines=settings.machines,
@@ -62,7 +64,6 @@ def up(name: str) -> Ledger:
             ca="",  # no depot is used
             apt_key=b"",
         )
-        fleet = plain_machines.fleet(folder, settings, bundle, runner)
         try:
             plain_machines.boot(fleet, bundle, ledger)
             _import(site, fleet, plain_machines.archives(bundle), ledger)

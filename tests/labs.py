@@ -159,6 +159,19 @@ class Lab:
         """Its addresses."""
         return self.settings.plan
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Its own secrets, in pieces that no other text holds."""
+        files = [self.folder.key, *self.folder.root.glob("machines/*/ssh_host_*_key")]
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        keys = [
+            line.split()[-1][-60:]
+            for line in self.folder.kubeconfig.read_text().splitlines()
+            if "client-key-data" in line
+        ]
+        kept = [line for line in lines if "--" not in line]
+        return tuple(line for line in [*kept, *keys] if len(line) > 20)
+
     def container(self, machine: str) -> str:
         """Return the name of a machine's container."""
         return f"k8slab-{self.name}-{machine}"

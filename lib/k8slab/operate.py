@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -65,7 +65,8 @@ class Operator:
             cluster: Whether to make the machines a cluster.
         """
         bundle = self._bundle(ledger)
-        with self.folder.choosing():
+        with ExitStack() as turn:
+            turn.enter_context(admission.turn(self._cache))
             settings = Settings(
                 name=self.folder.name,
                 slot=admission.choose_slot(self.folder.home, slot, self._runner),
@@ -79,13 +80,15 @@ class Operator:
                 phase.unchanged(admission.examine(settings, folders))
                 admission.refuse_remains(settings, self._engine(settings))
             self.folder.save(settings)
-        try:
-            with self._fleet(settings) as fleet:
-                self._make(ledger, settings, bundle, fleet, cluster=cluster)
-        except BaseException:
-            if not keep:
-                self.remove(ledger)
-            raise
+            try:
+                with self._fleet(settings) as fleet:
+                    fleet.enclose(ledger)
+                    turn.close()
+                    self._make(ledger, settings, bundle, fleet, cluster=cluster)
+            except BaseException:
+                if not keep:
+                    self.remove(ledger)
+                raise
         self.folder.save(replace(settings, complete=True))
 
     def revive(

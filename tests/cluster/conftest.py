@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import labs
 import pytest
 from k8slab import lab
+from k8slab.book import secrets
 from k8slab.errors import BundleError
 from labs import Home, Lab, own_home
 
@@ -25,9 +26,16 @@ def home() -> Iterator[Home]:
 
 
 @pytest.fixture(scope="session")
-def main(home: Home) -> Lab:
-    """Return a lab of three machines; a test that hurts it heals it again."""
-    return home.up("main", measure="up")
+def main(home: Home) -> Iterator[Lab]:
+    """Return a lab of three machines; a test that hurts it heals it again.
+
+    At the end, what commands said in all tests is searched for the lab's secrets.
+    """
+    made = home.up("main", measure="up")
+    yield made
+    made.run("status")
+    made.kubectl("config", "view")
+    assert secrets.leaks("\n".join(home.said), canaries=made.secrets) == []
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from labs import K8SLAB, ROOT, engine_states, left, podman
+from k8slab.wait import until
+from labs import K8SLAB, ROOT, Home, engine_states, left, podman
 
 DRIVER = [sys.executable, str(ROOT / "tests" / "interrupted.py")]
 # One of the computer's, one of a machine's, one of the cluster's; soak has them all.
@@ -94,9 +96,36 @@ def test_keep_leaves_it_and_up_says_how_to_begin_anew(home, broken):
     assert engine_states(made.name) == {}
 
 
+def test_two_homes_never_choose_the_same_addresses(home, broken, tmp_path):
+    """Begun at the same moment, both get as far as their machines."""
+    homes = [home, Home(tmp_path)]
+    names = [each.lab("race").name for each in homes]
+
+    with ThreadPoolExecutor() as pool:
+        said = list(
+            pool.map(
+                lambda each, name: each.run(
+                    "up", "--name", name, "--nodes", "1", env=broken
+                ),
+                homes,
+                names,
+            )
+        )
+    home.said += homes[1].said
+
+    assert ["no more machines today" in each.stderr for each in said] == [True, True]
+    assert [engine_states(name) for name in names] == [{}, {}]
+
+
 def test_no_trace_of_all_that_is_left(home):
     """Beside the labs that are up, of which there are folders."""
     known = {home.lab(name.removeprefix(home.prefix)).plan.slot for name in home.labs()}
-    found = [line for line in left(home, timeout=2) if "K8SLAB-" in line]
+    seen = set()
 
-    assert {int(line.partition("K8SLAB-")[2][0]) for line in found} <= known
+    def look():
+        lines = [line for line in left(home, timeout=0) if "K8SLAB-" in line]
+        seen.clear()
+        seen.update(int(line.partition("K8SLAB-")[2][0]) for line in lines)
+        return seen <= known
+
+    until(look, what="fences of no lab", want=f"those of {known}", timeout=20)

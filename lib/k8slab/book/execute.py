@@ -120,6 +120,7 @@ def _cells(chapter: Chapter, lab: str) -> None:
         record_timing=False,
         resources={"metadata": {"path": str(chapter.path.parent)}},
     )
+    client.create_kernel_manager().transport_encryption = "auto"
     limit = time.monotonic() + float(chapter.settings.get("timeout", CELL_LIMIT_S))
     failure: LabError | None = None
     client.reset_execution_trackers()

@@ -12,8 +12,8 @@ from .site import Shell, Site
 
 # Two server blocks. In one block alone, 'template' would answer before
 # 'kubernetes' is asked, and 'ready' speaks for its own block only. The second answers
-# what is not of the cluster at once:
-# there is no name server to pass it on to.
+# what is not of the cluster at once: there is no name server to pass it on to.
+# lameduck: rules forget a Pod within a second; kubeadm's five would delay each stop.
 COREFILE = """\
 cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
     errors
@@ -31,7 +31,7 @@ cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
 .:53 {
     errors
     health {
-       lameduck 5s
+       lameduck 1s
     }
     prometheus :9153
     template ANY ANY . {

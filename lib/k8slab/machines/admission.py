@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import BadInput, HostProblem
@@ -14,6 +17,24 @@ from .machine import AddressPlan
 from .network import fenced_slots
 
 IMAGES = ("ready", "bare")
+
+
+@contextmanager
+def turn(shared: Path) -> Iterator[None]:
+    """Let one new lab after the other choose its addresses, whatever its home.
+
+    It lasts until the lab's network is fenced, for that is where others see it.
+
+    Args:
+        shared: A folder that is there and that all labs of this computer share; it is
+            locked itself, so nothing is written.
+    """
+    folder = os.open(shared, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:

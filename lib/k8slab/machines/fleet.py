@@ -83,15 +83,18 @@ class Fleet:
         for shell in self.shells.values():
             shell.close(for_good=True)
 
+    def enclose(self, ledger: Ledger) -> None:
+        """Make the network, and the fences around it."""
+        with ledger.phase("network that leads nowhere else"):
+            self._provider.create_network(self.settings.plan)
+            self.raise_fences()
+
     def found(self, images: Images, ledger: Ledger) -> None:
-        """Make what all machines share: images, the network and the keys."""
+        """Make what all machines share besides: images and keys."""
         machines = self.settings.machines
         with ledger.phase("machine images") as phase:
             if not self._load(images, {m.image for m in machines}):
                 phase.unchanged()
-        with ledger.phase("network that leads nowhere else"):
-            self._provider.create_network(self.settings.plan)
-            self.raise_fences()
         with ledger.phase("keys"):
             self._keys(machines)
 

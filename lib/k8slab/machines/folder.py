@@ -150,14 +150,6 @@ class LabFolder:
                 ) from error
             yield
 
-    @contextmanager
-    def choosing(self) -> Iterator[None]:
-        """Choose what no two labs may share, one command after the other."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        with (self.home / ".choosing.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
 
 def own_lab(lab: str, purpose: str) -> str:
     """Return the name of the lab that a chapter makes beside the one it is run on.
