@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 K8SLAB := $(BIN)/k8slab
 PYTEST := $(BIN)/python -m pytest --durations=10
-# Two at a time: much of a test is waiting. What shares a lab stays together.
+# Two at a time: much of a test is waiting.
 SPREAD := -n 2 --dist
 STAMP := .venv/.installed
 OUT := artefacts
@@ -49,10 +49,10 @@ $(STAMP): requirements.lock pyproject.toml
 	if [ ! -x $(BIN)/python ]; then $$python -m venv .venv; fi
 	echo 'installing what requirements.lock names into .venv'
 	if command -v uv >/dev/null; then
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	else
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	fi
 	echo "$$lock" > $(STAMP)
@@ -122,7 +122,7 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in l
 	labs=yes
 	remove # what an interrupted run may have left
 	step 'cluster tests' $(PYTEST) tests/cluster $(SPREAD) loadfile --junitxml=$(OUT)/cluster.xml
-	step 'browser tests' $(PYTEST) tests/browser $(SPREAD) loadgroup --junitxml=$(OUT)/browser.xml
+	step 'browser tests' $(PYTEST) tests/browser $(SPREAD) loadfile --junitxml=$(OUT)/browser.xml
 	step chapters $(PYTEST) chapters --junitxml=$(OUT)/chapters.xml
 
 .PHONY: soak

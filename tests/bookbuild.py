@@ -8,6 +8,7 @@ from pathlib import Path
 from k8slab.book.notebooks import contents
 
 ROOT = Path(__file__).parents[1]
+PAGES = [*contents(ROOT / "_toc.yml"), "search", "genindex"]
 
 
 def sources() -> list[str]:

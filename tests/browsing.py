@@ -35,6 +35,8 @@ FLAGS = [
 _LOCAL = re.compile(
     r"(?:file|data|blob|about|devtools):|(?:https?|wss?)://(?:localhost|127\.0\.0\.1)[:/]"
 )
+# What a page may write to the console, each with its reason. Nothing so far.
+ALLOWED: tuple[str, ...] = ()
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 
@@ -52,6 +54,12 @@ class Seen:
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What a page of the book must not do, and did."""
+        errors = [e for e in self.errors if not any(ok in e for ok in ALLOWED)]
+        return [*self.outside, *errors, *self.missing]
 
 
 def program() -> str:

@@ -156,6 +156,21 @@ def test_the_one_form_does_not_depend_on_chance():
     assert kept["outputs"][1]["data"] == {"text/html": ["<b>x</b>"]}
 
 
+def test_what_is_folded_in_the_book_is_folded_in_jupyterlab():
+    """A solution stays hidden until the reader asks for it; other cells are open."""
+    folded, shown = (v4.new_code_cell("x", id=name) for name in ("one", "two"))
+    folded.metadata["tags"] = ["hide-cell"]
+    shown.metadata["jupyter"] = {"source_hidden": True}
+
+    plain = json.loads(notebooks.dump(v4.new_notebook(cells=[folded, shown])))
+
+    hidden = {"outputs_hidden": True, "source_hidden": True}
+    assert [cell["metadata"].get("jupyter") for cell in plain["cells"]] == [
+        hidden,
+        None,
+    ]
+
+
 def test_the_order_is_that_of_the_contents(tmp_path):
     """Parts, chapters and sections are read from top to bottom; other pages are not."""
     (tmp_path / "_toc.yml").write_text(

@@ -1,7 +1,19 @@
 """One browser for all tests, and pages that record what they tried."""
 
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import bookbuild
 import browsing
 import pytest
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serve files and say nothing."""
+
+    def log_message(self, *_):
+        """Say nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +54,36 @@ def page(open_page):
 def screenshot():
     """Return a function that keeps a picture: ``screenshot(page, "name")``."""
     return browsing.screenshot
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Build the book once, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("book")
+    bookbuild.prepare(folder)
+    return bookbuild.build(folder)
+
+
+@pytest.fixture(scope="session")
+def addresses(site):
+    """Return where the site is: on this disk, and on a server of this computer."""
+    handler = partial(Quiet, directory=str(site))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield {"disk": site.as_uri(), "server": f"http://127.0.0.1:{server.server_port}"}
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+@pytest.fixture
+def go(addresses):
+    """Return a function that opens a page of the site in a tab."""
+
+    def to(page, name, way="server"):
+        page.goto(f"{addresses[way]}/{name}.html", wait_until="load")
+        page.wait_for_function("document.documentElement.dataset.theme")
+        return page
+
+    return to

@@ -1,82 +1,12 @@
 """The web book in a real browser: from a disk and from a server, with no way out."""
 
-import re
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-
 import bookbuild
 import pytest
-from k8slab.book.notebooks import chapter_paths, contents, load, tags
+from bookbuild import PAGES
+from k8slab.book.notebooks import chapter_paths, load, tags
 
-# What a page may write to the console, each with its reason. Nothing so far.
-ALLOWED: tuple[str, ...] = ()
-PAGES = [*contents(bookbuild.ROOT / "_toc.yml"), "search", "genindex"]
 CHAPTERS = [path.stem for path in chapter_paths(bookbuild.ROOT)]
 WAYS = ["disk", "server"]
-HERE = Path(__file__).parent
-CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
-WIDE = (HERE / "wide.js").read_text(encoding="utf-8")
-UNFOLD = """() => {
-  const still = document.createElement("style");
-  still.textContent = "* { transition: none !important; animation: none !important }";
-  document.head.append(still);
-  for (const fold of document.querySelectorAll("details")) fold.open = true;
-  for (const fold of document.querySelectorAll("button.toggle-button-hidden"))
-    fold.click();
-}"""
-LEGIBLE = 4.5  # the least contrast of a text with its ground, as WCAG 2 (AA) has it
-WITHOUT_WORDS = {"search"}  # pages with nothing to read before one asks
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serve files and say nothing."""
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """Build the book once, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("book")
-    bookbuild.prepare(folder)
-    return bookbuild.build(folder)
-
-
-@pytest.fixture(scope="session")
-def addresses(site):
-    """Return where the site is: on this disk, and on a server of this computer."""
-    handler = partial(Quiet, directory=str(site))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield {"disk": site.as_uri(), "server": f"http://127.0.0.1:{server.server_port}"}
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
-
-
-@pytest.fixture
-def go(addresses):
-    """Return a function that opens a page of the site in a tab."""
-
-    def to(page, name, way="server"):
-        page.goto(f"{addresses[way]}/{name}.html", wait_until="load")
-        page.wait_for_function("document.documentElement.dataset.theme")
-        return page
-
-    return to
-
-
-def troubles(seen):
-    """Return what a page did that it must not do."""
-    errors = [e for e in seen.errors if not any(ok in e for ok in ALLOWED)]
-    return {"outside": seen.outside, "errors": errors, "missing": seen.missing}
-
-
-NONE = {"outside": [], "errors": [], "missing": []}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -87,7 +17,7 @@ def test_a_page_opens_in_silence(page, go, seen, name, way):
     page.mouse.wheel(0, 20_000)
     page.wait_for_timeout(200)
 
-    assert troubles(seen) == NONE
+    assert seen.troubles == []
     assert "Kubernetes Is Actually Simple" in page.title()
 
 
@@ -106,7 +36,7 @@ def test_search_finds_a_word_and_shows_where(page, go, seen, way):
     assert "crashloopbackoff" in hit.locator(".context").inner_text().lower()
     hit.locator("a").first.click()
     page.wait_for_url("**/chapters/pods-and-controllers.html*")
-    assert troubles(seen) == NONE
+    assert seen.troubles == []
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -116,7 +46,7 @@ def test_search_says_that_it_found_nothing(page, go, seen, way):
     page.goto(page.url + "?q=xylophone")
 
     page.get_by_text("did not match any documents").wait_for()
-    assert troubles(seen) == NONE
+    assert seen.troubles == []
 
 
 def copied(page, block):
@@ -164,71 +94,3 @@ def test_an_example_is_copied_without_its_prompts(page, go):
     assert text.startswith("exercise(")
     assert ">>>" not in text
     assert "✔" not in text
-
-
-def switch(page, theme):
-    """Press the theme's switch until the page has a theme."""
-    root = page.locator("html")
-    for _ in range(4):
-        kept = [root.get_attribute(f"data-{name}") for name in ("mode", "theme")]
-        if kept == [theme, theme]:
-            return
-        page.locator("button.theme-switch-button:visible").first.click()
-    raise AssertionError(f"four clicks did not make it {theme}")
-
-
-def test_the_theme_is_switched_and_kept(page, go):
-    """Dark is dark, also on the next page, and light is light again."""
-    go(page, "intro")
-    ground = "getComputedStyle(document.body).backgroundColor"
-    drawing = "getComputedStyle(document.querySelector('.lab-drawing rect')).fill"
-    switch(page, "light")
-    light = (page.evaluate(ground), page.evaluate(drawing))
-    switch(page, "dark")
-    dark = (page.evaluate(ground), page.evaluate(drawing))
-
-    assert light[0] != dark[0]
-    assert light[1] != dark[1]
-    go(page, "glossary")
-    assert page.evaluate(ground) == dark[0]
-    switch(page, "light")
-    assert page.evaluate(ground) == light[0]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_every_text_is_legible(page, go, name, theme):
-    """Prose, code, outputs, tables and drawings stand out from their ground."""
-    go(page, name)
-    switch(page, theme)
-    page.evaluate(UNFOLD)
-
-    found = page.locator("main").evaluate(f"root => ({CONTRAST})(root, {LEGIBLE})")
-
-    assert found["poor"] == []
-    assert found["looked"] > 20 or name in WITHOUT_WORDS
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_phone_scrolls_down_only(open_page, go, seen, name):
-    """At 360 pixels what is wide scrolls in its own box, and the page does not."""
-    page = open_page(phone=True)
-    go(page, name)
-    page.evaluate(UNFOLD)
-
-    assert page.evaluate(WIDE) == {"scrolls": 0, "out": []}
-    assert page.evaluate("innerWidth") == 360
-    assert troubles(seen) == NONE
-
-
-@pytest.mark.parametrize("look", ["light", "dark", "phone", "phone-dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_kept_as_a_picture(open_page, go, screenshot, name, look):
-    """Somebody looks at artefacts/screenshots after a change of the book's look."""
-    page = open_page(phone="phone" in look, dark="dark" in look)
-    go(page, name)
-    theme = "dark" if "dark" in look else "light"
-
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
-    picture = screenshot(page, f"book-{name.replace('/', '-')}-{look}")
-    assert re.match(rb"\x89PNG", picture.read_bytes())

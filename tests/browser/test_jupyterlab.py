@@ -25,7 +25,6 @@ from k8slab.wait import until
 from labs import K8SLAB, ROOT, Lab, own_home
 from playwright.sync_api import Locator, Page, expect
 
-pytestmark = pytest.mark.xdist_group("jupyterlab")  # they share one server
 CHAPTER = "concepts"
 FIRST_CHECK_S = 120
 TOKEN = "only-for-this-test"

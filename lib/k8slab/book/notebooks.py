@@ -107,7 +107,8 @@ def dump(notebook: Any) -> str:
     """Return a notebook in its one normal form.
 
     Keys are sorted, ids kept, streams joined, widget views dropped where another
-    form of the same output exists, and everything an editor adds is removed.
+    form of the same output exists, and everything an editor adds is removed. What the
+    web book folds, JupyterLab folds, too.
     """
     cells = [_cell(cell) for cell in notebook.cells]
     metadata: dict[str, Any] = {
@@ -131,6 +132,8 @@ def _cell(cell: Any) -> dict[str, Any]:
         "metadata": kept,
         "source": cell.source.rstrip().splitlines(keepends=True),
     }
+    if "hide-cell" in tags(cell):
+        kept["jupyter"] = {"outputs_hidden": True, "source_hidden": True}
     if cell.cell_type == "code":
         plain["execution_count"] = cell.execution_count
         plain["outputs"] = _outputs(cell.outputs)

@@ -29,6 +29,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 _SERVER = (
     "--no-browser",
     "-y",
+    "--ServerApp.log_level=ERROR",  # what is left is the address
+    "--LabApp.log_level=ERROR",
     "--ip=127.0.0.1",
     f"--LabApp.default_url=/lab/tree/{PAGE}",
     "--LabApp.news_url=None",
@@ -46,6 +48,8 @@ kinds and names.
 - `%%on node1` is a real shell on that machine.
 - A line with ✔ is a claim that was checked against the cluster.
 - The square in the toolbar interrupts a cell; you can run it again.
+- Outputs that stand in a chapter before you run it are from the book's own run; \
+yours take their place.
 
 Try it here: click into the next cell and press **Shift+Enter**."""
 _LAB = """from k8slab import check, lab, study

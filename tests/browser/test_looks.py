@@ -1,0 +1,89 @@
+"""How the web book looks: its themes, on a phone, and a picture of every page."""
+
+import re
+from pathlib import Path
+
+import pytest
+from bookbuild import PAGES
+
+HERE = Path(__file__).parent
+CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
+WIDE = (HERE / "wide.js").read_text(encoding="utf-8")
+UNFOLD = """() => {
+  const still = document.createElement("style");
+  still.textContent = "* { transition: none !important; animation: none !important }";
+  document.head.append(still);
+  for (const fold of document.querySelectorAll("details")) fold.open = true;
+  for (const fold of document.querySelectorAll("button.toggle-button-hidden"))
+    fold.click();
+}"""
+LEGIBLE = 4.5  # the least contrast of a text with its ground, as WCAG 2 (AA) has it
+WITHOUT_WORDS = {"search"}  # pages with nothing to read before one asks
+
+
+def switch(page, theme):
+    """Press the theme's switch until the page has a theme."""
+    root = page.locator("html")
+    for _ in range(4):
+        kept = [root.get_attribute(f"data-{name}") for name in ("mode", "theme")]
+        if kept == [theme, theme]:
+            return
+        page.locator("button.theme-switch-button:visible").first.click()
+    raise AssertionError(f"four clicks did not make it {theme}")
+
+
+def test_the_theme_is_switched_and_kept(page, go):
+    """Dark is dark, also on the next page, and light is light again."""
+    go(page, "intro")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    drawing = "getComputedStyle(document.querySelector('.lab-drawing rect')).fill"
+    switch(page, "light")
+    light = (page.evaluate(ground), page.evaluate(drawing))
+    switch(page, "dark")
+    dark = (page.evaluate(ground), page.evaluate(drawing))
+
+    assert light[0] != dark[0]
+    assert light[1] != dark[1]
+    go(page, "glossary")
+    assert page.evaluate(ground) == dark[0]
+    switch(page, "light")
+    assert page.evaluate(ground) == light[0]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_text_is_legible(page, go, name, theme):
+    """Prose, code, outputs, tables and drawings stand out from their ground."""
+    go(page, name)
+    switch(page, theme)
+    page.evaluate(UNFOLD)
+
+    found = page.locator("main").evaluate(f"root => ({CONTRAST})(root, {LEGIBLE})")
+
+    assert found["poor"] == []
+    assert found["looked"] > 20 or name in WITHOUT_WORDS
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_scrolls_down_only(open_page, go, seen, name):
+    """At 360 pixels what is wide scrolls in its own box, and the page does not."""
+    page = open_page(phone=True)
+    go(page, name)
+    page.evaluate(UNFOLD)
+
+    assert page.evaluate(WIDE) == {"scrolls": 0, "out": []}
+    assert page.evaluate("innerWidth") == 360
+    assert seen.troubles == []
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone", "phone-dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_kept_as_a_picture(open_page, go, screenshot, name, look):
+    """Somebody looks at artefacts/screenshots after a change of the book's look."""
+    page = open_page(phone="phone" in look, dark="dark" in look)
+    go(page, name)
+    theme = "dark" if "dark" in look else "light"
+
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    picture = screenshot(page, f"book-{name.replace('/', '-')}-{look}")
+    assert re.match(rb"\x89PNG", picture.read_bytes())
