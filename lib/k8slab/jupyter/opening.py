@@ -31,6 +31,7 @@ _SERVER = (
     "-y",
     "--ServerApp.log_level=ERROR",  # what is left is the address
     "--LabApp.log_level=ERROR",
+    "--KernelManager.transport_encryption=auto",  # without it each kernel warns
     "--ip=127.0.0.1",
     f"--LabApp.default_url=/lab/tree/{PAGE}",
     "--LabApp.news_url=None",

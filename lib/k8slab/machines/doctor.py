@@ -274,7 +274,8 @@ def _gib(size: int) -> str:
 
 
 def _addresses(host: Host, plan: AddressPlan, bridge: str) -> Finding:
-    wanted = "nobody else in " + ", ".join(str(network) for network in plan.ranges)
+    ranges = ", ".join(str(network) for network in plan.ranges)
+    wanted = f"nobody else in the new lab's {ranges}"
     try:
         asked = host.run(["ip", "-json", "-4", "route", "show", "table", "all"]).check()
     except (CommandFailed, HostProblem) as error:
