@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from .signals import undisturbed
+from .signals import deferred, undisturbed
 
 T = TypeVar("T")
 
@@ -27,8 +27,9 @@ def together(
     """
     pool = ThreadPoolExecutor(max(1, len(tasks)), thread_name_prefix="k8slab")
     try:
-        # Inside, for Ctrl-C may come while only some of them have begun.
-        futures = [pool.submit(task) for task in tasks]
+        # A thread whose start is interrupted runs on without belonging to the pool.
+        with deferred():
+            futures = [pool.submit(task) for task in tasks]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()

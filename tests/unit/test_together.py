@@ -1,0 +1,68 @@
+"""Side by side: results in order, and nothing at work after the end."""
+
+import signal
+import threading
+
+import pytest
+from k8slab.together import together
+
+
+def test_results_come_in_the_order_of_the_tasks():
+    """Whichever ends first."""
+    second = threading.Event()
+
+    def first():
+        return second.wait(10) and "first"
+
+    def other():
+        second.set()
+        return "second"
+
+    assert together([first, other]) == ["first", "second"]
+
+
+def test_a_failure_aborts_the_others_and_is_raised():
+    """The other task ends before the error reaches the caller."""
+    stop, ended = threading.Event(), []
+
+    def fail():
+        raise ValueError("mine")
+
+    def wait():
+        ended.append(stop.wait(10))
+
+    with pytest.raises(ValueError, match="mine"):
+        together([wait, fail], abort=stop.set)
+    assert ended == [True]
+
+
+def test_ctrl_c_while_a_thread_starts_leaves_nothing_at_work(monkeypatch):
+    """In the one moment in which a thread runs that its pool does not know yet."""
+    stop, ended = threading.Event(), []
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        start(thread)
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        together([lambda: ended.append(stop.wait(10))] * 2, abort=stop.set)
+    assert ended == [True, True]
+
+
+def test_a_second_ctrl_c_waits_for_the_end():
+    """While the others are being ended it changes nothing."""
+    ended = []
+
+    def abort():
+        signal.raise_signal(signal.SIGINT)
+        ended.append("aborted")
+
+    def fail():
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        together([fail], abort=abort)
+    assert ended == ["aborted"]
