@@ -1,6 +1,5 @@
 """How the web book looks: its themes, on a phone, and a picture of every page."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -86,4 +85,4 @@ def test_a_page_is_kept_as_a_picture(open_page, go, screenshot, name, look):
 
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     picture = screenshot(page, f"book-{name.replace('/', '-')}-{look}")
-    assert re.match(rb"\x89PNG", picture.read_bytes())
+    assert picture.read_bytes().startswith(b"\xff\xd8\xff")
