@@ -1,11 +1,14 @@
 """Ctrl-C and failures in the middle of 'up': nothing of the lab is left."""
 
+import shutil
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from k8slab.machines.network import fenced_slots
+from k8slab.run import LocalRunner
 from k8slab.wait import until
 from labs import K8SLAB, ROOT, Home, engine_states, left, podman
 
@@ -94,6 +97,22 @@ def test_keep_leaves_it_and_up_says_how_to_begin_anew(home, broken):
     assert f"k8slab reset --name {made.name}" in again.stderr
     assert gone.returncode == 0
     assert engine_states(made.name) == {}
+
+
+def test_down_finds_the_fences_of_a_lab_whose_settings_are_gone(home, broken):
+    """As after its folder was deleted by hand."""
+    made = home.lab("bereft")
+    home.run("up", "--name", made.name, "--nodes", "1", "--keep", env=broken)
+    slot = made.plan.slot
+    before = fenced_slots(LocalRunner())
+    shutil.rmtree(made.folder.root)
+
+    gone = made.run("down")
+
+    assert slot in before
+    assert gone.returncode == 0, gone.text
+    assert engine_states(made.name) == {}
+    assert slot not in fenced_slots(LocalRunner())
 
 
 def test_two_homes_never_choose_the_same_addresses(home, broken, tmp_path):

@@ -208,9 +208,14 @@ class Engine:
                 found.add(labels[LABEL])
         return frozenset(found)
 
-    def slots(self) -> frozenset[int]:
-        """Return the slots whose machines' range belongs to the network of a lab."""
-        found = self._run("network", "ls", "--quiet", f"--filter=label={LABEL}").split()
+    def slots(self, *, own: bool = False) -> frozenset[int]:
+        """Return the slots whose machines' range belongs to the network of a lab.
+
+        Args:
+            own: Look at this lab's network only, not at those of all labs.
+        """
+        label = f"{LABEL}={self._lab}" if own else LABEL
+        found = self._run("network", "ls", "--quiet", f"--filter=label={label}").split()
         # Not checked: one of them may have been removed since.
         inspect = self._argv("network", "inspect", *found)
         told = self._runner.run(inspect, check=False).stdout if found else ""
