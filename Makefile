@@ -49,10 +49,10 @@ $(STAMP): requirements.lock pyproject.toml
 	if [ ! -x $(BIN)/python ]; then $$python -m venv .venv; fi
 	echo 'installing what requirements.lock names into .venv'
 	if command -v uv >/dev/null; then
-	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	else
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	fi
 	echo "$$lock" > $(STAMP)
