@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 @contextmanager
@@ -29,39 +32,31 @@ def terminable() -> Iterator[None]:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Finish what is being removed even when Ctrl-C is pressed again."""
-    if threading.current_thread() is not threading.main_thread():
+    with _handled(signal.SIG_IGN):
         yield
-        return
-    before = {
-        number: signal.signal(number, signal.SIG_IGN)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
     """Let Ctrl-C and a termination wait until the block is over, and then act."""
+    caught: list[int] = []
+    with _handled(lambda number, frame: caught.append(number)):
+        yield
+    if caught:
+        signal.raise_signal(caught[0])
+
+
+@contextmanager
+def _handled(by: Handler) -> Iterator[None]:
+    """Have both signals handled another way for a while; threads have no say in it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    caught: list[int] = []
-
-    def keep(number: int, frame: FrameType | None) -> None:
-        caught.append(number)
-
     before = {
-        number: signal.signal(number, keep)
-        for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, by) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if caught:
-        signal.raise_signal(caught[0])

@@ -84,30 +84,15 @@ def namespace(cluster):
     return Namespace(cluster, "restart")
 
 
-def test_stop_and_start_are_quick(main, allowance):
-    """Less than 15 s together, of a lab without work of its own.
-
-    What else this computer does can only add to the time, so the less of two counts.
-    """
-    seconds = []
-    for _ in range(2):
-        stopped = main.run("stop", measure="stop")
-        started = main.run("start", measure="start")
-        assert (stopped.returncode, started.returncode) == (0, 0), started.text
-        seconds.append(stopped.seconds + started.seconds)
-
-    assert min(seconds) < allowance.seconds(15)
-
-
-def test_a_stopped_lab_says_so_and_sends_nothing(work):
-    """Then 'start' makes everything work again, data included."""
-    stopped = work.run("stop", measure="stop with work")
+def test_a_stopped_lab_says_so_and_sends_nothing(work, allowance):
+    """Then 'start' makes everything work again within 15 s, data included."""
+    stopped = work.run("stop", measure="stop")
     states = set(work.states().values())
     way = route(work.plan.network[11])
     asked = work.kubectl("get", "nodes")
     with pytest.raises(LabMissing) as caught:
         lab.connect(work.name)
-    started = work.run("start", measure="start with work")
+    started = work.run("start", measure="start")
 
     assert (stopped.returncode, started.returncode) == (0, 0), started.text
     assert states == {"exited"}
@@ -115,12 +100,14 @@ def test_a_stopped_lab_says_so_and_sends_nothing(work):
     assert asked.returncode == 5
     assert "k8slab up" in caught.value.next
     assert_whole(work)
+    assert stopped.seconds + started.seconds < allowance.seconds(15)
 
 
 def test_killed_machines_come_back(work):
     """As after a power cut of the machines alone."""
     podman("kill", *(work.container(m) for m in work.states()))
-    assert "running" not in work.states().values()
+    # The engine calls one "stopped" until it has cleared up behind it.
+    assert set(work.states().values()) <= {"exited", "stopped"}
 
     said = work.run("up", measure="up after a kill")
 
