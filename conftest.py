@@ -7,8 +7,10 @@ import pytest
 from k8slab.book.door import RealDoor
 from k8slab.book.wiring import ChapterRun
 
-# The kernels of the chapters inherit this: never the reader's lab "default".
-os.environ.setdefault("K8SLAB_LAB", "test")
+# The kernels of the chapters inherit this: never the reader's lab "default". A worker
+# of pytest-xdist has a lab of its own, so that chapters can run side by side.
+_NAMES = (os.environ.get("K8SLAB_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER"))
+os.environ["K8SLAB_LAB"] = "-".join(filter(None, _NAMES))
 # What tests do is not what the reader did.
 os.environ["K8SLAB_RECORD"] = "0"
 

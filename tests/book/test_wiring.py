@@ -11,6 +11,7 @@ import nbformat.v4 as v4
 import pytest
 
 CONFTEST = """
+import os
 from pathlib import Path
 from k8slab import errors
 from k8slab.book.wiring import ChapterRun
@@ -39,7 +40,8 @@ class FakeDoor:
         return [f"more: {{line}}" for line in after if line not in before]
 
 def pytest_configure(config):
-    run = ChapterRun(HERE, lab="pretend", door=FakeDoor(), required={required!r})
+    lab = "pretend" + os.environ.get("PYTEST_XDIST_WORKER", "")
+    run = ChapterRun(HERE, lab=lab, door=FakeDoor(), required={required!r})
     config.pluginmanager.register(run, "chapters")
 """
 
@@ -82,6 +84,7 @@ class Project:
         done = subprocess.run(
             [*command, "--junitxml=junit.xml", *args],
             cwd=folder,
+            env={k: v for k, v in os.environ.items() if "XDIST" not in k},
             capture_output=True,
             text=True,
             timeout=120,
@@ -193,6 +196,39 @@ def test_the_summary_has_each_chapter_with_its_time(project):
 def test_failures_give_an_exit_code(project):
     """Taking the lab down hides nothing."""
     assert project.code == 1
+
+
+def test_chapters_side_by_side_have_labs_of_their_own(tmp_path):
+    """Each worker of pytest-xdist makes one, and the report is about all."""
+    three = {name: notebook(("a", "1"), ("b", "1")) for name in ("one", "two", "more")}
+    done = Project(tmp_path, three, args=("chapters", "-n2", "--dist=loadfile"))
+
+    assert done.code == 0, done.text
+    assert sorted(done.log()) == [
+        *("down pretendgw0", "down pretendgw1", "up pretendgw0", "up pretendgw1")
+    ]
+    assert all(f"{name}: 2 passed" in done.text for name in three)
+    assert done.text.count("was brought up") == 2
+
+
+def test_a_worker_s_lab_that_stays_behind_fails_the_run(tmp_path):
+    """What one worker could not remove is reported by the one who reports."""
+    down = "raise errors.LabError('stuck')"
+    done = Project(tmp_path, ONE, down=down, args=("chapters", "-n1"))
+
+    assert done.outcomes() == {"one:fine": ["passed"]}
+    assert done.code == 1
+    assert "the lab 'pretendgw0' was not taken down: stuck" in done.text
+
+
+def test_no_chapter_for_workers_is_a_failure(tmp_path):
+    """Nor does it become green by being nobody's work."""
+    (tmp_path / "test_other.py").write_text("def test_other(): pass\n")
+    args = ("chapters", "test_other.py", "-n2", "--dist=loadfile")
+    done = Project(tmp_path, {}, args=args)
+
+    assert done.code == 1
+    assert done.text.count("no chapter was found") == 1
 
 
 ONE = {"one": notebook(("fine", "1"))}

@@ -7,6 +7,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import bookbuild
 import browsing
 import pytest
+from playwright.sync_api import expect
+
+expect.set_options(timeout=30_000)
 
 
 class Quiet(SimpleHTTPRequestHandler):

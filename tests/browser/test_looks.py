@@ -51,10 +51,12 @@ def test_the_theme_is_switched_and_kept(page, go):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_every_text_is_legible(page, go, name, theme):
+def test_every_text_is_legible(open_page, go, screenshot, name, theme):
     """Prose, code, outputs, tables and drawings stand out from their ground."""
+    page = open_page(dark=theme == "dark")
     go(page, name)
-    switch(page, theme)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    keep(screenshot, page, name, theme)
     page.evaluate(UNFOLD)
 
     found = page.locator("main").evaluate(f"root => ({CONTRAST})(root, {LEGIBLE})")
@@ -64,10 +66,11 @@ def test_every_text_is_legible(page, go, name, theme):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_phone_scrolls_down_only(open_page, go, seen, name):
+def test_a_phone_scrolls_down_only(open_page, go, seen, screenshot, name):
     """At 360 pixels what is wide scrolls in its own box, and the page does not."""
     page = open_page(phone=True)
     go(page, name)
+    keep(screenshot, page, name, "phone")
     page.evaluate(UNFOLD)
 
     assert page.evaluate(WIDE) == {"scrolls": 0, "out": []}
@@ -75,14 +78,7 @@ def test_a_phone_scrolls_down_only(open_page, go, seen, name):
     assert seen.troubles == []
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "phone", "phone-dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_kept_as_a_picture(open_page, go, screenshot, name, look):
-    """Somebody looks at artefacts/screenshots after a change of the book's look."""
-    page = open_page(phone="phone" in look, dark="dark" in look)
-    go(page, name)
-    theme = "dark" if "dark" in look else "light"
-
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
+def keep(screenshot, page, name, look):
+    """Keep a picture; somebody looks at it after a change of the book's look."""
     picture = screenshot(page, f"book-{name.replace('/', '-')}-{look}")
     assert picture.read_bytes().startswith(b"\xff\xd8\xff")

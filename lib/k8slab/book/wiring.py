@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +14,11 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 from ..errors import BundleError, HostProblem, LabError, PhaseFailed
 from .door import OWN, SHARED, Door
 from .notebooks import chapter_paths, tags
+from .tally import Progress, Tally
 
 CHAPTER_LIMIT_S = 600.0
 CLEANUP_LIMIT_S = 120.0
 OFFERED = SHARED | OWN
-
-
-@dataclass
-class Progress:
-    """What is known of one chapter while its cells run.
-
-    Attributes:
-        name: The chapter's name.
-        limit_s: Seconds that all its cells together may take.
-        started: When its first cell began, on the monotonic clock.
-        refused: The need that is not met, or an empty string.
-        broken: Why the lab it needs does not work, or an empty string.
-        failed: The id of its first failed cell, or an empty string.
-        needs: What it needs of a lab, or of this computer.
-        before: The snapshot taken before it, or None.
-        seconds: How long it took; 0 while it runs.
-        outcomes: How many cells ended in each way.
-    """
-
-    name: str
-    limit_s: float
-    started: float
-    refused: str = ""
-    broken: str = ""
-    failed: str = ""
-    needs: frozenset[str] = frozenset()
-    before: Any = None
-    seconds: float = 0.0
-    outcomes: dict[str, int] = field(default_factory=dict)
 
 
 class NamedCell(IPyNbCell):  # type: ignore[misc]
@@ -85,8 +57,7 @@ class ChapterRun:
         self.door = door
         self.required = required
         self.chapters: dict[Path, Progress] = {}
-        self.problems: list[str] = []
-        self.up_s = 0.0
+        self.tally = Tally()
         self._made = False
         self._ready = False
         self._unmet: str | None = None
@@ -122,10 +93,11 @@ class ChapterRun:
         found = {item.path for item in items if isinstance(item, IPyNbCell)}
         asked = asks_for_chapters(config, self.root)
         if asked and not found and not session.testsfailed:
-            raise pytest.UsageError(
-                f"no chapter was found below {self.root / 'chapters'}: "
-                "nothing would be tested"
-            )
+            folder = self.root / "chapters"
+            nothing = f"no chapter was found below {folder}: nothing would be tested"
+            if not hasattr(config, "workeroutput"):
+                raise pytest.UsageError(nothing)
+            self.tally.problem(nothing)  # of a worker, nobody would see the error
 
     # One cell after the other.
 
@@ -194,29 +166,32 @@ class ChapterRun:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Take down the lab that this session brought up; never hide a failure."""
-        if not self._made:
-            return
-        try:
-            self.door.down(self.lab)
-        except LabError as error:
-            self.problems.append(f"the lab {self.lab!r} was not taken down: {error}")
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._made:
+            try:
+                self.door.down(self.lab)
+            except LabError as error:
+                self.tally.problem(f"the lab {self.lab!r} was not taken down: {error}")
+        for chapter in self.chapters.values():
+            self.tally.ended(chapter)
+        fine = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if self.tally.problems and session.exitstatus in fine:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["chapters"] = asdict(self.tally)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist has to tell."""
+        self.tally.add(getattr(node, "workeroutput", {}).get("chapters", {}))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Report each chapter's time and counts."""
-        if not self.chapters:
+        if not self.tally.lines and not self.tally.problems:
             return
-        write = terminalreporter.write_line
         terminalreporter.section("chapters")
-        if self._made:
-            write(f"{self.up_s:7.1f} s  the lab {self.lab!r} was brought up")
-        for chapter in self.chapters.values():
-            counts = ", ".join(f"{n} {how}" for how, n in chapter.outcomes.items())
-            write(f"{chapter.seconds:7.1f} s  {chapter.name}: {counts}")
-            if chapter.refused:
-                write(f"{'':11}{chapter.refused}")
-        for problem in self.problems:
+        for line in self.tally.lines:
+            terminalreporter.write_line(line)
+        for problem in self.tally.problems:
             terminalreporter.write_line(problem, red=True)
 
     def _begin(self, item: Any) -> Progress:
@@ -252,13 +227,14 @@ class ChapterRun:
             self.door.up(self.lab)  # makes one that is there whole again
             self._made = not there
             self._ready = True
+            if self._made:
+                self.tally.brought_up(self.lab, time.monotonic() - started)
         except LabError as error:
             cause = error.cause if isinstance(error, PhaseFailed) else error
             if isinstance(cause, (HostProblem, BundleError)):
                 self._unmet = str(error)
             else:
                 self._broken = error
-        self.up_s = time.monotonic() - started
 
     def _ensure_computer(self) -> None:
         """See that a chapter can make a lab of its own, and remember why not."""
