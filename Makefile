@@ -14,8 +14,10 @@ PYTEST := $(BIN)/python -m pytest --durations=10
 SPREAD := -n 2 --dist
 STAMP := .venv/.installed
 OUT := artefacts
-# The lab that tests act on; never the reader's, which is called "default".
+# The labs that chapters under test act on, one for each of pytest's workers; never the
+# reader's, which is called "default".
 TEST_LAB := test
+TEST_LABS := $(TEST_LAB)-gw0 $(TEST_LAB)-gw1
 
 .PHONY: help
 help: ## list the commands
@@ -97,7 +99,11 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in l
 	mkdir -p $(OUT)
 	rm -f $(OUT)/*.xml
 	summary= labs=
-	remove() { $(K8SLAB) down --name $(TEST_LAB) || [ $$? = 5 ]; } # 5: there is none
+	remove() {
+	  local lab failed=0
+	  for lab in $(TEST_LABS); do $(K8SLAB) down --name $$lab || failed=$$?; done
+	  return $$failed
+	}
 	ended() {
 	  code=$$?
 	  trap - EXIT
@@ -123,9 +129,9 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in l
 	step bundle $(K8SLAB) bundle build
 	labs=yes
 	remove # what an interrupted run may have left
-	step 'cluster tests' $(PYTEST) tests/cluster --junitxml=$(OUT)/cluster.xml
+	step 'cluster tests' $(PYTEST) tests/cluster $(SPREAD) loadfile --junitxml=$(OUT)/cluster.xml
 	step JupyterLab $(PYTEST) tests/browser/test_jupyterlab.py --junitxml=$(OUT)/jupyterlab.xml
-	step chapters $(PYTEST) chapters --junitxml=$(OUT)/chapters.xml
+	step chapters $(PYTEST) chapters $(SPREAD) loadfile --junitxml=$(OUT)/chapters.xml
 
 .PHONY: soak
 soak: setup ## the proofs that take long

@@ -140,8 +140,6 @@ class Operator:
             if self.folder.kubeconfig.exists():
                 site = self._site(settings, self._bundle(ledger))
                 master = fleet.shells[site.master.name]
-                ready.wait_api(master)
-                ready.forget_names(master)
                 ready.ask_names(site, master)
                 bring_up.prove(site, master, ledger)
 

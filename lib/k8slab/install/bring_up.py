@@ -180,4 +180,9 @@ def prove(site: Site, master: Shell, ledger: Ledger) -> None:
     with ledger.phase("names resolve on every worker"):
         ready.wait_names(site, master)
     with ledger.phase("all nodes Ready"):
-        ready.wait_nodes(site, master)
+        together(
+            [
+                lambda: ready.wait_nodes(site, master),
+                lambda: ready.forget_names(master),
+            ]
+        )

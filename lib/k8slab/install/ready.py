@@ -9,56 +9,49 @@ from typing import Any
 from ..errors import CommandFailed, NotReady
 from ..machines.machine import Machine
 from ..wait import until
-from .control_plane import ADMIN_CONF
+from .control_plane import ADMIN_CONF, API_PORT
 from .site import REGISTRY, Shell, Site
 
 TIMEOUT_S = 120.0
 _LABEL = "k8slab.dev/check=dns"
-_NAME = "kubernetes.default.svc.cluster.local"
+# With its last dot: no other name is tried first, each of which could get lost.
+_NAME = "kubernetes.default.svc.cluster.local."
 _KUBECTL = ("kubectl", f"--kubeconfig={ADMIN_CONF}")
 
 
-def wait_api(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
-    """Wait until the API server says that it is ready.
-
-    Args:
-        shell: The master over SSH.
-        timeout: Seconds until giving up.
-
-    Raises:
-        NotReady: It does not within the deadline.
-    """
-    until(
-        lambda: shell.run([*_KUBECTL, "get", "--raw=/readyz"], check=False),
-        what="the API server is not ready",
-        want="ok from /readyz",
-        done=lambda asked: asked.stdout == "ok",
-        timeout=timeout,
-        where="master",
-        next="k8slab ssh master journalctl -u kubelet -n 30",
-    )
-
-
-def ask_names(site: Site, shell: Shell) -> None:
+def ask_names(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
     """Put a Pod on every worker that asks CoreDNS until it answers.
 
     The Pods name their node themselves, so they may be made before it has joined.
+    What an earlier try left is replaced.
 
     Args:
         site: The lab.
         shell: The master over SSH.
+        timeout: Seconds until giving up: an API server that starts takes no Pods yet,
+            and one that is new takes none before a controller has made their account.
+
+    Raises:
+        NotReady: The API server does not take them within the deadline.
     """
-    # A controller makes the account that every Pod of the namespace needs.
-    account = ["wait", "--for=create", "serviceaccount/default"]
-    shell.run(
-        [*_KUBECTL, *account, "--namespace=kube-system", f"--timeout={TIMEOUT_S:.0f}s"],
-        timeout=TIMEOUT_S + 5,
-    )
     pods = [_pod(site, worker) for worker in site.workers]
-    listing = {"apiVersion": "v1", "kind": "List", "items": pods}
-    shell.run(
-        [*_KUBECTL, "create", "--validate=false", "--filename=-"],
-        input=json.dumps(listing),
+    listing = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
+    replace = " ".join(
+        [*_KUBECTL, "replace", "--force", "--validate=false", "--filename=-"]
+    )
+    # A kubectl takes time of the processors that an API server needs to start.
+    listens = f"exec 3<>/dev/tcp/127.0.0.1/{API_PORT}"
+    until(
+        lambda: shell.run(
+            ["bash", "-c", f"{listens} && {replace}"], input=listing, check=False
+        ),
+        what="the API server does not take Pods",
+        want="a Pod on every worker",
+        done=lambda asked: asked.ok,
+        timeout=timeout,
+        every=0.3,
+        where="master",
+        next="k8slab ssh master journalctl -u kubelet -n 30",
     )
 
 
@@ -76,7 +69,7 @@ def wait_nodes(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
 
 
 def wait_names(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
-    """Wait until the Pods of `ask_names` have got their answer; remove them.
+    """Wait until the Pods of `ask_names` have got their answer.
 
     Raises:
         NotReady: One got none within the deadline; its Pod stays, to be looked at.
@@ -88,7 +81,6 @@ def wait_names(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
         "CoreDNS does not answer a Pod on every worker",
         timeout,
     )
-    forget_names(shell)
 
 
 def forget_names(shell: Shell) -> None:
