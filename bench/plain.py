@@ -131,9 +131,9 @@ def _nodes_ready(site: Site, master: Shell) -> bool:
 
 def _names_answered(site: Site, master: Shell) -> bool:
     asked = "--selector=k8slab.dev/check=dns"
-    phases = "--output=jsonpath={.items[*].status.phase}"
-    get = [*_KUBECTL, "get", "pods", "--namespace=kube-system", asked, phases]
-    return master.run(get).stdout.split() == ["Succeeded"] * len(site.workers)
+    ready = "--output=jsonpath={.items[*].status.containerStatuses[*].ready}"
+    get = [*_KUBECTL, "get", "pods", "--namespace=kube-system", asked, ready]
+    return master.run(get).stdout.split() == ["true"] * len(site.workers)
 
 
 def _poll(what: str, look: Callable[[], bool]) -> None:

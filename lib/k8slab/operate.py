@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -134,14 +134,31 @@ class Operator:
             stopped = [name for name, state in states.items() if state != "running"]
             if not stopped and self._works(ledger, settings, fleet):
                 return
-            fleet.start(stopped, ledger)
-            with ledger.phase("serve packages and images", "depot"):
-                depot.wait_served(fleet.shells["depot"])
-            if self.folder.kubeconfig.exists():
-                site = self._site(settings, self._bundle(ledger))
-                master = fleet.shells[site.master.name]
-                ready.ask_names(site, master)
-                bring_up.prove(site, master, ledger)
+            with ledger.phase("fences of the network"):
+                fleet.raise_fences()
+            if not self.folder.kubeconfig.exists():
+                fleet.start(stopped, ledger)
+                _served(fleet, ledger)
+                return
+            self._rejoin(ledger, settings, fleet, stopped)
+
+    def _rejoin(
+        self, ledger: Ledger, settings: Settings, fleet: Fleet, stopped: Sequence[str]
+    ) -> None:
+        """Start machines of a cluster: those that ask the API server after it."""
+        site = self._site(settings, self._bundle(ledger))
+        master = fleet.shells[site.master.name]
+        if site.master.name in stopped:
+            fleet.start([site.master.name], ledger)
+            with ledger.phase("API server", site.master.name):
+                ready.wait_api(master)
+        others = [name for name in stopped if name != site.master.name]
+        ways = [partial(ready.ask_names, site, master)]
+        if others:
+            ways.append(partial(fleet.start, others, ledger))
+        together(ways, abort=fleet.abandon)
+        _served(fleet, ledger)
+        bring_up.prove(site, master, ledger)
 
     def stop(self, ledger: Ledger) -> None:
         """Shut the lab's machines down.
@@ -265,6 +282,11 @@ class Operator:
             yield fleet
         finally:
             fleet.close()
+
+
+def _served(fleet: Fleet, ledger: Ledger) -> None:
+    with ledger.phase("serve packages and images", "depot"):
+        depot.wait_served(fleet.shells["depot"])
 
 
 def _images(bundle: Bundle) -> Images:

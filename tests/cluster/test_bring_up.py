@@ -9,7 +9,7 @@ from k8slab import wait
 from k8slab.book import secrets
 from k8slab.cluster import snapshot
 from k8slab.machines.machine import AddressPlan
-from labs import podman
+from labs import podman, route
 
 GIB = 1024**3
 NAME = "kubernetes.default.svc.cluster.local"
@@ -182,3 +182,11 @@ def test_labs_never_share_an_address(main):
     other = AddressPlan((main.plan.slot + 1) % 8)
 
     assert not [a for a in main.plan.ranges for b in other.ranges if a.overlaps(b)]
+
+
+def test_the_bridge_keeps_its_address(main):
+    """Were it a machine's, all others would be silent for a while as machines come."""
+    bridge = Path("/sys/class/net", route(main.plan.network[11]))
+
+    assert (bridge / "address").read_text().strip() == main.plan.bridge_mac
+    assert (bridge / "addr_assign_type").read_text().strip() == "3"  # set, not taken

@@ -143,6 +143,9 @@ def init_documents(site: Site, token: str) -> list[dict[str, Any]]:
         "failSwapOn": False,
         # A manifest dropped into the static Pods' folder is seen within a second.
         "fileCheckFrequency": "1s",
+        # A kubelet that starts may call its node not ready at first, as its runtime has
+        # not answered yet; by default it would tell better only ten seconds later.
+        "nodeStatusUpdateFrequency": "2s",
         # The disk is the host's; how full that is, is not this lab's business.
         "evictionHard": {
             "memory.available": "100Mi",

@@ -16,7 +16,40 @@ TIMEOUT_S = 120.0
 _LABEL = "k8slab.dev/check=dns"
 # With its last dot: no other name is tried first, each of which could get lost.
 _NAME = "kubernetes.default.svc.cluster.local."
+# etcd, API server, controller manager, scheduler.
+_PORTS = (2379, API_PORT, 10257, 10259)
 _KUBECTL = ("kubectl", f"--kubeconfig={ADMIN_CONF}")
+
+
+def wait_api(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Wait until the control plane of a master that was started works again.
+
+    Its kubelet has asked the API server in vain meanwhile, and would ask again after
+    seconds, for Pods and Services each at a time of its own; and a Pod that is known
+    before the Services fails, and is tried again after ten. A kubelet that starts anew
+    asks for all at once. It must not be ended while it makes a container, so all of
+    the control plane must run before.
+
+    Args:
+        shell: The master over SSH.
+        timeout: Seconds until giving up.
+
+    Raises:
+        NotReady: It does not within the deadline.
+    """
+    connects = [f"exec 3<>/dev/tcp/127.0.0.1/{port}" for port in _PORTS]
+    # The API server listens before it answers; a kubectl waits for that.
+    ask = " ".join([*_KUBECTL, "get", "--raw=/version"])
+    until(
+        lambda: shell.run(["bash", "-c", " && ".join([*connects, ask])], check=False),
+        what="the control plane does not answer",
+        want=f"connections to the ports {', '.join(map(str, _PORTS))}, and a version",
+        done=lambda tried: tried.ok,
+        timeout=timeout,
+        where="master",
+        next="k8slab ssh master journalctl -u kubelet -n 30",
+    )
+    shell.run(["systemctl", "restart", "kubelet"])
 
 
 def ask_names(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
@@ -36,15 +69,9 @@ def ask_names(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
     """
     pods = [_pod(site, worker) for worker in site.workers]
     listing = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
-    replace = " ".join(
-        [*_KUBECTL, "replace", "--force", "--validate=false", "--filename=-"]
-    )
-    # A kubectl takes time of the processors that an API server needs to start.
-    listens = f"exec 3<>/dev/tcp/127.0.0.1/{API_PORT}"
+    replace = [*_KUBECTL, "replace", "--force", "--validate=false", "--filename=-"]
     until(
-        lambda: shell.run(
-            ["bash", "-c", f"{listens} && {replace}"], input=listing, check=False
-        ),
+        lambda: shell.run(replace, input=listing, check=False),
         what="the API server does not take Pods",
         want="a Pod on every worker",
         done=lambda asked: asked.ok,
@@ -76,7 +103,7 @@ def wait_names(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
     """
     _wait(
         shell,
-        "jsonpath={.status.phase}=Succeeded",
+        "condition=Ready",
         ["pods", f"--selector={_LABEL}", "--namespace=kube-system"],
         "CoreDNS does not answer a Pod on every worker",
         timeout,
@@ -84,18 +111,10 @@ def wait_names(site: Site, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
 
 
 def forget_names(shell: Shell) -> None:
-    """Remove the Pods of `ask_names`."""
-    shell.run(
-        [
-            *_KUBECTL,
-            "delete",
-            "pods",
-            f"--selector={_LABEL}",
-            "--now",
-            "--namespace=kube-system",
-            "--wait=false",
-        ]
-    )
+    """Remove the Pods of `ask_names`, from the API at once."""
+    delete = [*_KUBECTL, "delete", "pods", f"--selector={_LABEL}"]
+    delete += ["--namespace=kube-system", "--force", "--grace-period=0"]
+    shell.run([*delete, "--wait=false"])
 
 
 def is_well(shell: Shell, nodes: Sequence[str]) -> bool:
@@ -171,7 +190,13 @@ def _pod(site: Site, worker: Machine) -> dict[str, Any]:
                 {
                     "name": "ask",
                     "image": f"{REGISTRY}/echo:{site.versions.echo}",
-                    "command": ["echo-client", "resolve", _NAME, f"{TIMEOUT_S:.0f}"],
+                    # The kubelet tells at once what a probe finds; that a container
+                    # has ended it sees when it looks, once a second.
+                    "readinessProbe": {
+                        "exec": {"command": ["echo-client", "resolve", _NAME, "20"]},
+                        "timeoutSeconds": 30,
+                        "periodSeconds": 1,
+                    },
                 }
             ],
         },

@@ -132,19 +132,11 @@ class Fleet:
         raise_fences(self.settings.plan, self._provider.bridge(), self._runner)
 
     def start(self, names: Sequence[str], ledger: Ledger) -> None:
-        """Start machines that are stopped, and reach each over SSH.
-
-        The master boots before all others, which will wait for its API server.
-        """
-        with ledger.phase("fences of the network"):
-            self.raise_fences()
-        masters = [m.name for m in self.settings.machines if m.is_master]
-        first = [name for name in names if name in masters]
-        with ledger.phase("start the machines"):
-            for some in (first, [name for name in names if name not in first]):
-                self._provider.start(some)
-                for name in some:
-                    self._reach(name)
+        """Start machines that are stopped, and reach each over SSH."""
+        with ledger.phase("start " + ", ".join(names)):
+            self._provider.start(names)
+            for name in names:
+                self._reach(name)
 
     def stop(self) -> None:
         """Shut all machines down."""

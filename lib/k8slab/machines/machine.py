@@ -65,6 +65,11 @@ class AddressPlan:
         return self.network[1]
 
     @property
+    def bridge_mac(self) -> str:
+        """The hardware address of the lab's bridge: locally administered, "k8s"."""
+        return f"02:6b:38:73:00:{self.slot + 1:02x}"
+
+    @property
     def pods(self) -> IPv4Network:
         """The range of all Pods."""
         return IPv4Network(f"10.{244 + self.slot}.0.0/16")

@@ -50,7 +50,10 @@ def raise_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
             ]
         )
     if not runner.run(["ip", "link", "show", bridge], check=False).ok:
-        runner.run(["ip", "link", "add", bridge, "type", "bridge"])
+        # Without an address of its own it takes its machines' lowest, another one with
+        # each that comes; the others would answer to the old one for many seconds.
+        mac = ["address", plan.bridge_mac]
+        runner.run(["ip", "link", "add", bridge, *mac, "type", "bridge"])
     address = f"{plan.gateway}/{plan.network.prefixlen}"
     runner.run(["ip", "address", "replace", address, "dev", bridge])
     runner.run(["ip", "link", "set", bridge, "up"])
