@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from functools import partial
 
 import yaml
@@ -44,7 +45,7 @@ def up(name: str) -> Ledger:
     """
     around, bundle, runner = lab.Surroundings.read(), lab.bundle(), LocalRunner()
     folder, ledger = LabFolder(around.home, name), Ledger(reporter_for())
-    with folder.locked(), terminable():
+    with folder.locked(), terminable(), closing(ledger), ExitStack() as stack:
         with admission.turn(around.cache):
             settings = Settings(
                 name=name,
@@ -56,6 +57,7 @@ def up(name: str) -> Ledger:
             )
             folder.save(settings)
             fleet = plain_machines.fleet(folder, settings, bundle, runner)
+            stack.enter_context(closing(fleet))
             fleet.enclose(ledger)
         site = Site(
             plan=settings.plan,
@@ -64,13 +66,9 @@ def up(name: str) -> Ledger:
             ca="",  # no depot is used
             apt_key=b"",
         )
-        try:
-            plain_machines.boot(fleet, bundle, ledger)
-            _import(site, fleet, plain_machines.archives(bundle), ledger)
-            _cluster(site, fleet, ledger)
-        finally:
-            fleet.close()
-            ledger.close()
+        plain_machines.boot(fleet, bundle, ledger)
+        _import(site, fleet, plain_machines.archives(bundle), ledger)
+        _cluster(site, fleet, ledger)
     return ledger
 
 

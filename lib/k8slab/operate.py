@@ -150,8 +150,8 @@ class Operator:
         master = fleet.shells[site.master.name]
         if site.master.name in stopped:
             fleet.start([site.master.name], ledger)
-            with ledger.phase("API server", site.master.name):
-                ready.wait_api(master)
+            with ledger.phase("control plane", site.master.name):
+                ready.restore_master(master)
         others = [name for name in stopped if name != site.master.name]
         ways = [partial(ready.ask_names, site, master)]
         if others:

@@ -99,13 +99,20 @@ def test_keep_leaves_it_and_up_says_how_to_begin_anew(home, broken):
     assert engine_states(made.name) == {}
 
 
+def deleted(folder):
+    """Delete a folder and say whether it is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
 def test_down_finds_the_fences_of_a_lab_whose_settings_are_gone(home, broken):
     """As after its folder was deleted by hand."""
     made = home.lab("bereft")
     home.run("up", "--name", made.name, "--nodes", "1", "--keep", env=broken)
     slot = made.plan.slot
     before = fenced_slots(LocalRunner())
-    shutil.rmtree(made.folder.root)
+    # Its machines go on writing.
+    until(lambda: deleted(made.folder.root), what="folder", want="gone", timeout=60)
 
     gone = made.run("down")
 

@@ -21,8 +21,8 @@ _PORTS = (2379, API_PORT, 10257, 10259)
 _KUBECTL = ("kubectl", f"--kubeconfig={ADMIN_CONF}")
 
 
-def wait_api(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
-    """Wait until the control plane of a master that was started works again.
+def restore_master(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Wait for the control plane of a master that was started; start its kubelet anew.
 
     Its kubelet has asked the API server in vain meanwhile, and would ask again after
     seconds, for Pods and Services each at a time of its own; and a Pod that is known
