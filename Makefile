@@ -10,14 +10,15 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 K8SLAB := $(BIN)/k8slab
 PYTEST := $(BIN)/python -m pytest --durations=10
-# Two at a time: much of a test is waiting.
-SPREAD := -n 2 --dist
+# Pytest's workers, as it calls them; much of a test on a lab is waiting.
+WORKERS := gw0 gw1
+SPREAD := -n $(words $(WORKERS)) --dist
 STAMP := .venv/.installed
 OUT := artefacts
-# The labs that chapters under test act on, one for each of pytest's workers; never the
-# reader's, which is called "default".
+# The labs that chapters under test act on, one for each worker (conftest.py names them
+# so); never the reader's, which is called "default".
 TEST_LAB := test
-TEST_LABS := $(TEST_LAB)-gw0 $(TEST_LAB)-gw1
+TEST_LABS := $(addprefix $(TEST_LAB)-,$(WORKERS))
 
 .PHONY: help
 help: ## list the commands

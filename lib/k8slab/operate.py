@@ -145,7 +145,10 @@ class Operator:
     def _rejoin(
         self, ledger: Ledger, settings: Settings, fleet: Fleet, stopped: Sequence[str]
     ) -> None:
-        """Start machines of a cluster: those that ask the API server after it."""
+        """Start a cluster's machines, the master first, and see the cluster work.
+
+        The others ask its API server as soon as they run, so they come when it answers.
+        """
         site = self._site(settings, self._bundle(ledger))
         master = fleet.shells[site.master.name]
         if site.master.name in stopped:

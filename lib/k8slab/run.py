@@ -38,6 +38,11 @@ class Completed:
     stderr: str
     seconds: float
 
+    def __str__(self) -> str:
+        """What it said: its complaint before its output, else its exit code."""
+        said = self.stderr.strip() or self.stdout.strip()
+        return said or f"exit code {self.returncode}"
+
     @property
     def ok(self) -> bool:
         """Whether the exit code is 0."""

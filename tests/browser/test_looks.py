@@ -65,12 +65,14 @@ def test_every_text_is_legible(open_page, go, screenshot, name, theme):
     assert found["looked"] > 20 or name in WITHOUT_WORDS
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_phone_scrolls_down_only(open_page, go, seen, screenshot, name):
+def test_a_phone_scrolls_down_only(open_page, go, seen, screenshot, name, theme):
     """At 360 pixels what is wide scrolls in its own box, and the page does not."""
-    page = open_page(phone=True)
+    page = open_page(phone=True, dark=theme == "dark")
     go(page, name)
-    keep(screenshot, page, name, "phone")
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    keep(screenshot, page, name, f"phone-{theme}")
     page.evaluate(UNFOLD)
 
     assert page.evaluate(WIDE) == {"scrolls": 0, "out": []}

@@ -121,3 +121,18 @@ def test_check_returns_the_same_record() -> None:
     done = Completed(("true",), "here", 0, "", "", 0.0)
 
     assert done.check() is done
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "complaint", "said"),
+    [
+        (1, "half\n", "why\n", "why"),
+        (0, "all\n", "", "all"),
+        (7, "", "", "exit code 7"),
+    ],
+)
+def test_a_command_reads_as_what_it_said(
+    code: int, out: str, complaint: str, said: str
+) -> None:
+    """Waits show the last one as it was seen, not as an object."""
+    assert str(Completed(("x",), "here", code, out, complaint, 0.0)) == said

@@ -16,7 +16,8 @@ TIMEOUT_S = 120.0
 _LABEL = "k8slab.dev/check=dns"
 # With its last dot: no other name is tried first, each of which could get lost.
 _NAME = "kubernetes.default.svc.cluster.local."
-# etcd, API server, controller manager, scheduler.
+# etcd, API server, controller manager, scheduler:
+# https://kubernetes.io/docs/reference/networking/ports-and-protocols/
 _PORTS = (2379, API_PORT, 10257, 10259)
 _KUBECTL = ("kubectl", f"--kubeconfig={ADMIN_CONF}")
 
