@@ -123,10 +123,13 @@ def _answers(port: int) -> bool:
 
 
 def opened(page: Page, server: Server, name: str) -> None:
-    """Open a page of the book and wait until its kernel is idle."""
+    """Open a page of the book; wait until all of it is there and its kernel is idle."""
     page.set_default_timeout(60_000)
     page.goto(server.address(name))
-    page.wait_for_selector(_CODE)
+    # JupyterLab draws one cell after the other: what is the last one changes.
+    cells = json.loads((server.book / name).read_text(encoding="utf-8"))["cells"]
+    count = sum(cell["cell_type"] == "code" for cell in cells)
+    expect(page.locator(_CODE)).to_have_count(count)
     idle(page)
     page.wait_for_selector(".jp-Spinner", state="hidden")
 
@@ -163,7 +166,7 @@ def new_cell(page: Page, source: str) -> None:
     """Add a cell below the last one, and type into it."""
     cells = page.locator(_CODE)
     count = cells.count()
-    # Not anywhere in the cell: the links of the first page's table open chapters.
+    # Not just anywhere in the cell: links of the first page's table open chapters.
     last_cell(page).locator(_PROMPT).click()
     page.keyboard.press("b")
     expect(cells).to_have_count(count + 1)
@@ -173,9 +176,10 @@ def new_cell(page: Page, source: str) -> None:
 
 
 def says(page: Page, words: str, seconds: float = 60) -> None:
-    """Wait until the last cell's output holds some words."""
+    """Wait until the last cell's output holds some words, and bring it into view."""
     output = last_cell(page).locator(".jp-Cell-outputWrapper")
     expect(output).to_contain_text(words, timeout=1000 * seconds)
+    output.scroll_into_view_if_needed()
 
 
 def test_the_first_green_check_comes_soon(server, page, seen, screenshot):
