@@ -10,12 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.getipython import get_ipython
-
 from .cluster import guard, session
 from .cluster.shell import Shell
 from .errors import BadInput, CommandTimeout, LabError
-from .jupyter import completion, failures
 from .together import together
 
 if TYPE_CHECKING:  # it takes a second to import, and a kernel's start none of that
@@ -46,6 +43,12 @@ def load_ipython_extension(shell: Any) -> None:
 
 def _offer() -> None:
     """Make both magics available in a notebook, with completion and short errors."""
+    if "IPython" not in sys.modules:  # no notebook; a command needs none of these
+        return
+    from IPython.core.getipython import get_ipython
+
+    from .jupyter import completion, failures
+
     shell: Any = get_ipython()
     if shell is not None:
         shell.register_magic_function(kubectl, "line", "kubectl")

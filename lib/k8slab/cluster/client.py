@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from kubernetes.client import ApiClient
+from typing import TYPE_CHECKING
 
 from ..errors import UnknownMachine
 from ..machines.machine import AddressPlan
@@ -23,6 +22,9 @@ from .kubectl import environment
 from .namespace import Namespace, scratch
 from .shell import Shell
 from .watch import states
+
+if TYPE_CHECKING:  # half a second to import; see connection.py
+    from kubernetes.client import ApiClient
 
 
 class Cluster:
@@ -229,10 +231,8 @@ class Cluster:
         inside = f"/namespaces/{namespace}" if namespace else ""
         query = {"fieldSelector": f"involvedObject.name={about}"} if about else {}
         found = self.connection.send("GET", f"/api/v1{inside}/events", query=query)
-        return [
-            event_line(each)
-            for each in sorted(found.get("items") or [], key=event_time)
-        ]
+        latest_last = sorted(found.get("items") or [], key=event_time)
+        return [event_line(each) for each in latest_last]
 
     def kubectl_command(
         self, argv: Sequence[str], *, namespace: str = ""

@@ -11,14 +11,17 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
-from kubernetes.client import ApiClient, ApiException, Configuration
 
 from ..errors import LabError, LabMissing, WrongCluster
 from ..records import Object
 from .access import Access
+
+if TYPE_CHECKING:  # it takes half a second to import, and many a command none of it
+    from kubernetes.client import ApiClient
+
 
 CONNECT_S = 3.0
 READ_S = 20.0
@@ -46,19 +49,6 @@ class ApiError(LabError):
         self.message = str(message)
 
 
-class LabApiClient(ApiClient):  # type: ignore[misc]  # the client has no types
-    """The official client with a time limit on every request.
-
-    Its own default is to wait without end.
-    """
-
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request; see `ApiClient.request`."""
-        if not kwargs.get("_request_timeout"):
-            kwargs["_request_timeout"] = (CONNECT_S, READ_S)
-        return super().request(*args, **kwargs)
-
-
 class Connection:
     """One way to one API server; safe across threads.
 
@@ -80,6 +70,10 @@ class Connection:
 
     def new_api(self) -> ApiClient:
         """Return a new official client; take one for each thread and each stream."""
+        from kubernetes.client import Configuration
+
+        from .official import LabApiClient
+
         configuration = Configuration()
         configuration.host = self.access.server
         configuration.ssl_ca_cert = _kept(self.folder, "ca", self.access.ca)
@@ -184,6 +178,8 @@ class Connection:
         headers: Mapping[str, str] | None,
         timeout: float,
     ) -> Any:
+        from kubernetes.client import ApiException
+
         self.requests += 1
         try:
             return self._api.call_api(
