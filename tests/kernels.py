@@ -44,7 +44,13 @@ def kernel(of: Chapter, lab: str) -> Iterator[Callable[[Any], Any]]:
         yield execute
 
 
-def run(of: Chapter, lab: str, *, kill_after: str = "") -> None:
+def run(
+    of: Chapter,
+    lab: str,
+    *,
+    kill_after: str = "",
+    begun: Callable[[], None] = lambda: None,
+) -> None:
     """Run a chapter in a kernel of its own; an error of a cell is raised.
 
     Args:
@@ -52,14 +58,17 @@ def run(of: Chapter, lab: str, *, kill_after: str = "") -> None:
         lab: The lab it acts on.
         kill_after: The id of the cell after which the kernel is killed, as by a
             crash: nothing of it can clean up. Empty: run to the end.
+        begun: Called when the first cell has run.
     """
     client = _client(of)
-    wanted = set(cell_ids(of))
+    first, *_ = wanted = cell_ids(of)
     with client.setup_kernel(env={**os.environ, "K8SLAB_LAB": lab}):
         for index, cell in enumerate(of.notebook.cells):
             if cell.get("id") not in wanted or cell.cell_type != "code":
                 continue
             client.execute_cell(cell, index)
+            if cell.id == first:
+                begun()
             if cell.id == kill_after:
                 _kill(client)
                 return

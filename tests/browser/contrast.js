@@ -20,21 +20,22 @@
     const [a, b] = [light(one), light(two)].sort((x, y) => y - x);
     return (a + 0.05) / (b + 0.05);
   };
-  const faded = (element) => {
-    let all = 1;
-    for (let e = element; e; e = e.parentElement) all *= Number(getComputedStyle(e).opacity);
-    return all;
+  // Thousands of words of code have the same few parents.
+  const once = (look) => {
+    const known = new Map();
+    return (element) => {
+      if (!known.has(element)) known.set(element, look(element));
+      return known.get(element);
+    };
   };
+  const faded = once((e) =>
+    Number(getComputedStyle(e).opacity) * (e.parentElement ? faded(e.parentElement) : 1));
   // What is below an element: the grounds of its parents, the nearest on top.
-  const ground = (element) => {
-    const layers = [];
-    for (let e = element; e; e = e.parentElement) {
-      const colour = parse(getComputedStyle(e).backgroundColor);
-      if (colour[3] > 0) layers.push(colour);
-      if (colour[3] === 1) break;
-    }
-    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
-  };
+  const ground = once((e) => {
+    const colour = parse(getComputedStyle(e).backgroundColor);
+    if (colour[3] === 1) return colour;
+    return over(colour, e.parentElement ? ground(e.parentElement) : [255, 255, 255, 1]);
+  });
   // What is below a text in a drawing: the shapes drawn before it that it stands on.
   const drawnGround = (text) => {
     const svg = text.ownerSVGElement;
