@@ -156,13 +156,21 @@ def described(name, html, text):
     return f"{name}(" in text
 
 
-def test_the_glossary_leads_to_the_chapters(site):
+@pytest.mark.parametrize(
+    ("term", "chapter"),
+    [
+        ("selector", "pods-and-controllers"),
+        ("event", "pods-and-controllers"),  # which has it in the plural
+        ("NodePort", "service-access"),
+    ],
+)
+def test_the_glossary_leads_to_the_chapters(site, term, chapter):
     """A word that a chapter defines in bold has a link to that chapter."""
     html = read(site, "glossary")
-    entry = re.search(r'(?s)<dt id="term-selector">.*?</dd>', html)
+    entry = re.search(rf'(?s)<dt id="term-{term}">.*?</dd>', html)
 
     assert entry
-    assert 'href="chapters/pods-and-controllers.html"' in entry[0]
+    assert f'href="chapters/{chapter}.html"' in entry[0]
 
 
 def test_drawings_are_part_of_their_pages(site, root):

@@ -109,7 +109,9 @@ def with_places(text: str, chapters: list[Chapter]) -> str:
             places.setdefault(word.casefold(), []).append(link)
 
     def with_place(entry: re.Match[str]) -> str:
-        links = places.get(entry[1].strip().casefold(), [])
+        term = entry[1].strip().casefold()
+        found = [*places.get(term, []), *places.get(f"{term}s", [])]
+        links = list(dict.fromkeys(found))  # a chapter may say both
         body = entry[2].rstrip("\n")
         where = f"\n  See {', '.join(links)}." if links else ""
         return f"{entry[1]}\n{body}{where}\n"

@@ -22,7 +22,6 @@ TOKEN_TTL = "30m0s"  # noqa: S105 - a lifetime, not a token
 
 # The only preflight errors that are ignored, each with its reason.
 IGNORED_PREFLIGHT: Mapping[str, str] = {
-    "Swap": "a container sees the swap of its host, and may not turn it off",
     "SystemVerification": "it calls cgroup v1 an error, which some hosts still have",
 }
 

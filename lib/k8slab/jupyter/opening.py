@@ -33,6 +33,7 @@ _SERVER = (
     "--LabApp.log_level=ERROR",
     "--KernelManager.transport_encryption=auto",  # without it each kernel warns
     "--ip=127.0.0.1",
+    "--ServerApp.contents_manager_class=k8slab.jupyter.saving.BookContentsManager",
     f"--LabApp.default_url=/lab/tree/{PAGE}",
     "--LabApp.news_url=None",
     "--LabApp.extension_manager=readonly",
