@@ -104,6 +104,7 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in l
 	remove() {
 	  local lab failed=0
 	  for lab in $(TEST_LABS); do $(K8SLAB) down --name $$lab || failed=$$?; done
+	  PYTHONPATH=tests $(BIN)/python -c 'import labs; labs.bury()' || failed=$$?
 	  return $$failed
 	}
 	ended() {

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -315,7 +315,7 @@ def own_home() -> Iterator[Home]:
     """
     beside = lab.Surroundings.read().cache.parent
     beside.mkdir(parents=True, exist_ok=True)
-    _bury(beside)
+    bury()
     folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=beside))
     home = Home(folder)
     home.before = traces(home.prefix, folder)
@@ -333,11 +333,13 @@ def own_home() -> Iterator[Home]:
     shutil.rmtree(folder)
 
 
-def _bury(beside: Path) -> None:
+def bury() -> None:
     """Remove what a run of tests left that was killed."""
-    for folder in beside.glob(f"{_FOLDER}*"):
+    for folder in lab.Surroundings.read().cache.parent.glob(f"{_FOLDER}*"):
         pid = folder.name.removeprefix(_FOLDER).partition("-")[0]
-        if not Path(f"/proc/{pid}").exists():
+        if Path(f"/proc/{pid}").exists():
+            continue
+        with suppress(FileNotFoundError):  # another worker was quicker
             Home(folder).remove()
             shutil.rmtree(folder)
 
