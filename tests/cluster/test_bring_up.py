@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from k8slab import wait
+from k8slab import lab, wait
 from k8slab.book import secrets
 from k8slab.cluster import snapshot
 from k8slab.machines.machine import AddressPlan
@@ -190,3 +190,13 @@ def test_the_bridge_keeps_its_address(main):
 
     assert (bridge / "address").read_text().strip() == main.plan.bridge_mac
     assert (bridge / "addr_assign_type").read_text().strip() == "3"  # set, not taken
+
+
+def test_a_new_machine_has_no_packed_layers_to_collect(home):
+    """Its image store has them unpacked; containerd's own rest is a few kilobytes."""
+    store = lab.bundle().path("store")
+    blobs = store / "io.containerd.content.v1.content" / "blobs"
+    sizes = [path.stat().st_size for path in blobs.rglob("*") if path.is_file()]
+
+    assert sizes
+    assert sum(sizes) < 100_000

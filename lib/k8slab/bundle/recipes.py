@@ -42,6 +42,7 @@ def recipes(versions: Versions) -> list[Recipe]:
             store.make_store,
             "unpack images for the machines",
             needs=("go-containerd", *(f"image-{name}" for name in images.PRELOADED)),
+            revision=2,
         ),
     ]
 
@@ -72,12 +73,14 @@ def _file_systems(versions: Versions) -> list[Recipe]:
                 "packages": " ".join(debian.MACHINE_PACKAGES),
                 "sets": repr(debian.MACHINE_SETS),
             },
+            revision=2,
         ),
         Recipe(
             "slim",
             debian.make_slim_root,
             f"make Debian {versions.debian} for Pods",
             facts={"release": versions.debian, "sets": repr(debian.SLIM_SETS)},
+            revision=2,
         ),
     ]
 
