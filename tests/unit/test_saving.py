@@ -1,12 +1,13 @@
 """What JupyterLab saves of a chapter, of another notebook and of a plain file."""
 
+import asyncio
 import json
 from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 from k8slab.book.notebooks import dump
-from k8slab.jupyter.saving import in_book_form
+from k8slab.jupyter.saving import BookContentsManager, in_book_form
 
 CHAPTER = Path(__file__).parents[2] / "chapters" / "concepts.ipynb"
 NOTES = {"codemirror_mode": {"name": "ipython", "version": 3}, "name": "python"}
@@ -48,3 +49,12 @@ def test_another_notebook_and_a_plain_file_are_left_alone():
 
     assert in_book_form(deepcopy(sent)) == sent
     assert in_book_form(dict(file)) == file
+
+
+def test_the_server_writes_a_chapter_that_was_only_opened_as_it_was(tmp_path):
+    manager = BookContentsManager(root_dir=str(tmp_path))
+    sent = json.loads(json.dumps(as_jupyterlab_sends_it()))
+
+    asyncio.run(manager.save(sent, "concepts.ipynb"))
+
+    assert (tmp_path / "concepts.ipynb").read_bytes() == CHAPTER.read_bytes()
