@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from .bundle import Bundle, depot
-from .errors import LabError, LabMissing, SettingsDiffer
+from .errors import LabError, LabMissing
 from .install import bring_up, ready
 from .install.pin import pin
 from .install.site import Site
@@ -114,20 +114,9 @@ class Operator:
             SettingsDiffer: It was made with other settings than those asked for.
             LabError: Parts of it are gone, or it was never finished.
         """
-        for label, wanted, seen in (
-            ("workers (--nodes)", workers, settings.workers),
-            ("image (--image)", image, settings.image),
-            ("slot (--slot)", slot, settings.slot),
-        ):
-            if wanted is not None and wanted != seen:
-                raise SettingsDiffer(
-                    f"the lab {settings.name!r} is there with other settings",
-                    where=str(self.folder.root),
-                    wanted=f"{label} {wanted}",
-                    seen=f"{label} {seen}",
-                    next="choose another --name, or remove this lab: "
-                    f"k8slab down --name {settings.name}",
-                )
+        admission.refuse_others(
+            settings, self.folder.root, workers=workers, image=image, slot=slot
+        )
         with self._fleet(settings) as fleet:
             states = self._engine(settings).states()
             self._whole(settings, states)

@@ -18,6 +18,15 @@ def test_tracked_files_are_small_text_without_ties(root):
     assert found == []
 
 
+def test_no_module_is_long(root):
+    """A module has one responsibility; 300 lines are enough for one."""
+    modules = (root / "lib").rglob("*.py")
+    lines = {str(p): len(p.read_text("utf-8").splitlines()) for p in modules}
+
+    assert len(lines) > 50
+    assert {name: n for name, n in lines.items() if n > 300} == {}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "rule"),
     [

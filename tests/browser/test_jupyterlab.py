@@ -199,6 +199,21 @@ def test_the_first_green_check_comes_soon(server, page, seen, screenshot):
     assert seen.outside == []
 
 
+def test_a_chapter_that_is_only_opened_is_unchanged(server, page):
+    """JupyterLab wants to save what it noted of the kernel; git sees no change."""
+    name = f"chapters/{CHAPTER}.ipynb"
+    chapter = server.book / name
+    before = chapter.read_bytes()
+    opened(page, server, name)
+    expect(page.locator(".jp-mod-dirty")).to_have_count(1)
+
+    with page.expect_response(lambda r: r.request.method == "PUT" and name in r.url):
+        page.locator('[data-jp-item-name="save"] jp-button').click()
+
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    assert chapter.read_bytes() == before
+
+
 def test_the_first_page_shows_the_progress(server, page):
     """Each chapter is there by its title, with what was done of it."""
     opened(page, server, PAGE)

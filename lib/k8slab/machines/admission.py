@@ -1,4 +1,4 @@
-"""Say whether a lab can be made, before anything of it is."""
+"""Say whether a lab can be made or made whole, before anything of it is changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import BadInput, HostProblem
+from ..errors import BadInput, HostProblem, SettingsDiffer
 from ..run import Runner
 from . import doctor
 from .engine import Engine
@@ -116,3 +116,39 @@ def refuse_remains(settings: Settings, engine: Engine) -> None:
             next="choose another --name, or remove them: "
             f"k8slab down --name {settings.name}",
         )
+
+
+def refuse_others(
+    settings: Settings,
+    root: Path,
+    *,
+    workers: int | None,
+    image: str | None,
+    slot: int | None,
+) -> None:
+    """Refuse to take a lab that is there for one with other settings.
+
+    Args:
+        settings: What the lab is made of.
+        root: The lab's folder.
+        workers: What was asked for, if anything was.
+        image: What was asked for, if anything was.
+        slot: What was asked for, if anything was.
+
+    Raises:
+        SettingsDiffer: It was made with other settings than those asked for.
+    """
+    for label, wanted, seen in (
+        ("workers (--nodes)", workers, settings.workers),
+        ("image (--image)", image, settings.image),
+        ("slot (--slot)", slot, settings.slot),
+    ):
+        if wanted is not None and wanted != seen:
+            raise SettingsDiffer(
+                f"the lab {settings.name!r} is there with other settings",
+                where=str(root),
+                wanted=f"{label} {wanted}",
+                seen=f"{label} {seen}",
+                next="choose another --name, or remove this lab: "
+                f"k8slab down --name {settings.name}",
+            )
