@@ -8,12 +8,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from .errors import CommandFailed, CommandTimeout, HostProblem
+from .signals import deferred
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -123,10 +124,45 @@ class LocalRunner:
     ) -> Completed:
         """Run a command to its end; see `Runner.run`."""
         started = time.monotonic()
+        out: list[str] = []
+        err: list[str] = []
+        with ExitStack() as at_last:
+            with deferred():  # what was started is known, and so is ended
+                process = self._start(argv, reads=input is not None)
+                at_last.callback(self._forget, process)
+                readers = [
+                    _reader(process.stdout, out, on_line),
+                    _reader(process.stderr, err, on_line),
+                ]
+                if input is not None:
+                    _feeder(process, input)
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired as error:
+                raise CommandTimeout(
+                    argv,
+                    where=self.where,
+                    timeout=timeout,
+                    stdout="".join(out),
+                    stderr="".join(err),
+                ) from error
+            for reader in readers:
+                reader.join(max(0.1, timeout - (time.monotonic() - started)))
+        completed = Completed(
+            tuple(argv),
+            self.where,
+            process.returncode,
+            "".join(out),
+            "".join(err),
+            time.monotonic() - started,
+        )
+        return completed.check() if check else completed
+
+    def _start(self, argv: Sequence[str], *, reads: bool) -> subprocess.Popen[str]:
         try:
             process = subprocess.Popen(
                 list(argv),
-                stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+                stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -143,38 +179,11 @@ class LocalRunner:
                 next="run 'k8slab doctor'",
             ) from error
         self._running.add(process)
-        out: list[str] = []
-        err: list[str] = []
-        readers = [
-            _reader(process.stdout, out, on_line),
-            _reader(process.stderr, err, on_line),
-        ]
-        try:
-            if input is not None:
-                _feeder(process, input)
-            process.wait(timeout)
-            for reader in readers:
-                reader.join(max(0.1, timeout - (time.monotonic() - started)))
-        except subprocess.TimeoutExpired as error:
-            raise CommandTimeout(
-                argv,
-                where=self.where,
-                timeout=timeout,
-                stdout="".join(out),
-                stderr="".join(err),
-            ) from error
-        finally:
-            _end(process)
-            self._running.discard(process)
-        completed = Completed(
-            tuple(argv),
-            self.where,
-            process.returncode,
-            "".join(out),
-            "".join(err),
-            time.monotonic() - started,
-        )
-        return completed.check() if check else completed
+        return process
+
+    def _forget(self, process: subprocess.Popen[str]) -> None:
+        _end(process)
+        self._running.discard(process)
 
     def end(self) -> None:
         """End every command that still runs, from another thread than its own."""

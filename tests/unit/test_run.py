@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from k8slab import wait
@@ -57,6 +61,36 @@ def test_the_deadline_ends_the_command_and_its_children() -> None:
 
     assert [_gone(pid) for pid in pids] == [True, True]
     assert caught.value.timeout == 0.3
+
+
+@pytest.mark.parametrize("after", ["Popen", "Thread"])
+def test_an_interrupt_at_the_very_start_ends_the_command(
+    after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C may come when the process is there and nobody was told of it yet."""
+    made: list[subprocess.Popen[str]] = []
+
+    class Popen(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            made.append(self)
+            interrupt("Popen")
+
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            super().start()
+            interrupt("Thread")
+
+    def interrupt(here: str) -> None:
+        if here == after:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    monkeypatch.setattr(threading, "Thread", Thread)
+    with pytest.raises(KeyboardInterrupt):
+        LocalRunner().run(["sleep", "60"])
+
+    assert [each.poll() for each in made] == [-signal.SIGKILL]
 
 
 def test_a_full_error_pipe_does_not_block() -> None:

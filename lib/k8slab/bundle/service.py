@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .. import wait
 from ..errors import BundleError
+from ..signals import deferred
 
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 20.0
@@ -32,15 +33,16 @@ def running(
         BundleError: It ended by itself before it answered.
         NotReady: It did not answer in time.
     """
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
+    with ExitStack() as at_last:
+        with log.open("wb") as output, deferred():
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            at_last.callback(_end, process)
         wait.until(
             lambda: process.poll() is not None or is_up(),
             what=f"{Path(argv[0]).name} does not answer",
@@ -55,8 +57,6 @@ def running(
                 seen="\n".join(log.read_text("utf-8", "replace").splitlines()[-12:]),
             )
         yield
-    finally:
-        _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
