@@ -223,5 +223,6 @@ def _feeder(process: subprocess.Popen[str], text: str) -> None:
 def _end(process: subprocess.Popen[str]) -> None:
     """End a command that still runs, with all it started."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # another thread may have ended it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

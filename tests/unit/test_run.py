@@ -93,6 +93,34 @@ def test_an_interrupt_at_the_very_start_ends_the_command(
     assert [each.poll() for each in made] == [-signal.SIGKILL]
 
 
+def test_a_command_may_be_ended_from_two_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second of them finds it gone, and that is no error."""
+    runner = LocalRunner()
+    kill = os.killpg
+
+    def late(group: int, number: int) -> None:
+        while True:  # until the other thread has seen its end
+            kill(group, number)
+
+    monkeypatch.setattr(os, "killpg", late)
+    started = threading.Event()
+    thread = threading.Thread(
+        target=lambda: runner.run(
+            ["sh", "-c", "echo here; exec sleep 60"],
+            check=False,
+            on_line=lambda line: started.set(),
+        )
+    )
+    thread.start()
+
+    assert started.wait(5)
+    runner.end()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
 def test_a_full_error_pipe_does_not_block() -> None:
     """Two megabytes on one stream do not hold up the other."""
     flood = "head -c 2000000 /dev/zero | tr '\\0' e >&2; echo out"

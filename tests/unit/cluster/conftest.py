@@ -183,6 +183,7 @@ class FakeApi:
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._version = 100
         self._watchers: list[tuple[str, str, queue.Queue[Any]]] = []
+        self._history: list[tuple[str, str, dict[str, Any]]] = []
         self._lock = threading.RLock()
         self.ca, self._ca_key = certificate("fake CA")
         cert, key = certificate("server", (self.ca, self._ca_key))
@@ -266,9 +267,11 @@ class FakeApi:
     def _tell(
         self, plural: str, namespace: str, kind: str, obj: dict[str, Any]
     ) -> None:
+        event = {"type": kind, "object": copy.deepcopy(obj)}
+        self._history.append((plural, namespace, event))
         for wanted, inside, events in self._watchers:
             if wanted == plural and inside in ("", namespace) and not self.silent:
-                events.put({"type": kind, "object": copy.deepcopy(obj)})
+                events.put(event)
 
     def _handler(fake) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
@@ -374,10 +377,10 @@ class FakeApi:
         events: queue.Queue[Any] = queue.Queue()
         since = int(query["resourceVersion"][0])
         with self._lock:
-            for (kind, inside, _), obj in self._objects.items():
-                newer = int(obj["metadata"]["resourceVersion"]) > since
+            for kind, inside, event in self._history:
+                newer = int(event["object"]["metadata"]["resourceVersion"]) > since
                 if kind == plural and namespace in ("", inside) and newer:
-                    events.put({"type": "MODIFIED", "object": copy.deepcopy(obj)})
+                    events.put(event)
             self._watchers.append((plural, namespace, events))
         handler.send_response(200)
         handler.send_header("Content-Type", "application/json")

@@ -63,6 +63,22 @@ def test_a_deleted_object_is_gone(fake: Any, ns: Namespace) -> None:
     assert (gone, bool(gone)) == ([], True)
 
 
+def test_what_went_before_the_watch_began_is_gone(fake: Any, ns: Namespace) -> None:
+    """A deletion between list and watch is told by the watch."""
+    fake.put("configmaps", {"metadata": {"name": "settings"}}, "chapter")
+    asked: list[str] = []
+
+    def drop(method: str, path: str) -> None:
+        asked.append(f"{method} {path}")
+        if asked[1:] and asked[-1] == asked[-2]:  # the list came first
+            fake.drop("configmaps", "settings", "chapter")
+
+    fake.on_request = drop
+
+    assert wait.gone(ns, "ConfigMap", "settings", timeout=5) == []
+    assert len(asked) == 2
+
+
 def test_a_watch_that_ends_is_resumed(fake: Any, ns: Namespace) -> None:
     """A server that ends the watch is asked again from the last version, no list."""
     fake.put("pods", fake.pod("echo-1", ready=False), "chapter")
