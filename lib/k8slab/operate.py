@@ -15,10 +15,9 @@ from .install.pin import pin
 from .install.site import Site
 from .machines import admission
 from .machines.engine import Engine
-from .machines.fleet import Fleet, Images
+from .machines.fleet import Fleet, Images, dismantle
 from .machines.folder import LabFolder, Settings
-from .machines.machine import AddressPlan, Machine
-from .machines.network import lower_fences
+from .machines.machine import Machine
 from .machines.pki import make_identity
 from .progress import Ledger
 from .run import LocalRunner
@@ -181,10 +180,7 @@ class Operator:
                 else:
                     engine = Engine(self._provider, self.folder.name, self._runner)
                     there = there or bool(engine.states())
-                    bridge, slots = engine.bridge_if_any(), engine.slots(own=True)
-                    engine.remove()
-                    for slot in slots:
-                        lower_fences(AddressPlan(slot), bridge, self._runner)
+                    dismantle(engine, engine.slots(own=True), self._runner)
                 if not there:
                     phase.unchanged("there was none")
             self.folder.remove()

@@ -40,7 +40,7 @@ class Client:
         binary: The command.
         options: Options before every subcommand.
         run: Options of ``run`` beside the common ones.
-        network: Options of ``network create``.
+        network: Options of ``network create``; ``{slot}`` stands for the lab's slot.
         bridge: The template by which ``network inspect`` tells the bridge's name.
     """
 
@@ -65,7 +65,7 @@ CLIENTS: Mapping[str, Client] = {
         "docker",
         (),
         ("--log-driver=none",),
-        ("--internal", "--opt=com.docker.network.bridge.name=k8slab-docker"),
+        ("--internal", "--opt=com.docker.network.bridge.name=k8slab-{slot}"),
         '{{index .Options "com.docker.network.bridge.name"}}',
     ),
 }
@@ -123,7 +123,7 @@ class Engine:
         self._run(
             "network",
             "create",
-            *self._client.network,
+            *(option.format(slot=plan.slot) for option in self._client.network),
             f"--subnet={plan.network}",
             f"--gateway={plan.gateway}",
             f"--label={LABEL}={self._lab}",
@@ -182,9 +182,12 @@ class Engine:
         """Shut machines down as their own ``poweroff`` would."""
         self._each("stop", (f"--time={_STOP_S}",), names)
 
-    def remove(self) -> None:
-        """Remove all machines and the network, running or not."""
+    def remove_machines(self) -> None:
+        """Remove all machines, running or not."""
         self._each("rm", ("--force", "--time=0", "--volumes"), list(self.states()))
+
+    def remove_network(self) -> None:
+        """Remove the network, and so give its range and its bridge's name back."""
         filter = f"--filter=label={LABEL}={self._lab}"
         for network in self._run("network", "ls", "--quiet", filter).split():
             self._run("network", "rm", "--force", network)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ..run import Runner
 from ..wait import until
 from .folder import LabFolder, Settings
 from .keys import generate_key, known_hosts_line
-from .machine import Machine
+from .machine import AddressPlan, Machine
 from .network import lower_fences, raise_fences
 from .provider import Mount, Provider
 from .ssh import SSHRunner
@@ -42,6 +42,24 @@ class Images:
     store: Path
     apt: Path
     registry: Path
+
+
+def dismantle(provider: Provider, slots: Iterable[int], runner: Runner) -> None:
+    """Remove a lab's machines, fences and network, whatever of them is there.
+
+    The network comes last: until then its range and its bridge's name belong to no
+    lab that is being made at the same time.
+
+    Args:
+        provider: The lab's provider.
+        slots: The slots whose fences are the lab's.
+        runner: Runs ``ip`` and ``iptables`` on this computer.
+    """
+    bridge = provider.bridge_if_any()
+    provider.remove_machines()
+    for slot in slots:
+        lower_fences(AddressPlan(slot), bridge, runner)
+    provider.remove_network()
 
 
 class Fleet:
@@ -146,9 +164,7 @@ class Fleet:
     def remove(self) -> None:
         """Remove machines, network and fences, whatever of them is there."""
         self.close()
-        bridge = self._provider.bridge_if_any()
-        self._provider.remove()
-        lower_fences(self.settings.plan, bridge, self._runner)
+        dismantle(self._provider, [self.settings.plan.slot], self._runner)
 
     def _load(self, images: Images, wanted: set[str]) -> bool:
         missing = [

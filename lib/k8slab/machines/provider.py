@@ -62,8 +62,12 @@ class Provider(Protocol):
         """Shut machines down as their own ``poweroff`` would."""
         ...
 
-    def remove(self) -> None:
-        """Remove all machines and the network, running or not."""
+    def remove_machines(self) -> None:
+        """Remove all machines, running or not."""
+        ...
+
+    def remove_network(self) -> None:
+        """Remove the network, and so give its range and its bridge's name back."""
         ...
 
     def has_image(self, image: str) -> bool:

@@ -11,7 +11,7 @@ from .engine import Engine
 from .machine import AddressPlan
 from .network import fenced_slots
 
-# Where a lab is being removed, its fences outlive its network for a moment.
+# A lab may be removed between the look at the fences and that at the networks.
 _PASSING_S = 3.0
 
 
