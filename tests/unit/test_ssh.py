@@ -391,6 +391,21 @@ def test_a_mount_point_is_written_in_place(machine: FakeMachine) -> None:
     assert os.listdir(machine.root) == ["mountpoint"]
 
 
+def test_a_file_is_read_without_helpers(
+    machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that reads ahead prints a traceback when the connection is closed."""
+    content = "".join(f"{n}\n" for n in range(20_000))
+    started: list[threading.Thread] = []
+    with machine.runner() as ssh:
+        ssh.put("/file", content)
+        monkeypatch.setattr(threading.Thread, "start", started.append)
+        text = ssh.read("/file")
+
+    assert text == content
+    assert started == []
+
+
 def test_a_file_that_is_missing_is_named(machine: FakeMachine) -> None:
     """Reading what is not there names the machine and the path."""
     with machine.runner() as ssh, pytest.raises(LabError) as caught:

@@ -27,7 +27,6 @@ def read(sftp: paramiko.SFTPClient, path: str) -> bytes:
         OSError: There is no such file, or it cannot be read.
     """
     with sftp.open(path, "rb") as file:
-        file.prefetch()
         return file.read()
 
 
