@@ -192,6 +192,23 @@ def test_the_bridge_keeps_its_address(main):
     assert (bridge / "addr_assign_type").read_text().strip() == "3"  # set, not taken
 
 
+def test_an_attempt_that_nobody_answered_is_forgotten_soon(main):
+    """The next one from the same port would follow it to a Pod that is gone."""
+    nobody = str(main.plan.network[200])
+    listing = ["conntrack", "-L", "-p", "tcp", "--dst", nobody]
+    with main.shell("node1") as shell:
+        attempt = ["timeout", "1", "bash", "-c", f": < /dev/tcp/{nobody}/81"]
+        assert shell.run(attempt, check=False).returncode == 124  # nobody answered
+        assert "SYN_SENT" in shell.run(listing).stdout
+        wait.until(
+            lambda: shell.run(listing).stdout,
+            what=f"the attempt to reach {nobody}",
+            want="forgotten",
+            timeout=10,
+            done=lambda kept: "SYN_SENT" not in kept,
+        )
+
+
 def test_a_new_machine_has_no_packed_layers_to_collect(home):
     """Its image store has them unpacked; containerd's own rest is a few kilobytes."""
     store = lab.bundle().path("store")

@@ -19,8 +19,11 @@ _STOP_S = 20
 # --privileged: the kubelet and containerd mount, load rules and make cgroups.
 # nofile and nproc: the engines' defaults exceed what a nested root may set.
 # pids-limit: podman's 2048 leaves each unit 307 tasks; containerd then crashes.
+# syn_sent: by default a node remembers for 120 s where an attempt to connect went that
+# nobody answered, and sends the next one from the same port to the Pod that is gone.
 _RUN = (
     "--privileged",
+    "--sysctl=net.netfilter.nf_conntrack_tcp_timeout_syn_sent=3",
     "--cgroupns=private",
     "--pids-limit=-1",
     "--ulimit=nofile=20000:20000",
