@@ -6,7 +6,7 @@ import pytest
 from k8slab.install import facts
 from k8slab.machines.folder import LabFolder, family, own_lab
 from k8slab.machines.machine import AddressPlan
-from k8slab.run import Completed
+from k8slab.run import Completed, LocalRunner
 
 
 @dataclass
@@ -58,6 +58,22 @@ def test_labs_at_other_addresses_are_the_same():
 
     assert [each.step for each in compared] == [*facts.ON_EACH, *facts.ON_MASTER]
     assert all(each.same for each in compared)
+
+
+@pytest.mark.parametrize("step", ["hosts file", "routes to other Pods"])
+def test_the_order_of_lines_does_not_hang_on_addresses(step, tmp_path):
+    """10.96 comes after 10.244 as a word, and 10.100 before 10.248."""
+    command = facts.ON_EACH[step].replace("/etc/hosts", str(tmp_path / "hosts"))
+
+    def told(plan, machine):
+        one, two = (each for each in plan.machines(2, "bare") if "node" in each.name)
+        lines = f"{plan.services} dev eth0\\n{one.pods} via {one.address}\\n"
+        lines += f"{two.address} two\\nunreachable {plan.pods}\\n127.0.0.1 localhost\\n"
+        (tmp_path / "hosts").write_text(lines.replace("\\n", "\n"))
+        script = f"ip() {{ printf '{lines}'; }}; {command}"
+        return LocalRunner().run(["bash", "-c", script]).stdout.strip()
+
+    assert all(row.same for row in facts.compare(read(3, told), read(4, told)))
 
 
 def test_a_step_that_differs_on_one_machine_is_seen():

@@ -20,10 +20,11 @@ _NODE += ",ADDRESS:.status.addresses[0].address"
 _NODE += ",READY:.status.conditions[?(@.type=='Ready')].status"
 
 # What is read, by step: a shell command each. Keys, certificates and tokens are
-# different in every cluster, so only their names are looked at.
+# different in every cluster, so only their names are looked at. Numbers are sorted as
+# numbers, or the order of lines would hang on a lab's addresses.
 ON_EACH: Mapping[str, str] = {
     "host name": "hostname",
-    "hosts file": "sort /etc/hosts",
+    "hosts file": "sort --version-sort /etc/hosts",
     "kernel settings": "cat /etc/sysctl.d/90-kubernetes.conf; sysctl -n "
     "net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables",
     "apt source": "cat /etc/apt/sources.list.d/kubernetes.list "
@@ -36,7 +37,7 @@ ON_EACH: Mapping[str, str] = {
     "kubelet's settings": "cat /var/lib/kubelet/config.yaml",
     "Pod network": "cat /etc/cni/net.d/*",
     "routes to other Pods": "ip route show | grep -v 'dev cni0\\|^default' | "
-    "grep '^10[.]\\|^unreachable' | sort",
+    "grep '^10[.]\\|^unreachable' | sort --version-sort",
     "static Pods": "ls /etc/kubernetes/manifests",
 }
 ON_MASTER: Mapping[str, str] = {
