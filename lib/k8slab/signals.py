@@ -40,10 +40,12 @@ def undisturbed() -> Iterator[None]:
 def deferred() -> Iterator[None]:
     """Let Ctrl-C and a termination wait until the block is over, and then act."""
     caught: list[int] = []
-    with _handled(lambda number, frame: caught.append(number)):
-        yield
-    if caught:
-        signal.raise_signal(caught[0])
+    try:
+        with _handled(lambda number, frame: caught.append(number)):
+            yield
+    finally:
+        if caught:
+            signal.raise_signal(caught[0])
 
 
 @contextmanager

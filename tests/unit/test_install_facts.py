@@ -63,14 +63,14 @@ def test_labs_at_other_addresses_are_the_same():
 @pytest.mark.parametrize("step", ["hosts file", "routes to other Pods"])
 def test_the_order_of_lines_does_not_hang_on_addresses(step, tmp_path):
     """10.96 comes after 10.244 as a word, and 10.100 before 10.248."""
-    command = facts.ON_EACH[step].replace("/etc/hosts", str(tmp_path / "hosts"))
+    file = tmp_path / "lines"
+    command = facts.ON_EACH[step].replace("/etc/hosts", str(file))
 
     def told(plan, machine):
-        one, two = (each for each in plan.machines(2, "bare") if "node" in each.name)
-        lines = f"{plan.services} dev eth0\\n{one.pods} via {one.address}\\n"
-        lines += f"{two.address} two\\nunreachable {plan.pods}\\n127.0.0.1 localhost\\n"
-        (tmp_path / "hosts").write_text(lines.replace("\\n", "\n"))
-        script = f"ip() {{ printf '{lines}'; }}; {command}"
+        lines = [f"{plan.services} dev eth0", f"unreachable {plan.pods}"]
+        lines += [f"{machine.pods} via {machine.address}", f"{machine.address} here"]
+        file.write_text("\n".join([*lines, "127.0.0.1 localhost", ""]))
+        script = f"ip() {{ cat {file}; }}; {command}"
         return LocalRunner().run(["bash", "-c", script]).stdout.strip()
 
     assert all(row.same for row in facts.compare(read(3, told), read(4, told)))

@@ -1,0 +1,25 @@
+"""A server runs for as long as a build step needs it, and no longer."""
+
+import signal
+import subprocess
+
+import pytest
+from k8slab.bundle import service
+
+
+def test_an_interrupt_at_the_very_start_ends_the_server(tmp_path, monkeypatch):
+    """Ctrl-C may come when the process is there and nobody was told of it yet."""
+    made = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            made.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    server = service.running(["sleep", "60"], tmp_path / "log", lambda: False)
+    with pytest.raises(KeyboardInterrupt), server:
+        pass
+
+    assert [each.poll() for each in made] == [-signal.SIGTERM]
