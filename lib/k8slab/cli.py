@@ -174,7 +174,7 @@ def doctor() -> None:
 
 @app.command()
 def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
-    """Install what this computer lacks, for the tests too, and raise one limit."""
+    """Install what this computer lacks, load kernel modules and raise one limit."""
     from .bundle import versions
     from .machines import fitness
     from .run import LocalRunner
@@ -183,8 +183,7 @@ def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
     try:
         known = versions.read(lab.source())
         wanted = known.host_packages + (known.test_packages if tests else ())
-        fitness.install(wanted, LocalRunner(), ledger)
-        fitness.raise_inotify(LocalRunner(), ledger)
+        fitness.prepare(wanted, LocalRunner(), ledger)
     finally:
         ledger.close()
 

@@ -13,7 +13,8 @@ from .errors import LabError, LabMissing
 from .install import bring_up, ready
 from .install.pin import pin
 from .install.site import Site
-from .machines import admission
+from .machines import admission, kernel
+from .machines.computer import ThisComputer
 from .machines.engine import Engine
 from .machines.fleet import Fleet, Images, dismantle
 from .machines.folder import LabFolder, Settings
@@ -79,6 +80,7 @@ class Operator:
                 folders = [self._cache, self.folder.home]
                 phase.unchanged(admission.examine(settings, folders))
                 admission.refuse_remains(settings, self._engine(settings))
+            kernel.load(ThisComputer(), self._runner, ledger)
             self.folder.save(settings)
             try:
                 with self._fleet(settings) as fleet:
@@ -122,6 +124,8 @@ class Operator:
             stopped = [name for name, state in states.items() if state != "running"]
             if not stopped and self._works(ledger, settings, fleet):
                 return
+            # A restart of this computer took them away as it stopped the machines.
+            kernel.load(ThisComputer(), self._runner, ledger)
             with ledger.phase("fences of the network"):
                 fleet.raise_fences()
             if not self.folder.kubeconfig.exists():

@@ -82,12 +82,13 @@ def examine(settings: Settings, folders: Sequence[Path]) -> str:
             seen=settings.image,
             next="leave out --image",
         )
-    _ = settings.machines  # refuses a number of workers that cannot be
+    machines = settings.machines  # refuses a number of workers that cannot be
     findings = doctor.diagnose(
         settings.plan,
         bridge="",
         folders=folders,
         has_bundle=True,
+        machines=len(machines),
         engine=settings.provider,
     )
     doctor.raise_on_errors(findings)

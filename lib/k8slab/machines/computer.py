@@ -1,11 +1,12 @@
-"""What a diagnosis asks of this computer: its files, commands, disks and routes."""
+"""What a lab asks of this computer: its files, commands, limits, disks and routes."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -15,6 +16,10 @@ from ..run import Completed, LocalRunner
 from .machine import AddressPlan
 
 ANSWER_TIMEOUT_S = 5.0
+LIMITS: Mapping[str, int] = {"nofile": 20_000, "nproc": 30_000}
+"""What machines are given where root may, by the engines' names of the limits."""
+_LABELS = {"nofile": "Max open files", "nproc": "Max processes"}
+_SYS_RESOURCE = 24
 
 
 class Host(Protocol):
@@ -68,6 +73,45 @@ class ThisComputer:
             with suppress(OSError):  # processes end while they are looked at
                 held += os.readlink(entry) == "anon_inode:inotify"
         return held
+
+
+def status(host: Host, field: str) -> str:
+    """Return one line of this process's status; empty when there is none."""
+    found = re.search(rf"^{field}:\s*(.*)$", host.read_text("/proc/self/status"), re.M)
+    return found[1] if found else ""
+
+
+def holds(host: Host, capability: int) -> bool:
+    """Say whether a capability, by its bit, is effective."""
+    return bool(int(status(host, "CapEff") or "0", 16) >> capability & 1)
+
+
+def highest(host: Host, limit: str) -> int:
+    """Return what a machine's limit is set to on this computer.
+
+    Root may raise its own hard limits where it holds CAP_SYS_RESOURCE; in a container
+    it often does not, and an engine that tries cannot start the machine.
+
+    Args:
+        host: This computer.
+        limit: ``nofile`` or ``nproc``.
+    """
+    if holds(host, _SYS_RESOURCE):
+        return LIMITS[limit]
+    found = re.search(
+        rf"^{_LABELS[limit]}\s+\S+\s+(\d+)", host.read_text("/proc/self/limits"), re.M
+    )
+    return min(LIMITS[limit], int(found[1])) if found else LIMITS[limit]
+
+
+def how_to_raise(limit: str) -> str:
+    """Return what to do where root itself may not raise a limit."""
+    value = LIMITS[limit]
+    return (
+        f"write 'root hard {limit} {value}' into /etc/security/limits.conf and log in "
+        "again; if this is a container, begin it anew with "
+        f"--ulimit {limit}={value}:{value}"
+    )
 
 
 def foreign_routes(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import CommandFailed, HostProblem
+from . import computer, kernel
 from .computer import ANSWER_TIMEOUT_S, Host, ThisComputer, foreign_routes
 from .machine import SLOTS, AddressPlan
 
@@ -19,8 +20,12 @@ DISK_TO_RUN = 3 * GIB
 INOTIFY_INSTANCES = 1024
 INOTIFY_OF_A_LAB = 60
 """A lab of three machines holds about 45; without one, containerd has no CRI."""
-OPEN_FILES = 20_000
-PROCESSES = 30_000
+OPEN_FILES = 8192
+"""Of one process; the API server and etcd are far below it."""
+PROCESSES_OF_A_MACHINE = 2000
+"""Threads count, and those of all machines together."""
+MACHINES = 4
+"""Of a lab as it is by default: the master, two workers and the depot."""
 CAPABILITIES = {
     "CHOWN": 0,
     "DAC_OVERRIDE": 1,
@@ -82,6 +87,7 @@ def diagnose(
     bridge: str,
     folders: Sequence[Path],
     has_bundle: bool,
+    machines: int = MACHINES,
     engine: str = "podman",
     host: Host | None = None,
 ) -> list[Finding]:
@@ -92,6 +98,7 @@ def diagnose(
         bridge: The lab's own bridge, which may hold them already.
         folders: Where the bundle and the labs are kept.
         has_bundle: Whether the bundle is built, so that less disk is needed.
+        machines: How many the lab has, the depot included.
         engine: ``podman`` or ``docker``.
         host: The computer; this one by default.
 
@@ -106,8 +113,9 @@ def diagnose(
         _engine(host, engine),
         _cgroups(host),
         _inotify(host),
-        _limit(host, "open files", "Max open files", OPEN_FILES, "nofile"),
-        _limit(host, "processes", "Max processes", PROCESSES, "nproc"),
+        _modules(host),
+        _limit(host, "open files", "nofile", OPEN_FILES),
+        _limit(host, "processes", "nproc", machines * PROCESSES_OF_A_MACHINE),
         _memory(host),
         *_disk(host, folders, has_bundle),
         _addresses(host, plan, bridge),
@@ -132,14 +140,8 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
     )
 
 
-def _status(host: Host, field: str) -> str:
-    """Return one line of this process's status."""
-    found = re.search(rf"^{field}:\s*(.*)$", host.read_text("/proc/self/status"), re.M)
-    return found[1] if found else ""
-
-
 def _root(host: Host) -> Finding:
-    user = (_status(host, "Uid").split() or ["?"])[1:2] or ["?"]
+    user = (computer.status(host, "Uid").split() or ["?"])[1:2] or ["?"]
     ok = user[0] == "0"
     return Finding(
         "user", ok, f"user id {user[0]}", "user id 0", "" if ok else "sudo -i"
@@ -147,8 +149,9 @@ def _root(host: Host) -> Finding:
 
 
 def _capabilities(host: Host) -> Finding:
-    held = int(_status(host, "CapEff") or "0", 16)
-    missing = [name for name, bit in CAPABILITIES.items() if not held >> bit & 1]
+    missing = [
+        name for name, bit in CAPABILITIES.items() if not computer.holds(host, bit)
+    ]
     return Finding(
         "capabilities",
         not missing,
@@ -228,20 +231,18 @@ def _inotify(host: Host) -> Finding:
     )
 
 
-def _limit(host: Host, name: str, label: str, least: int, option: str) -> Finding:
-    """Compare a hard limit with the one that the machines are given."""
-    found = re.search(
-        rf"^{label}\s+\S+\s+(\S+)", host.read_text("/proc/self/limits"), re.M
-    )
-    seen = found[1] if found else "0"
-    ok = seen == "unlimited" or int(seen) >= least
-    return Finding(
-        f"limit of {name}",
-        ok,
-        seen,
-        f"at least {least}",
-        "" if ok else f"prlimit --pid $$ --{option}={least}:{least}",
-    )
+def _modules(host: Host) -> Finding:
+    wanted = ", ".join(module.name for module in kernel.MODULES)
+    seen, cure = kernel.look(host)
+    return Finding("kernel modules", not cure, seen, wanted, cure)
+
+
+def _limit(host: Host, name: str, option: str, least: int) -> Finding:
+    """Compare what a lab needs with the limit that its machines can be given."""
+    given = computer.highest(host, option)
+    cure = "" if given >= least else computer.how_to_raise(option)
+    seen, wanted = f"machines are given {given}", f"at least {least}"
+    return Finding(f"limit of {name}", not cure, seen, wanted, cure)
 
 
 def _memory(host: Host) -> Finding:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import BadInput, CommandFailed, HostProblem
 from ..run import Runner
+from .computer import LIMITS, Host, ThisComputer, highest
 from .machine import SLOTS, AddressPlan, Machine
 from .provider import Mount
 
@@ -17,7 +18,6 @@ LABEL = "k8slab.dev/lab"
 _STOP_S = 20
 
 # --privileged: the kubelet and containerd mount, load rules and make cgroups.
-# nofile and nproc: the engines' defaults exceed what a nested root may set.
 # pids-limit: podman's 2048 leaves each unit 307 tasks; containerd then crashes.
 # syn_sent: by default a node remembers for 120 s where an attempt to connect went that
 # nobody answered, and sends the next one from the same port to the Pod that is gone.
@@ -26,8 +26,6 @@ _RUN = (
     "--sysctl=net.netfilter.nf_conntrack_tcp_timeout_syn_sent=3",
     "--cgroupns=private",
     "--pids-limit=-1",
-    "--ulimit=nofile=20000:20000",
-    "--ulimit=nproc=30000:30000",
     "--env=container=podman",
     "--tmpfs=/tmp",
     "--tmpfs=/run",
@@ -81,12 +79,15 @@ class Engine:
         name: ``podman`` or ``docker``.
         lab: The lab's name; part of every container's and network's name.
         runner: Runs the engine's command.
+        host: The computer whose limits the machines get; this one by default.
 
     Raises:
         BadInput: There is no such engine.
     """
 
-    def __init__(self, name: str, lab: str, runner: Runner) -> None:
+    def __init__(
+        self, name: str, lab: str, runner: Runner, *, host: Host | None = None
+    ) -> None:
         if name not in CLIENTS:
             raise BadInput(
                 f"there is no provider named {name!r}",
@@ -99,6 +100,7 @@ class Engine:
         self._client = CLIENTS[name]
         self._lab = lab
         self._runner = runner
+        self._host = host or ThisComputer()
 
     @property
     def network(self) -> str:
@@ -154,6 +156,7 @@ class Engine:
             f"--ip={machine.address}",
             f"--label={LABEL}={self._lab}",
             *_RUN,
+            *(f"--ulimit={limit}={n}:{n}" for limit, n in self._limits()),
             *self._client.run,
             *(
                 f"--volume={m.source}:{m.target}{':ro' if m.read_only else ''}"
@@ -227,6 +230,10 @@ class Engine:
         told = self._runner.run(inspect, check=False).stdout if found else ""
         plans = (AddressPlan(slot) for slot in range(SLOTS))
         return frozenset(p.slot for p in plans if f'"{p.network}"' in told)
+
+    def _limits(self) -> list[tuple[str, int]]:
+        """Return limits that root may set here; the engines' defaults may exceed it."""
+        return [(limit, highest(self._host, limit)) for limit in LIMITS]
 
     def _argv(self, *words: str) -> list[str]:
         return [self._client.binary, *self._client.options, *words]

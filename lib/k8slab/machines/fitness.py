@@ -1,4 +1,4 @@
-"""Make this computer fit for a lab: its packages, and one limit of its kernel."""
+"""Make this computer fit for a lab: its packages, its kernel's modules and a limit."""
 
 from __future__ import annotations
 
@@ -6,11 +6,34 @@ from collections.abc import Sequence
 
 from ..progress import Ledger
 from ..run import Runner
+from . import kernel
+from .computer import Host, ThisComputer
 from .doctor import INOTIFY_INSTANCES
 
 _INSTANCES = "fs.inotify.max_user_instances"
 _APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes")
 _TIMEOUT_S = 900.0
+
+
+def prepare(
+    names: Sequence[str], runner: Runner, ledger: Ledger, *, host: Host | None = None
+) -> None:
+    """Install what is missing, load what is a module, and raise what is too low.
+
+    Args:
+        names: The Debian packages that are needed.
+        runner: Runs commands on this computer.
+        ledger: Times and shows the phases.
+        host: The computer; this one by default.
+
+    Raises:
+        CommandFailed: A package cannot be installed, or the limit not be written.
+        HostProblem: A module cannot be loaded.
+    """
+    host = host or ThisComputer()
+    install([*names, *kernel.packages(host)], runner, ledger)
+    kernel.load(host, runner, ledger)
+    raise_inotify(runner, ledger)
 
 
 def missing(names: Sequence[str], runner: Runner) -> list[str]:
