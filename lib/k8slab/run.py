@@ -17,6 +17,14 @@ from .errors import CommandFailed, CommandTimeout, HostProblem
 from .signals import deferred
 
 DEFAULT_TIMEOUT_S = 60.0
+_SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def search_path() -> str:
+    """Return the PATH with root's own folders, which a plain ``su`` leaves out."""
+    there = os.get_exec_path()
+    lacking = [folder for folder in _SYSTEM if folder not in there]
+    return os.pathsep.join([*there, *lacking])
 
 
 @dataclass(frozen=True)
@@ -168,7 +176,7 @@ class LocalRunner:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                env={**os.environ, **self._env},
+                env={**os.environ, "PATH": search_path(), **self._env},
                 cwd=self._cwd,
                 start_new_session=True,
             )

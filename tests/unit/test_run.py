@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from k8slab import wait
 from k8slab.errors import CommandFailed, CommandTimeout, HostProblem
+from k8slab.machines.computer import ThisComputer
 from k8slab.run import Completed, LocalRunner
 
 
@@ -51,6 +52,19 @@ def test_a_command_that_is_missing_is_the_hosts_problem() -> None:
     """A command that this computer lacks is named."""
     with pytest.raises(HostProblem, match="no-such-command"):
         LocalRunner().run(["no-such-command"])
+
+
+def test_roots_commands_are_found_without_their_folder_on_the_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a plain ``su``, ``sysctl`` and ``iptables`` run and are found."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    done = LocalRunner().run(["sysctl", "--version"])
+    path = LocalRunner().run(["sh", "-c", 'echo "$PATH"']).stdout.strip()
+
+    assert done.stdout.startswith("sysctl")
+    assert path == "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+    assert ThisComputer().has("sysctl")
 
 
 def test_the_deadline_ends_the_command_and_its_children() -> None:

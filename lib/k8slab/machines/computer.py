@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
-from ..run import Completed, LocalRunner
+from ..run import Completed, LocalRunner, search_path
 from .machine import AddressPlan
 
 ANSWER_TIMEOUT_S = 5.0
@@ -55,7 +55,7 @@ class ThisComputer:
 
     def has(self, command: str) -> bool:
         """Say whether a command is on the PATH."""
-        return shutil.which(command) is not None
+        return shutil.which(command, path=search_path()) is not None
 
     def run(self, argv: Sequence[str]) -> Completed:
         """Run a command whatever its exit code, or raise `CommandFailed`."""
