@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from k8slab.core.process import Completed
 from k8slab.errors import CommandTimeout, HostProblem
-from k8slab.machines.computer import ThisComputer
-from k8slab.machines.doctor import (
+from labmaker.host.computer import ThisComputer
+from labmaker.host.doctor import (
     CAPABILITIES,
     DISK_TO_BUILD,
     DISK_TO_RUN,
@@ -18,8 +20,7 @@ from k8slab.machines.doctor import (
     diagnose,
     raise_on_errors,
 )
-from k8slab.machines.machine import AddressPlan
-from k8slab.run import Completed
+from labmaker.plan import AddressPlan
 
 PLAN = AddressPlan(0)
 CACHE, STATE = Path("/cache"), Path("/state")
