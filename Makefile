@@ -104,7 +104,7 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in l
 	remove() {
 	  local lab failed=0
 	  for lab in $(TEST_LABS); do $(K8SLAB) down --name $$lab || failed=$$?; done
-	  PYTHONPATH=tests $(BIN)/python -c 'import labs; labs.bury()' || failed=$$?
+	  PYTHONPATH=tests $(BIN)/python -c 'import labs; labs.remove_stale_labs()' || failed=$$?
 	  return $$failed
 	}
 	ended() {
@@ -158,7 +158,7 @@ lock: ## renew requirements.lock and environment.yml from pyproject.toml; needs 
 
 .PHONY: environment
 environment: $(STAMP) ## write environment.yml from pyproject.toml
-	@$(BIN)/python -m k8slab.book.environment
+	@$(BIN)/python -m booktools.conda_environment
 
 .PHONY: clean
 clean: ## remove what was built here; .venv, the bundle and labs stay

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from k8slab.book.door import RealDoor
-from k8slab.book.wiring import ChapterRun
+
+from booktools.gateway import LabGateway
+from booktools.pytest_plugin import ChapterRun
 
 # The kernels of the chapters inherit this: never the reader's lab "default". A worker
 # of pytest-xdist has a lab of its own, so that chapters can run side by side.
@@ -20,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     run = ChapterRun(
         Path(__file__).parent,
         lab=os.environ["K8SLAB_LAB"],
-        door=RealDoor(),
+        gateway=LabGateway(),
         required=os.environ.get("K8SLAB_REQUIRED") == "1",
     )
     config.pluginmanager.register(run, "chapters")

@@ -7,9 +7,10 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from k8slab import lab
-from k8slab.machines.engine import Engine
-from k8slab.run import LocalRunner
+from k8slab.core.env import Environment
+from k8slab.core.process import LocalRunner
+from labmaker.bundle import opened
+from labmaker.providers.containers import Engine
 
 from .report import Section
 
@@ -28,9 +29,9 @@ def describe(runs: int, trials: int) -> Section:
         runs: How often each thing is measured.
         trials: How often each wait is.
     """
-    known = lab.bundle().versions
+    known = opened().versions
     runner = LocalRunner()
-    engine = Engine(lab.Surroundings.read().provider, "b", runner)
+    engine = Engine(Environment.read().provider, "b", runner)
     git = runner.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"])
     rows = {
         "begun": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

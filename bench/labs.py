@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from k8slab import lab
+from k8slab.core.env import Environment
+from k8slab.core.poll import SystemClock
+from k8slab.core.process import Completed
+from k8slab.core.signals import terminable, undisturbed
 from k8slab.errors import LabError
-from k8slab.machines.folder import all_settings
-from k8slab.run import Completed
-from k8slab.signals import terminable, undisturbed
-from k8slab.wait import SystemClock
+from k8slab.folder import records
+from labmaker import lifecycle
 
 from .host import ROOT
 
@@ -36,7 +37,7 @@ def own_home() -> Iterator[Path]:
     Raises:
         LabError: Another measurement is running.
     """
-    readers = lab.Surroundings.read().home
+    readers = Environment.read().home
     home = readers.with_name(f"{readers.name}-bench")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (home / ".bench.lock").open("w") as file, terminable():
@@ -96,7 +97,7 @@ def removed(name: str) -> Iterator[None]:
         yield
     finally:
         with undisturbed():
-            lab.down(name)
+            lifecycle.down(name)
 
 
 def say(text: str) -> None:
@@ -132,8 +133,8 @@ def _run(argv: list[str]) -> Timed:
 
 
 def _remove_all(home: Path) -> None:
-    for settings in all_settings(home):
-        lab.down(settings.name)
+    for record in records(home):
+        lifecycle.down(record.name)
 
 
 @contextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from k8slab import lab
-from k8slab.machines.engine import Engine
-from k8slab.machines.fleet import Fleet
-from k8slab.machines.folder import LabFolder
-from k8slab.run import LocalRunner, Runner
-from k8slab.wait import SystemClock
+from k8slab.core.env import Environment
+from k8slab.core.poll import SystemClock
+from k8slab.core.process import Runner
+from k8slab.folder import LabFolder
 
 from .labs import say
 from .report import Section
@@ -50,14 +49,12 @@ def measure(name: str) -> Section:
 
 
 def _shells(name: str) -> list[tuple[str, Runner]]:
-    around = lab.Surroundings.read()
-    folder = LabFolder(around.home, name)
-    settings = folder.settings()
-    if settings is None:
+    env = Environment.read()
+    folder = LabFolder(env.home, name)
+    record = folder.record()
+    if record is None:
         raise lab.missing(name)
-    runner = LocalRunner()
-    engine = Engine(settings.provider, name, runner)
-    return list(Fleet(folder, settings, engine, runner).shells.items())
+    return list(lab.shells(folder, record).items())
 
 
 def _used(shell: Runner) -> tuple[float, ...]:

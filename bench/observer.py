@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 import urllib3
-from k8slab.cluster.client import Cluster
-from k8slab.records import Pod
-from k8slab.wait import Clock, until
+
+from k8slab.core.poll import Clock, until
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.objects import Pod
 
 _SEGMENT_S = 120
 

@@ -12,19 +12,22 @@ from contextlib import ExitStack, closing
 from functools import partial
 
 import yaml
-from k8slab import lab
-from k8slab.install import addons, host, join, pod_network, ready
-from k8slab.install.control_plane import ADMIN_CONF, IGNORED_PREFLIGHT
-from k8slab.install.site import Shell, Site
-from k8slab.machines import admission
-from k8slab.machines.fleet import Fleet
-from k8slab.machines.folder import LabFolder, Settings
-from k8slab.machines.machine import Machine
-from k8slab.progress import Ledger, reporter_for
-from k8slab.run import LocalRunner
-from k8slab.signals import terminable
-from k8slab.together import together
-from k8slab.wait import until
+
+from k8slab.core.env import Environment
+from k8slab.core.parallel import in_parallel
+from k8slab.core.phases import Ledger, reporter_for
+from k8slab.core.poll import until
+from k8slab.core.process import LocalRunner
+from k8slab.core.signals import terminable
+from k8slab.folder import LabFolder, MachineRecord
+from labmaker.bundle import opened
+from labmaker.fleet import Fleet
+from labmaker.host import preflight
+from labmaker.install import health
+from labmaker.install.context import InstallContext, Shell
+from labmaker.install.steps import coredns, join, pod_network, system
+from labmaker.install.steps.control_plane import ADMIN_CONF, IGNORED_PREFLIGHT
+from labmaker.settings import Settings
 
 from . import plain_config, plain_machines
 
@@ -43,42 +46,39 @@ def up(name: str) -> Ledger:
         CommandFailed: A command failed on a machine.
         NotReady: A wait took longer than 300 s.
     """
-    around, bundle, runner = lab.Surroundings.read(), lab.bundle(), LocalRunner()
-    folder, ledger = LabFolder(around.home, name), Ledger(reporter_for())
+    env, bundle, runner = Environment.read(), opened(), LocalRunner()
+    folder, ledger = LabFolder(env.home, name), Ledger(reporter_for())
     with folder.locked(), terminable(), closing(ledger), ExitStack() as stack:
-        with admission.turn(around.cache):
+        with preflight.turn(env.cache):
             settings = Settings(
                 name=name,
-                slot=admission.choose_slot(around.home, None, runner),
+                slot=preflight.choose_slot(env.home, None, runner),
                 workers=_WORKERS,
                 image="bare",
-                provider=around.provider,
+                provider=env.provider,
                 kubernetes=bundle.versions.kubernetes,
             )
-            folder.save(settings)
             fleet = plain_machines.fleet(folder, settings, bundle, runner)
+            folder.save(fleet.record)
             stack.enter_context(closing(fleet))
             fleet.enclose(ledger)
-        site = Site(
-            plan=settings.plan,
-            machines=settings.machines,
-            versions=bundle.versions,
-            ca="",  # no depot is used
-            apt_key=b"",
-        )
+        # No depot is used, so nobody vouches for one.
+        context = InstallContext(fleet.record, bundle.versions, ca="", apt_key=b"")
         plain_machines.boot(fleet, bundle, ledger)
-        _import(site, fleet, plain_machines.archives(bundle), ledger)
-        _cluster(site, fleet, ledger)
+        _import(context, fleet, plain_machines.archives(bundle), ledger)
+        _cluster(context, fleet, ledger)
     return ledger
 
 
-def _import(site: Site, fleet: Fleet, archives: list[str], ledger: Ledger) -> None:
+def _import(
+    context: InstallContext, fleet: Fleet, archives: list[str], ledger: Ledger
+) -> None:
     """Prepare every node and import all images there, the nodes side by side."""
 
-    def work(machine: Machine) -> None:
+    def work(machine: MachineRecord) -> None:
         shell = fleet.shells[machine.name]
         with ledger.phase("host name, hosts file, kernel settings", machine.name):
-            host.apply(site, machine, shell)
+            system.apply(context, machine, shell)
         with ledger.phase("container runtime", machine.name):
             _poll(
                 "containerd does not serve",
@@ -89,49 +89,49 @@ def _import(site: Site, fleet: Fleet, archives: list[str], ledger: Ledger) -> No
                 argv = ["ctr", "--namespace=k8s.io", "images", "import", archive]
                 shell.run(argv, timeout=_TIMEOUT_S)
 
-    together([partial(work, machine) for machine in site.nodes])
+    in_parallel([partial(work, machine) for machine in context.nodes])
 
 
-def _cluster(site: Site, fleet: Fleet, ledger: Ledger) -> None:
-    master = fleet.shells[site.master.name]
+def _cluster(context: InstallContext, fleet: Fleet, ledger: Ledger) -> None:
+    master = fleet.shells[context.master.name]
     token = join.new_token()
-    with ledger.phase("kubeadm init", site.master.name):
-        documents = yaml.safe_dump_all(plain_config.documents(site, token))
+    with ledger.phase("kubeadm init", context.master.name):
+        documents = yaml.safe_dump_all(plain_config.documents(context, token))
         master.put(_CONFIG, documents, mode=0o600)
         ignored = f"--ignore-preflight-errors={','.join(IGNORED_PREFLIGHT)}"
         init = ["kubeadm", "init", f"--config={_CONFIG}", ignored]
         master.run(init, timeout=_TIMEOUT_S)
-    with ledger.phase("CoreDNS without a name server outside", site.master.name):
-        config = yaml.safe_dump(addons.coredns_config())
+    with ledger.phase("CoreDNS without a name server outside", context.master.name):
+        config = yaml.safe_dump(coredns.coredns_config())
         replace = ["replace", "--filename=-"]
         master.run([*_KUBECTL, *replace], input=config)
     with ledger.phase("pod network and routes"):
-        for machine in site.nodes:
-            pod_network.apply(site, machine, fleet.shells[machine.name])
+        for machine in context.nodes:
+            pod_network.apply(context, machine, fleet.shells[machine.name])
     ca_hash = join.ca_hash(master.read(join.CA_FILE))
-    for machine in site.workers:
+    for machine in context.workers:
         with ledger.phase("kubeadm join", machine.name):
             shell = fleet.shells[machine.name]
-            join.apply(site, machine, shell, token=token, ca_cert_hash=ca_hash)
+            join.apply(context, machine, shell, token=token, ca_cert_hash=ca_hash)
     with ledger.phase("all nodes Ready"):
-        _poll("the nodes are not Ready", partial(_nodes_ready, site, master))
+        _poll("the nodes are not Ready", partial(_nodes_ready, context, master))
     with ledger.phase("names resolve on every worker"):
-        ready.ask_names(site, master)
-        _poll("CoreDNS does not answer", partial(_names_answered, site, master))
-        ready.forget_names(master)
+        health.ask_names(context.record, master)
+        _poll("CoreDNS does not answer", partial(_names_answered, context, master))
+        health.forget_names(master)
 
 
-def _nodes_ready(site: Site, master: Shell) -> bool:
+def _nodes_ready(context: InstallContext, master: Shell) -> bool:
     listed = master.run([*_KUBECTL, "get", "nodes", "--no-headers"]).stdout
     states = [line.split()[1] for line in listed.splitlines()]
-    return states == ["Ready"] * len(site.nodes)
+    return states == ["Ready"] * len(context.nodes)
 
 
-def _names_answered(site: Site, master: Shell) -> bool:
+def _names_answered(context: InstallContext, master: Shell) -> bool:
     asked = "--selector=k8slab.dev/check=dns"
     ready = "--output=jsonpath={.items[*].status.containerStatuses[*].ready}"
     get = [*_KUBECTL, "get", "pods", "--namespace=kube-system", asked, ready]
-    return master.run(get).stdout.split() == ["true"] * len(site.workers)
+    return master.run(get).stdout.split() == ["true"] * len(context.workers)
 
 
 def _poll(what: str, look: Callable[[], bool]) -> None:

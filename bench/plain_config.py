@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from k8slab.install.control_plane import node_registration
-from k8slab.install.site import REGISTRY, Site
+from labmaker.install.context import REGISTRY, InstallContext
+from labmaker.install.steps.control_plane import node_registration
 
 TOKEN_TTL = "30m0s"  # noqa: S105 - a lifetime, not a token
 
 
-def documents(site: Site, token: str) -> list[dict[str, Any]]:
+def documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
     """Return the documents for ``kubeadm init``: its defaults, on this host.
 
     Nothing here is tuned: RSA keys, leader election, the usual limits on requests,
     two replicas of CoreDNS that are looked at every ten seconds.
 
     Args:
-        site: The lab.
+        context: The lab.
         token: The bootstrap token that the workers will show.
     """
     init = {
@@ -25,18 +25,18 @@ def documents(site: Site, token: str) -> list[dict[str, Any]]:
         "kind": "InitConfiguration",
         "bootstrapTokens": [{"token": token, "ttl": TOKEN_TTL}],
         # The machines have no default route from which to guess an address.
-        "localAPIEndpoint": {"advertiseAddress": str(site.master.address)},
-        "nodeRegistration": node_registration(site.master),
+        "localAPIEndpoint": {"advertiseAddress": str(context.master.address)},
+        "nodeRegistration": node_registration(context.master),
     }
     cluster = {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
         # What the images are called, and the ranges that this computer fences.
-        "kubernetesVersion": f"v{site.versions.kubernetes}",
+        "kubernetesVersion": f"v{context.versions.kubernetes}",
         "imageRepository": REGISTRY,
-        "dns": {"imageTag": f"v{site.versions.coredns}"},
-        "etcd": {"local": {"imageTag": site.versions.etcd_image_tag}},
-        "networking": {"serviceSubnet": str(site.plan.services)},
+        "dns": {"imageTag": f"v{context.versions.coredns}"},
+        "etcd": {"local": {"imageTag": context.versions.etcd_image_tag}},
+        "networking": {"serviceSubnet": str(context.ranges.services)},
     }
     kubelet = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -56,7 +56,7 @@ def documents(site: Site, token: str) -> list[dict[str, Any]]:
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "iptables",
-        "clusterCIDR": str(site.plan.pods),
+        "clusterCIDR": str(context.ranges.pods),
         # A container may not write these kernel settings; zero leaves them alone.
         "conntrack": {
             "maxPerCore": 0,

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from k8slab.bundle import Bundle
-from k8slab.bundle.images import PRELOADED
-from k8slab.machines.engine import Engine
-from k8slab.machines.fleet import Fleet, Images
-from k8slab.machines.folder import LabFolder, Settings
-from k8slab.machines.machine import Machine
-from k8slab.machines.provider import Mount
-from k8slab.progress import Ledger
-from k8slab.run import Runner
-from k8slab.together import together
+from k8slab.core.parallel import in_parallel
+from k8slab.core.phases import Ledger
+from k8slab.core.process import Runner
+from k8slab.folder import LabFolder, MachineRecord
+from labmaker.bundle import Bundle
+from labmaker.bundle.images import PRELOADED
+from labmaker.fleet import Fleet, Images
+from labmaker.providers.base import Mount
+from labmaker.providers.containers import Engine
+from labmaker.settings import Settings
 
 _ARCHIVES = Path("/srv/artefacts")
 
@@ -34,7 +34,9 @@ class ArchivesBeside(Engine):
         super().__init__(name, lab, runner)
         self._archives = Mount(artefacts, str(_ARCHIVES), read_only=True)
 
-    def create(self, machine: Machine, image: str, mounts: Sequence[Mount]) -> None:
+    def create(
+        self, machine: MachineRecord, image: str, mounts: Sequence[Mount]
+    ) -> None:
         """Create and start a machine; see `Engine.create`."""
         super().create(machine, image, [*mounts, self._archives])
 
@@ -45,7 +47,8 @@ def fleet(
     """Return the machines of a lab whose settings say ``bare``."""
     artefacts = bundle.path("store").parent
     engine = ArchivesBeside(settings.provider, settings.name, runner, artefacts)
-    return Fleet(folder, settings, engine, runner)
+    record = settings.record(engine.power, bundle.versions.images)
+    return Fleet(folder, record, engine, runner)
 
 
 def boot(machines: Fleet, bundle: Bundle, ledger: Ledger) -> None:
@@ -68,10 +71,10 @@ def boot(machines: Fleet, bundle: Bundle, ledger: Ledger) -> None:
         registry=bundle.path("registry"),
     )
     machines.found(images, ledger)
-    together(
+    in_parallel(
         [
             partial(machines.boot, machine, images, ledger)
-            for machine in machines.settings.machines
+            for machine in machines.record.machines
         ]
     )
 

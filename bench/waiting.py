@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
 from k8slab import lab, wait
-from k8slab.cluster.client import Cluster
-from k8slab.cluster.namespace import Namespace
-from k8slab.wait import SystemClock
+from k8slab.core.poll import SystemClock
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
 
 from .host import ROOT, load
 from .labs import say

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from k8slab.book.notebooks import contents
+from booktools.notebooks import contents
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*contents(ROOT / "_toc.yml"), "search", "genindex"]

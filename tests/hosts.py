@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from k8slab.core.process import Completed
 from k8slab.errors import CommandTimeout, HostProblem
-from k8slab.machines.doctor import DISK_TO_BUILD
-from k8slab.run import Completed
+from labmaker.host.doctor import DISK_TO_BUILD
 
 CACHE, STATE = Path("/cache"), Path("/state")
 V1 = ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids", "blkio"]

@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 
-from k8slab import cli
-from k8slab.progress import Phase, Plain
+from k8slab.core.phases import Phase, Plain
+from labmaker import cli
 
 at = sys.argv.index("--")
 PHASES = sys.argv[1:at]

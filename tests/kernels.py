@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from k8slab.book.notebooks import Chapter, load, tags
 from labs import ROOT
 from nbclient import NotebookClient
+
+from booktools.notebooks import Chapter, load, tags
 
 CELL_LIMIT_S = 600
 

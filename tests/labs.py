@@ -18,12 +18,14 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from k8slab import lab
-from k8slab.cluster.client import Cluster
-from k8slab.machines.engine import LABEL
-from k8slab.machines.folder import LabFolder, Settings
-from k8slab.machines.machine import SLOTS, AddressPlan
-from k8slab.machines.ssh import SSHRunner
-from k8slab.wait import until
+from k8slab.core.env import Environment
+from k8slab.core.poll import until
+from k8slab.folder import LabFolder, LabRecord
+from k8slab.kube.cluster import Cluster
+from k8slab.ssh.client import SSHShell
+from labmaker.plan import SLOTS, AddressPlan
+from labmaker.providers.containers import LABEL
+from labmaker.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 K8SLAB = ROOT / ".venv" / "bin" / "k8slab"
@@ -148,16 +150,16 @@ class Lab:
         return self.home.run("kubectl", *words, env={"K8SLAB_LAB": self.name})
 
     @property
-    def settings(self) -> Settings:
-        """What it is made of."""
-        settings = self.folder.settings()
-        assert settings is not None
-        return settings
+    def record(self) -> LabRecord:
+        """What its folder says of it."""
+        record = self.folder.record()
+        assert record is not None
+        return record
 
     @property
     def plan(self) -> AddressPlan:
         """Its addresses."""
-        return self.settings.plan
+        return Settings.of(self.record).plan
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -186,10 +188,10 @@ class Lab:
             cluster.close()
 
     @contextmanager
-    def shell(self, machine: str) -> Iterator[SSHRunner]:
+    def shell(self, machine: str) -> Iterator[SSHShell]:
         """Reach any of its machines, the depot too."""
-        address = next(m.address for m in self.settings.machines if m.name == machine)
-        with SSHRunner(
+        address = next(m.address for m in self.record.machines if m.name == machine)
+        with SSHShell(
             machine,
             str(address),
             key=self.folder.key,
@@ -218,7 +220,7 @@ def engine_states(name: str) -> dict[str, str]:
     }
 
 
-def route(address: object, where: SSHRunner | None = None) -> str:
+def route(address: object, where: SSHShell | None = None) -> str:
     """Return the device that a packet would leave by, or ``refused``; sends none.
 
     Args:
@@ -313,9 +315,9 @@ def own_home() -> Iterator[Home]:
 
     It lies beside the bundle, on the same disk, so that machines can share files.
     """
-    beside = lab.Surroundings.read().cache.parent
+    beside = Environment.read().cache.parent
     beside.mkdir(parents=True, exist_ok=True)
-    bury()
+    remove_stale_labs()
     folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=beside))
     home = Home(folder)
     home.before = traces(home.prefix, folder)
@@ -333,9 +335,9 @@ def own_home() -> Iterator[Home]:
     shutil.rmtree(folder)
 
 
-def bury() -> None:
+def remove_stale_labs() -> None:
     """Remove what a run of tests left that was killed."""
-    for folder in lab.Surroundings.read().cache.parent.glob(f"{_FOLDER}*"):
+    for folder in Environment.read().cache.parent.glob(f"{_FOLDER}*"):
         pid = folder.name.removeprefix(_FOLDER).partition("-")[0]
         if Path(f"/proc/{pid}").exists():
             continue

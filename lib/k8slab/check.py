@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import overload
 
-from . import study
+from . import progress
 from .errors import CheckFailed, LabError
 
 Claim = Sequence[object]
@@ -39,7 +39,7 @@ def that(claim: str, fact: object, *, hint: str = "") -> None:
     """
     if fact:
         print(f"✔ {claim}")
-        study.note(claim)
+        progress.note(claim)
         return
     print(f"✘ {claim}")
     raise CheckFailed(
@@ -83,7 +83,7 @@ def fails(error: type[LabError], match: str | None = None) -> Iterator[None]:
             ) from raised
         said = f"fails as promised: {match or stable(raised.what)}"
         print(f"✔ {said}")
-        study.note(said)
+        progress.note(said)
     else:
         raise CheckFailed(
             "it should have failed and did not",
@@ -150,9 +150,9 @@ class Exercise:
         for text, true, _ in self._results:
             print(f"{'✔' if true else '✘'} {text}")
             if true:
-                study.note(text)
+                progress.note(text)
         if not missed:
-            study.note(solved=self.name)
+            progress.note(solved=self.name)
         if missed:
             print(f"  hint: {self._hint(missed[0])}")
         return Verdict(self.name, len(self._results) - len(missed), len(self._results))

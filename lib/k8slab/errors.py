@@ -12,6 +12,7 @@
     ├── HostProblem          exit 3   this computer cannot carry a lab as it is
     ├── BundleError          exit 4   the bundle is missing, broken or cannot be built
     ├── LabMissing           exit 5   there is no such lab, or it is stopped
+    ├── InUse                exit 10  another process is at work on the same thing
     ├── CommandFailed        exit 6   a command ended with an exit code other than 0
     │   └── CommandTimeout            it did not end before its deadline
     ├── MachineUnreachable   exit 7   SSH to a machine failed
@@ -79,6 +80,12 @@ class LabError(Exception):
         """Show a short message in a notebook; ``%tb`` still has the whole trace."""
         notes = getattr(self, "__notes__", [])
         return ["\n".join([f"{type(self).__name__}: {self}", *notes])]
+
+
+class InUse(LabError):
+    """Another process is at work on the same thing; nothing was changed."""
+
+    exit_code = 10
 
 
 class BadInput(LabError):

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .cluster import guard, session
-from .cluster.shell import Shell
+from .core.parallel import in_parallel
 from .errors import BadInput, CommandTimeout, LabError
-from .together import together
+from .kube import current, kubectl_arguments
+from .ssh.shell import Shell
 
 if TYPE_CHECKING:  # it takes a second to import, and a kernel's start none of that
-    from .cluster.client import Cluster
+    from .kube.cluster import Cluster
 
 TIMEOUT_S = 120.0
 ENDLESS_S = 10.0
@@ -26,13 +26,13 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 def register(cluster: Cluster) -> None:
     """Make a cluster the session's, with ``%kubectl`` and ``%%on`` in a notebook."""
-    session.use(cluster)
+    current.use(cluster)
     _offer()
 
 
-def register_machines(machines: session.Machines) -> None:
+def register_machines(machines: current.Machines) -> None:
     """Make machines the session's; ``%kubectl`` refuses until they are a cluster."""
-    session.use_machines(machines)
+    current.use_machines(machines)
     _offer()
 
 
@@ -47,14 +47,14 @@ def _offer() -> None:
         return
     from IPython.core.getipython import get_ipython
 
-    from .jupyter import completion, failures
+    from .notebook import completion, short_errors
 
     shell: Any = get_ipython()
     if shell is not None:
         shell.register_magic_function(kubectl, "line", "kubectl")
         shell.register_magic_function(on, "cell", "on")
         completion.offer(shell)
-        failures.offer(shell)
+        short_errors.offer(shell)
 
 
 def kubectl(line: str) -> None:
@@ -72,13 +72,13 @@ def kubectl(line: str) -> None:
         CommandTimeout: It did not end in time.
     """
     argv = _words(line)
-    guard.kubectl_arguments(argv)
-    own = guard.own_arguments(argv)
+    kubectl_arguments.kubectl_arguments(argv)
+    own = kubectl_arguments.own_arguments(argv)
     _refuse_terminal(own)
     endless = _is_endless(own)
     limit = _limit(own, endless=endless)
     try:
-        session.current().kubectl(argv, timeout=limit, on_line=_printer())
+        current.current().kubectl(argv, timeout=limit, on_line=_printer())
     except CommandTimeout:
         if not endless:
             raise
@@ -100,7 +100,7 @@ def on(line: str, cell: str) -> None:
     """
     words = _words(line)
     names, timeout = _on_arguments(words)
-    shells = [session.machines().on(name) for name in names]
+    shells = [current.machines().on(name) for name in names]
     if len(shells) == 1:
         shells[0].script(cell, timeout=timeout, on_line=_printer())
         return
@@ -114,7 +114,7 @@ def on(line: str, cell: str) -> None:
         for each in shells:
             each.end()
 
-    for failure in together(tasks, abort=end):
+    for failure in in_parallel(tasks, abort=end):
         if failure is not None:
             raise failure
 
@@ -201,9 +201,9 @@ def _on_arguments(words: Sequence[str]) -> tuple[list[str], float]:
 
 def _refuse_terminal(own: Sequence[str]) -> None:
     follow = "logs" in own
-    flags = {flag for flag, _ in guard.flags_of(own, follow=follow)}
+    flags = {flag for flag, _ in kubectl_arguments.flags_of(own, follow=follow)}
     wants = flags & {"-t", "--tty"}
-    if guard.verb_of(own) == "edit":
+    if kubectl_arguments.verb_of(own) == "edit":
         wants = {"edit"}
     if wants:
         raise BadInput(
@@ -216,10 +216,10 @@ def _refuse_terminal(own: Sequence[str]) -> None:
 
 
 def _is_endless(own: Sequence[str]) -> bool:
-    verb = guard.verb_of(own)
+    verb = kubectl_arguments.verb_of(own)
     flags = {
         (flag, value)
-        for flag, value in guard.flags_of(own, follow=verb == "logs")
+        for flag, value in kubectl_arguments.flags_of(own, follow=verb == "logs")
         if value != "false"
     }
     names = {flag for flag, _ in flags}
@@ -233,7 +233,7 @@ def _is_endless(own: Sequence[str]) -> bool:
 
 def _limit(own: Sequence[str], *, endless: bool) -> float:
     """Return the seconds a command gets, which it may give itself."""
-    flags = dict(guard.flags_of(own, follow="logs" in own))
+    flags = dict(kubectl_arguments.flags_of(own, follow="logs" in own))
     own_limit = flags.get("--request-timeout" if endless else "--timeout", "")
     parts = _DURATION.findall(own_limit)
     given = sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import nbformat.v4 as v4
 import pytest
-from k8slab.book.notebooks import Chapter, dump
+
+from booktools.notebooks import Chapter, dump
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,9 @@ import base64
 import json
 
 import pytest
-from k8slab.book import notebooks, secrets
+
+from booktools import notebooks
+from booktools.lint import secrets
 
 
 def web_token():

@@ -1,8 +1,10 @@
 """The chapters keep the rules, and so do the files around them."""
 
 import pytest
-from k8slab.book import hygiene, notebooks
-from k8slab.book.rules import RULES
+
+from booktools import notebooks
+from booktools.lint import checks
+from booktools.lint.rules import RULES
 
 
 def lines(violations):
@@ -18,7 +20,7 @@ def chapters(root):
 
 def test_the_contents_and_the_folder_agree(root):
     """Every chapter is listed, every listed chapter is there, and there are some."""
-    assert lines(hygiene.in_contents(root)) == []
+    assert lines(checks.in_contents(root)) == []
 
 
 def test_all_listed_chapters_are_looked_at(root, chapters):
@@ -32,14 +34,14 @@ def test_all_listed_chapters_are_looked_at(root, chapters):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_chapters_keep_the_rule(chapters, rule):
     """No chapter breaks it."""
-    found = [v for chapter in chapters for v in hygiene.in_chapter(chapter, [rule])]
+    found = [v for chapter in chapters for v in checks.in_chapter(chapter, [rule])]
 
     assert lines(found) == []
 
 
 def test_manifests_are_there_used_single_and_pinned(root, chapters):
     """Chapters and manifests fit together."""
-    assert lines(hygiene.in_manifests(root, chapters)) == []
+    assert lines(checks.in_manifests(root, chapters)) == []
 
 
 def test_prose_belittles_nothing(root, chapters):
@@ -48,14 +50,14 @@ def test_prose_belittles_nothing(root, chapters):
     for name in ("intro.md", "README.md"):
         pages[name] = [(root / name).read_text(encoding="utf-8")]
 
-    found = [v for n, t in pages.items() for v in hygiene.in_prose(n, "\n".join(t))]
+    found = [v for n, t in pages.items() for v in checks.in_prose(n, "\n".join(t))]
 
     assert lines(found) == []
 
 
 def test_the_book_build_executes_nothing(root):
     """Execution is off, and no failure is hidden."""
-    assert lines(hygiene.in_config(root)) == []
+    assert lines(checks.in_config(root)) == []
 
 
 def test_figures_are_named_after_their_page(root, chapters):

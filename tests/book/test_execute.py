@@ -4,13 +4,15 @@ import json
 
 import nbformat.v4 as v4
 import pytest
-from k8slab import cli, errors
-from k8slab.book import execute, notebooks
+
+from booktools import execute, notebooks
+from k8slab import errors
+from labmaker import cli
 
 TOKEN = "abcdef" + "." + "0123456789abcdef"
 
 
-class FakeDoor:
+class FakeGateway:
     """A lab whose content is a text file beside the chapter."""
 
     def __init__(self, folder):
@@ -49,7 +51,7 @@ def write(tmp_path):
 
 def run(path):
     """Execute one chapter against the pretended lab."""
-    return execute.run([path], lab="pretend", door=FakeDoor(path.parent))
+    return execute.run([path], lab="pretend", gateway=FakeGateway(path.parent))
 
 
 def test_a_run_is_stored_with_its_outputs_and_facts(write):
@@ -124,7 +126,7 @@ def test_a_missing_chapter_is_bad_input(tmp_path):
 def test_the_command_takes_chapters_as_its_words(tmp_path):
     """As the README has it: 'k8slab book run chapters/NAME.ipynb'."""
     with pytest.raises(errors.BadInput, match="no such chapter") as caught:
-        cli.app(["book", "run", str(tmp_path / "none.ipynb")])
+        cli.command()(["book", "run", str(tmp_path / "none.ipynb")])
 
     assert "none.ipynb" in caught.value.where
 
@@ -134,7 +136,7 @@ def test_no_chapter_at_all_is_bad_input(tmp_path):
     (tmp_path / "_toc.yml").write_text("root: intro\n")
 
     with pytest.raises(errors.BadInput, match="no chapter to execute"):
-        execute.run(root=tmp_path, door=FakeDoor(tmp_path))
+        execute.run(root=tmp_path, gateway=FakeGateway(tmp_path))
 
 
 def test_the_one_form_does_not_depend_on_chance():

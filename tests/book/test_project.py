@@ -5,14 +5,16 @@ import shutil
 import subprocess
 
 import pytest
-from k8slab.book import environment, hygiene
+
+from booktools import conda_environment
+from booktools.lint import checks
 
 
 def test_tracked_files_are_small_text_without_ties(root):
     """No path, mirror, secret or binary of one computer is in the repository."""
-    files = hygiene.tracked(root)
+    files = checks.tracked(root)
 
-    found = [str(v) for path in files for v in hygiene.in_file(path, root)]
+    found = [str(v) for path in files for v in checks.in_file(path, root)]
 
     assert len(files) > 20
     assert found == []
@@ -47,7 +49,7 @@ def test_a_bad_file_is_seen(tmp_path, name, content, rule):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
 
-    found = hygiene.in_file(path, tmp_path)
+    found = checks.in_file(path, tmp_path)
 
     assert [v.rule for v in found] == [rule]
 
@@ -58,7 +60,7 @@ def test_a_path_of_this_computer_is_seen(tmp_path):
     path.parent.mkdir()
     path.write_text(f"ROOT = '{tmp_path}'")
 
-    assert [v.rule for v in hygiene.in_file(path, tmp_path)] == ["ties"]
+    assert [v.rule for v in checks.in_file(path, tmp_path)] == ["ties"]
 
 
 def test_addresses_of_the_lab_are_no_tie(tmp_path):
@@ -69,19 +71,19 @@ def test_addresses_of_the_lab_are_no_tie(tmp_path):
         "https://172.30.1.11:6443"
     )
 
-    assert hygiene.in_file(path, tmp_path) == []
+    assert checks.in_file(path, tmp_path) == []
 
 
 def test_the_environment_comes_from_the_project(root):
     """environment.yml is what the generator writes; 'make environment' renews it."""
     written = (root / "environment.yml").read_text(encoding="utf-8")
 
-    assert written == environment.environment(root / "pyproject.toml")
+    assert written == conda_environment.environment(root / "pyproject.toml")
 
 
 def test_the_lock_satisfies_the_project(root):
     """Each requirement has one pin in range; 'make lock' renews them."""
-    found = environment.drift(root / "pyproject.toml", root / "requirements.lock")
+    found = conda_environment.drift(root / "pyproject.toml", root / "requirements.lock")
 
     assert found == []
 
@@ -89,7 +91,7 @@ def test_the_lock_satisfies_the_project(root):
 def test_the_lock_holds_hashes_and_no_address(root):
     """A lock is good on every computer, and pip can check what it fetched."""
     lock = (root / "requirements.lock").read_text(encoding="utf-8")
-    pins = environment.pins(lock)
+    pins = conda_environment.pins(lock)
 
     assert "://" not in lock
     assert lock.count("--hash=sha256:") >= len(pins) > 50
@@ -115,7 +117,7 @@ def test_a_lock_that_drifted_is_seen(tmp_path, lock, found):
     )
     pinned.write_text(lock)
 
-    assert environment.drift(pyproject, pinned) == found
+    assert conda_environment.drift(pyproject, pinned) == found
 
 
 def test_the_environment_follows_the_project(tmp_path):
@@ -126,7 +128,7 @@ def test_the_environment_follows_the_project(tmp_path):
         '[dependency-groups]\ntest = ["pytest<10,>=9"]\n'
     )
 
-    text = environment.environment(pyproject)
+    text = conda_environment.environment(pyproject)
 
     assert '  - "pytest>=9,<10"\n' in text
     assert '      - "kubernetes>=36"\n' in text
@@ -159,7 +161,7 @@ def test_contents_that_disagree_are_seen(tmp_path, listed, there, seen):
     """Missing, stray and none at all are each reported."""
     book(tmp_path, listed=listed, there=there)
 
-    assert [v.seen for v in hygiene.in_contents(tmp_path)] == seen
+    assert [v.seen for v in checks.in_contents(tmp_path)] == seen
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_manifests_that_do_not_fit_are_seen(tmp_path, make, good, manifests, see
     """Missing, unused, more than one object, and images without a pin."""
     book(tmp_path, listed=[], manifests=manifests)
 
-    found = hygiene.in_manifests(tmp_path, [make(good)])
+    found = checks.in_manifests(tmp_path, [make(good)])
 
     assert [v.seen for v in found] == seen
 
@@ -186,7 +188,7 @@ def test_belittling_words_are_seen():
     """In prose, and not in code."""
     text = "You simply run it, e.g. twice.\n```console\njust run\n```\n"
 
-    assert [v.seen for v in hygiene.in_prose("a", text)] == ["'simply'", "'e.g.'"]
+    assert [v.seen for v in checks.in_prose("a", text)] == ["'simply'", "'e.g.'"]
 
 
 def test_a_book_that_executes_is_seen(tmp_path):
@@ -194,7 +196,7 @@ def test_a_book_that_executes_is_seen(tmp_path):
     config = {"execute": {"execute_notebooks": "auto", "allow_errors": True}}
     (tmp_path / "_config.yml").write_text(json.dumps(config))
 
-    assert len(hygiene.in_config(tmp_path)) == 2
+    assert len(checks.in_config(tmp_path)) == 2
 
 
 def test_files_that_git_ignores_are_not_looked_at(tmp_path):
@@ -206,6 +208,6 @@ def test_files_that_git_ignores_are_not_looked_at(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "y.txt").write_text("y")
 
-    names = sorted(path.name for path in hygiene.tracked(tmp_path))
+    names = sorted(path.name for path in checks.tracked(tmp_path))
 
     assert names == [".gitignore", "kept.txt"]

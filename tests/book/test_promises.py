@@ -2,8 +2,9 @@
 
 import pytest
 import yaml
-from k8slab.book import notebooks
-from k8slab.book.notebooks import tags
+
+from booktools import notebooks
+from booktools.notebooks import tags
 
 CHECKS = {"lab-check", "lab-solution"}
 FOLDER = "tests/book/promises"

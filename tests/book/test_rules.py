@@ -2,8 +2,9 @@
 
 import nbformat.v4 as v4
 import pytest
-from k8slab.book.hygiene import in_chapter
-from k8slab.book.rules import RULES
+
+from booktools.lint.checks import in_chapter
+from booktools.lint.rules import RULES
 
 
 def cell(cells, cell_id):

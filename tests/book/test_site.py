@@ -5,9 +5,11 @@ import time
 
 import bookbuild
 import pytest
-from k8slab.book import figures, links, pages
-from k8slab.book.notebooks import chapter_paths, load, load_all, tags
-from k8slab.book.site import in_site, outside_loads
+
+from booktools.lint import links
+from booktools.lint.html import in_site, outside_loads
+from booktools.notebooks import chapter_paths, load, load_all, tags
+from booktools.sphinx import figures, pages
 
 LIMIT_S = 120  # on two busy cores; alone it takes less than a fifth of that
 
@@ -152,7 +154,7 @@ def described(name, html, text):
     """Return whether the reference has an entry for a name as chapters write it."""
     owner, _, member = name.partition(".")
     if owner == "Namespace":
-        return f'id="k8slab.cluster.namespace.Namespace.{member}"' in html
+        return f'id="k8slab.kube.namespace.Namespace.{member}"' in html
     return f"{name}(" in text
 
 

@@ -14,11 +14,11 @@ CONFTEST = """
 import os
 from pathlib import Path
 from k8slab import errors
-from k8slab.book.wiring import ChapterRun
+from booktools.pytest_plugin import ChapterRun
 
 HERE = Path(__file__).parent
 
-class FakeDoor:
+class FakeGateway:
     def note(self, word):
         with (HERE / "log.txt").open("a") as log:
             log.write(word + "\\n")
@@ -41,7 +41,7 @@ class FakeDoor:
 
 def pytest_configure(config):
     lab = "pretend" + os.environ.get("PYTEST_XDIST_WORKER", "")
-    run = ChapterRun(HERE, lab=lab, door=FakeDoor(), required={required!r})
+    run = ChapterRun(HERE, lab=lab, gateway=FakeGateway(), required={required!r})
     config.pluginmanager.register(run, "chapters")
 """
 

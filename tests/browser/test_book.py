@@ -3,7 +3,8 @@
 import bookbuild
 import pytest
 from bookbuild import PAGES
-from k8slab.book.notebooks import chapter_paths, load, tags
+
+from booktools.notebooks import chapter_paths, load, tags
 
 CHAPTERS = [path.stem for path in chapter_paths(bookbuild.ROOT)]
 WAYS = ["disk", "server"]

@@ -17,13 +17,15 @@ from pathlib import Path
 
 import labs
 import pytest
-from k8slab import lab
-from k8slab.errors import BundleError
-from k8slab.jupyter.opening import PAGE
-from k8slab.study import FILE
-from k8slab.wait import until
 from labs import K8SLAB, ROOT, Lab, own_home
 from playwright.sync_api import Locator, Page, expect
+
+from booktools.jupyterlab.opening import PAGE
+from k8slab.core.env import Environment
+from k8slab.core.poll import until
+from k8slab.errors import BundleError
+from k8slab.progress import FILE
+from labmaker import bundle
 
 CHAPTER = "concepts"
 FIRST_CHECK_S = 120
@@ -70,9 +72,9 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start JupyterLab on a copy of the book, beside a lab of its own."""
     try:
-        lab.bundle()
+        bundle.opened()
     except BundleError as error:
-        give_up = pytest.fail if lab.Surroundings.read().required else pytest.skip
+        give_up = pytest.fail if Environment.read().required else pytest.skip
         give_up(f"no lab without the bundle: {error}")
     folder = tmp_path_factory.mktemp("reader")
     book = folder / "book"

@@ -4,19 +4,21 @@ from collections.abc import Callable, Iterator
 
 import labs
 import pytest
-from k8slab import lab
-from k8slab.book import secrets
-from k8slab.errors import BundleError
 from labs import Home, Lab, own_home
+
+from booktools.lint import secrets
+from k8slab.core.env import Environment
+from k8slab.errors import BundleError
+from labmaker.bundle import opened
 
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Home]:
     """Return a folder of labs; at the end nothing of them is on this computer."""
     try:
-        lab.bundle()
+        opened()
     except BundleError as error:
-        give_up = pytest.fail if lab.Surroundings.read().required else pytest.skip
+        give_up = pytest.fail if Environment.read().required else pytest.skip
         give_up(f"no lab without the bundle: {error}")
     with own_home() as made:
         yield made

@@ -9,12 +9,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from k8slab import lab, show
-from k8slab.errors import BadManifest
-from k8slab.machines.machine import SLOTS, AddressPlan
-from k8slab.machines.network import fenced_slots
-from k8slab.run import LocalRunner
 from labs import K8SLAB, ROOT, Home, engine_states
+
+from k8slab import show
+from k8slab.core.env import Environment
+from k8slab.core.process import LocalRunner
+from k8slab.errors import BadManifest
+from labmaker.bundle import opened
+from labmaker.host.firewall import fenced_slots
+from labmaker.plan import SLOTS, AddressPlan
 
 COMMANDS = ("ip", "iptables", "iptables-restore", "iptables-save", "runc", "cp", "true")
 
@@ -80,13 +83,13 @@ def test_an_unknown_machine_is_refused(main):
 )
 def test_other_settings_are_refused(main, words):
     """Exit code 2; the lab that is there stays as it is."""
-    before = (main.settings, main.states())
+    before = (main.record, main.states())
 
     said = main.run("up", *words)
 
     assert said.returncode == 2
     assert f"k8slab down --name {main.name}" in said.stderr
-    assert (main.settings, main.states()) == before
+    assert (main.record, main.states()) == before
 
 
 def test_a_missing_engine_is_named_with_its_cure(home, tmp_path):
@@ -170,7 +173,7 @@ def copy(home):
 
     Hard links; whoever breaks a file puts a copy in its place first.
     """
-    cache = lab.Surroundings.read().cache
+    cache = Environment.read().cache
     mine = home.folder.with_name(home.folder.name + ".bundle")
     mine.mkdir()
     try:
@@ -196,7 +199,7 @@ def victim(copy):
 
 def folder_of(name):
     """Return the name of an artefact's folder in the cache."""
-    return lab.bundle().path(name).name
+    return opened().path(name).name
 
 
 def test_a_file_of_the_bundle_that_is_cut_off_is_named(home, copy, victim):
@@ -229,7 +232,7 @@ def test_a_file_of_the_bundle_that_was_changed_is_named(home, copy, victim):
 
 def test_the_real_bundle_is_unharmed():
     """What the tests broke was a copy."""
-    folder = lab.bundle().path("go-cni") / "bin"
+    folder = opened().path("go-cni") / "bin"
 
     assert {p.name for p in folder.iterdir()} >= {"portmap", "bridge"}
     assert not (folder / "whole").exists()

@@ -1,11 +1,12 @@
 """Bare machines become nodes by way of the depot, and by the same steps."""
 
 import pytest
-from k8slab import lab
-from k8slab.install import bring_up
-from k8slab.install.site import Site
-from k8slab.install.trust import CA_FILE
-from k8slab.progress import Ledger
+
+from k8slab.core.phases import Ledger
+from labmaker.bundle import opened
+from labmaker.install import bring_up
+from labmaker.install.context import InstallContext
+from labmaker.install.steps.trust import CA_FILE
 
 PACKAGES = ("containerd", "kubelet", "kubeadm", "kubectl", "kubernetes-cni")
 
@@ -36,7 +37,7 @@ def test_packages_are_really_installed(bare, main):
 @pytest.mark.parametrize("machine", ["master", "node1"])
 def test_packages_come_from_the_depot_alone(bare, machine):
     """Each is at the lab's version, and apt knows no other place for it."""
-    version = bare.settings.kubernetes
+    version = bare.record.kubernetes
     with bare.shell(machine) as shell:
         policy = shell.run(["apt-cache", "policy", *PACKAGES]).stdout
         log = shell.run(["cat", "/var/log/apt/history.log"]).stdout
@@ -67,18 +68,12 @@ def test_packages_are_refused_without_the_key(bare):
 @pytest.mark.parametrize("machine", ["master", "node1"])
 def test_the_steps_again_change_nothing(bare, machine):
     """Each step finds out for itself that it is done."""
-    bundle = lab.bundle()
-    site = Site(
-        plan=bare.plan,
-        machines=bare.settings.machines,
-        versions=bundle.versions,
-        ca=bare.folder.ca.read_text(),
-        apt_key=(bundle.path("apt") / "key.gpg").read_bytes(),
-    )
-    node = next(m for m in site.nodes if m.name == machine)
+    bundle = opened()
+    context = InstallContext.of(bare.record, bundle, bare.folder.ca.read_text())
+    node = next(m for m in context.nodes if m.name == machine)
     ledger = Ledger()
     with bare.shell(machine) as shell:
-        bring_up.prepare(site, node, shell, ledger)
+        bring_up.prepare(context, node, shell, ledger)
 
     assert {p.name: p.outcome for p in ledger.phases} == {
         name: "unchanged" for name, _ in bring_up.NODE_STEPS
@@ -87,7 +82,7 @@ def test_the_steps_again_change_nothing(bare, machine):
 
 def test_an_image_is_pulled_over_tls(bare):
     """From registry.lab, whose certificate the lab's own authority signed."""
-    image = f"registry.lab/mariadb:{lab.bundle().versions.mariadb}"
+    image = f"registry.lab/mariadb:{opened().versions.mariadb}"
     pull = ["ctr", "-n", "k8s.io", "images", "pull", "--hosts-dir"]
     with bare.shell("node1") as shell:
         before = shell.run(["ctr", "-n", "k8s.io", "images", "ls", "-q"]).stdout
@@ -101,7 +96,7 @@ def test_an_image_is_pulled_over_tls(bare):
 def test_an_unknown_authority_is_refused(bare):
     """A machine trusts the depot by the lab's CA, for its two names, and not else."""
     ask = ["curl", "--silent", "--max-time", "5", "--output", "/dev/null"]
-    image = f"registry.lab/echo:{lab.bundle().versions.echo}"
+    image = f"registry.lab/echo:{opened().versions.echo}"
     with bare.shell("node1") as shell:
         known = shell.run([*ask, "--cacert", CA_FILE, "https://registry.lab/v2/"])
         unknown = shell.run([*ask, "https://registry.lab/v2/"], check=False)

@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
-from k8slab import lab, wait
-from k8slab.book import secrets
-from k8slab.cluster import snapshot
-from k8slab.machines.machine import AddressPlan
 from labs import podman, route
+
+from booktools.lint import secrets
+from k8slab import wait
+from k8slab.kube import snapshot
+from labmaker.bundle import opened
+from labmaker.plan import AddressPlan
 
 GIB = 1024**3
 NAME = "kubernetes.default.svc.cluster.local"
@@ -210,7 +212,7 @@ def test_an_attempt_that_nobody_answered_is_forgotten_soon(main):
 
 def test_a_new_machine_has_no_packed_layers_to_collect(home):
     """Its image store has them unpacked; containerd's own rest is a few kilobytes."""
-    store = lab.bundle().path("store")
+    store = opened().path("store")
     blobs = store / "io.containerd.content.v1.content" / "blobs"
     sizes = [path.stat().st_size for path in blobs.rglob("*") if path.is_file()]
 

@@ -3,10 +3,11 @@
 import kernels
 import pytest
 import yaml
-from k8slab.book.notebooks import chapter_paths, load, tags
-from k8slab.cluster import snapshot
 from labs import ROOT
 from nbformat import v4
+
+from booktools.notebooks import chapter_paths, load, tags
+from k8slab.kube import snapshot
 
 FOLDER = ROOT / "tests" / "cluster" / "graders"
 CHAPTERS = {path.stem: path for path in chapter_paths(ROOT)}

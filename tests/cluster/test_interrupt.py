@@ -7,10 +7,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from k8slab.machines.network import fenced_slots
-from k8slab.run import LocalRunner
-from k8slab.wait import until
 from labs import K8SLAB, ROOT, Home, engine_states, left, podman
+
+from k8slab.core.poll import until
+from k8slab.core.process import LocalRunner
+from labmaker.host.firewall import fenced_slots
 
 DRIVER = [sys.executable, str(ROOT / "tests" / "interrupted.py")]
 # One of the computer's, one of a machine's, one of the cluster's; soak has them all.

@@ -4,7 +4,8 @@ Every cell's turn comes in tests/soak; here are three, one behind the other.
 """
 
 import kernels
-from k8slab.cluster import snapshot
+
+from k8slab.kube import snapshot
 
 # While Pods are made, while one returns, while more are made.
 SAMPLE = ("create-apply", "delete-apply", "change-scale-up")

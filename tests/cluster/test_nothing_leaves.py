@@ -6,8 +6,9 @@ import subprocess
 import time
 
 import pytest
-from k8slab import wait
 from labs import AT_ONCE_S, OUTSIDE, route
+
+from k8slab import wait
 
 MACHINES = ("master", "node1", "node2", "depot")
 NODES = MACHINES[:3]

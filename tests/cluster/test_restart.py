@@ -3,10 +3,11 @@
 import subprocess
 
 import pytest
-from k8slab import lab, probe, wait
-from k8slab.cluster.namespace import Namespace
-from k8slab.errors import LabMissing
 from labs import podman, route
+
+from k8slab import lab, probe, wait
+from k8slab.errors import LabMissing
+from k8slab.kube.namespace import Namespace
 
 KEPT = "what was written before"
 

@@ -4,11 +4,12 @@ import json
 import threading
 
 import pytest
-from k8slab import lab, probe, wait
-from k8slab.cluster import snapshot
-from k8slab.errors import HostKeyMismatch, LabError, WrongCluster
-from k8slab.machines.keys import generate_key, known_hosts_line
 from labs import Home, Lab, podman, route
+
+from k8slab import lab, probe, wait
+from k8slab.errors import HostKeyMismatch, LabError, WrongCluster
+from k8slab.kube import snapshot
+from k8slab.ssh.keys import generate_key, known_hosts_line
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_a_wrong_host_key_is_refused(side):
     """ssh, the API and 'up' all refuse a machine whose key is not the pinned one."""
     file = side.folder.known_hosts
     good = file.read_text()
-    address = str(side.settings.nodes[1].address)
+    address = str(side.record.nodes[1].address)
     kept = [line for line in good.splitlines(True) if not line.startswith(address)]
     _, public = generate_key()
     try:

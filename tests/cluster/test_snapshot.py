@@ -1,7 +1,8 @@
 """What a chapter could leave behind shows as a difference of two snapshots."""
 
 import pytest
-from k8slab.cluster import snapshot
+
+from k8slab.kube import snapshot
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+
+from booktools.lint import secrets
 from k8slab import magics, probe, wait
-from k8slab.book import secrets
 from k8slab.errors import CommandFailed, LabError
 
 CANARY = "canary-5f2c-do-not-print"

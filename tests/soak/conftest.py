@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
-from k8slab import lab
 from labs import Home, Lab, own_home
+
+from labmaker.bundle import opened
 
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Home]:
     """Return a folder of labs; at the end nothing of them is on this computer."""
-    lab.bundle()
+    opened()
     with own_home() as made:
         yield made
         print()

@@ -4,10 +4,11 @@ import time
 
 import kernels
 import pytest
-from k8slab import wait
-from k8slab.book.notebooks import chapter_paths
-from k8slab.cluster import snapshot
 from labs import ROOT
+
+from booktools.notebooks import chapter_paths
+from k8slab import wait
+from k8slab.kube import snapshot
 
 RUNS = 10
 SETTLES_S = 30.0

@@ -3,9 +3,10 @@
 import sys
 
 import pytest
-from k8slab import wait
-from k8slab.cluster import snapshot
 from labs import ROOT, engine_states, left, podman
+
+from k8slab import wait
+from k8slab.kube import snapshot
 
 DRIVER = [sys.executable, str(ROOT / "tests" / "interrupted.py")]
 ROUNDS = 20

@@ -14,8 +14,9 @@ from typing import Any
 
 import paramiko
 import pytest
-from k8slab.machines.keys import generate_key, known_hosts_line
-from k8slab.machines.ssh import SSHRunner
+
+from k8slab.ssh.client import SSHShell
+from k8slab.ssh.keys import generate_key, known_hosts_line
 
 LOST = (paramiko.SSHException, EOFError, OSError)
 
@@ -158,7 +159,7 @@ class FakeMachine:
         line = known_hosts_line("127.0.0.1", public, port=self.port)
         self.known_hosts.write_text(line)
 
-    def runner(self, **other: Any) -> SSHRunner:
+    def runner(self, **other: Any) -> SSHShell:
         """Return a runner that reaches this machine."""
         settings = {
             "key": self.key,
@@ -166,7 +167,7 @@ class FakeMachine:
             "connect_timeout": 5,
             "port": self.port,
         }
-        return SSHRunner("node1", "127.0.0.1", **{**settings, **other})
+        return SSHShell("node1", "127.0.0.1", **{**settings, **other})
 
     def drop(self) -> None:
         """Break all connections, as a machine that restarts does."""

@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 from k8slab import show
-from k8slab.probing.many import Mark, Request, Requests
+from k8slab.probe._many import Mark, Request, Requests
 
 ANSWERED = [("echo-a", 0.0), ("echo-b", 0.5), ("echo-a", 1.0), ("", 1.5)]
 
@@ -36,7 +36,7 @@ def test_bars_hold_every_count() -> None:
         f"echo-b     1  {'█' * 15}",
         f"no answer  1  {'█' * 15}",
     ]
-    assert words(drawn.svg) == [
+    assert words(drawn.html) == [
         "Who answered",
         *("echo-a", "2", "echo-b", "1", "✘ no answer", "1"),
     ]
@@ -45,7 +45,7 @@ def test_bars_hold_every_count() -> None:
 def test_bars_are_as_long_as_their_counts() -> None:
     """Half the count is half the length, and one request can still be seen."""
     drawn = show.bars({"a": 1000, "b": 500, "c": 1, "d": 0})
-    wide = [int(each) for each in re.findall(r'<rect [^>]*width="(\d+)"', drawn.svg)]
+    wide = [int(each) for each in re.findall(r'<rect [^>]*width="(\d+)"', drawn.html)]
 
     assert wide[0] == 2 * wide[1]
     assert (wide[2], wide[3]) == (2, 0)
@@ -62,15 +62,15 @@ def test_arrivals_hold_every_request_and_mark() -> None:
     drawn = show.requests(record(), title="One Pod deleted")
     lines = drawn.text.splitlines()
 
-    assert drawn.svg.count("<circle") == 3
-    assert drawn.svg.count('stroke-width="2"') == 1
+    assert drawn.html.count("<circle") == 3
+    assert drawn.html.count('stroke-width="2"') == 1
     assert [line.split()[0] for line in lines[1:4]] == ["echo-a", "echo-b", "no"]
     assert [line.count("█") + line.count("✘") for line in lines[1:4]] == [2, 1, 1]
     assert lines[-2:] == [
         "1.20 s  Pod <a> deleted",
         "4 requests, 1 not answered: 1 connection refused",
     ]
-    assert "Pod <a> deleted (1.20 s)" in words(drawn.svg)
+    assert "Pod <a> deleted (1.20 s)" in words(drawn.html)
 
 
 def test_arrivals_of_nothing_are_a_picture() -> None:
@@ -81,7 +81,7 @@ def test_arrivals_of_nothing_are_a_picture() -> None:
 def test_charts_take_the_colour_of_the_page() -> None:
     """Words and lines do; the two tones of the shapes suit both grounds."""
     for drawn in (show.bars(record()), show.requests(record())):
-        svg = drawn.svg.replace("http://www.w3.org/2000/svg", "")
+        svg = drawn.html.replace("http://www.w3.org/2000/svg", "")
         assert set(re.findall(r"#\w+", svg)) <= {"#3f8fd2", "#d9534f"}
         assert "currentColor" in svg
         assert drawn._repr_mimebundle_()["text/plain"] == drawn.text
@@ -91,4 +91,4 @@ def test_long_names_keep_their_end() -> None:
     """The end of a Pod's name is what tells it from its siblings."""
     drawn = show.bars({"a-very-long-controller-name-x7k2p": 1})
 
-    assert any(each.endswith("-name-x7k2p") for each in words(drawn.svg))
+    assert any(each.endswith("-name-x7k2p") for each in words(drawn.html))

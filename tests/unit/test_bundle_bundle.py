@@ -5,11 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
-from k8slab.bundle import Bundle, graph, transfer, versions
-from k8slab.bundle.cache import MANIFEST, Cache, write
-from k8slab.bundle.recipes import recipes
+
+from k8slab.core.phases import Ledger
 from k8slab.errors import BundleError
-from k8slab.progress import Ledger
+from labmaker.bundle import Bundle, graph, transfer, versions
+from labmaker.bundle.cache import MANIFEST, Cache, write
+from labmaker.bundle.recipes import recipes
 
 SOURCE = Path(__file__).parents[2] / "bundle"
 KNOWN = versions.read(SOURCE)

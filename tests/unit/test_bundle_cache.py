@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from k8slab.bundle.cache import Cache, compare, describe
+
 from k8slab.errors import BundleError
+from labmaker.bundle.cache import Cache, compare, describe
 
 KEY = "0123456789abcdef" * 4
 

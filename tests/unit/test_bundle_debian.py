@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from k8slab.bundle import debian, versions
-from k8slab.bundle.graph import Site
+
+from k8slab.core.process import Completed
 from k8slab.errors import BundleError
-from k8slab.run import Completed
+from labmaker.bundle import debian, versions
+from labmaker.bundle.graph import BuildContext
 
 KNOWN = versions.read(Path(__file__).parents[2] / "bundle")
 TARGETS = """\
@@ -58,8 +59,8 @@ def test_a_host_of_another_release_is_told_what_is_missing() -> None:
 def test_mmdebstrap_cannot_leave_mounts_behind(tmp_path: Path) -> None:
     """It runs in a mount namespace of its own, with its files in the artefact."""
     host = FakeHost(TARGETS)
-    site = Site(tmp_path, "key", tmp_path, tmp_path, KNOWN, host, {})
-    debian.make_machine_root(site)
+    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, host, {})
+    debian.make_machine_root(context)
     call = host.calls[-1]
 
     assert call[call.index("mmdebstrap") - 2 :][:2] == ["unshare", "--mount"]
@@ -69,8 +70,8 @@ def test_mmdebstrap_cannot_leave_mounts_behind(tmp_path: Path) -> None:
 def test_a_machine_gets_no_source_key_or_id(tmp_path: Path) -> None:
     """What differs from machine to machine, or names a mirror, is removed."""
     host = FakeHost(TARGETS)
-    site = Site(tmp_path, "key", tmp_path, tmp_path, KNOWN, host, {})
-    debian.make_machine_root(site)
+    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, host, {})
+    debian.make_machine_root(context)
     removed = next(
         a for a in host.calls[-1] if a.startswith('--customize-hook=cd "$1"')
     )

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from k8slab.bundle import go, versions
-from k8slab.bundle.graph import Site
+
+from k8slab.core.process import Completed
 from k8slab.errors import HostProblem
-from k8slab.run import Completed
+from labmaker.bundle import go, versions
+from labmaker.bundle.graph import BuildContext
 
 KNOWN = versions.read(Path(__file__).parents[2] / "bundle")
 
@@ -76,9 +77,9 @@ def test_a_machine_without_the_command_env_is_no_go_machine(tmp_path: Path) -> N
 def test_a_component_is_compiled_without_paths_and_clocks(tmp_path: Path) -> None:
     """The flags that make two builds the same are there."""
     machine = FakeMachine(KNOWN.go_min)
-    site = Site(tmp_path, "key", tmp_path, tmp_path, KNOWN, machine, {})
+    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, machine, {})
     (kubernetes,) = [c for c in go.COMPONENTS if c.name == "kubernetes"]
-    go.compile_component(site, kubernetes)
+    go.compile_component(context, kubernetes)
     call = machine.calls[-1]
 
     assert {"-trimpath", "-buildvcs=false", "CGO_ENABLED=0"} <= set(call)
@@ -90,9 +91,9 @@ def test_a_component_is_compiled_without_paths_and_clocks(tmp_path: Path) -> Non
 def test_a_program_not_named_after_its_package_gets_its_name(tmp_path: Path) -> None:
     """Go would call etcd's server 'server'."""
     machine = FakeMachine(KNOWN.go_min)
-    site = Site(tmp_path, "key", tmp_path, tmp_path, KNOWN, machine, {})
+    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, machine, {})
     (etcd,) = [c for c in go.COMPONENTS if c.name == "etcd"]
-    go.compile_component(site, etcd)
+    go.compile_component(context, etcd)
     written = [call[-2:] for call in machine.calls if "build" in call]
 
     assert written == [

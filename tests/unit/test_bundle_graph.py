@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from k8slab.bundle import versions
-from k8slab.bundle.cache import Cache
-from k8slab.bundle.graph import Builder, Recipe, Site, keys
+
+from k8slab.core.phases import Ledger
+from k8slab.core.process import Completed
 from k8slab.errors import BundleError, CommandFailed
-from k8slab.progress import Ledger
-from k8slab.run import Completed
+from labmaker.bundle import versions
+from labmaker.bundle.cache import Cache
+from labmaker.bundle.graph import BuildContext, Builder, Recipe, keys
 
 KNOWN = versions.read(Path(__file__).parents[2] / "bundle")
 
@@ -34,9 +35,9 @@ def chain(log: list[str]) -> list[Recipe]:
     """Return a -> b -> c, and d alone; each writes its name."""
 
     def make(name: str):  # type: ignore[no-untyped-def]
-        def build(site: Site) -> None:
+        def build(context: BuildContext) -> None:
             log.append(name)
-            (site.out / "file").write_text(name, "utf-8")
+            (context.out / "file").write_text(name, "utf-8")
 
         return build
 
@@ -96,12 +97,12 @@ def test_a_change_rebuilds_what_depends_on_it_only(
 def test_a_key_depends_on_version_revision_and_mode(source: Path) -> None:
     """Each of them gives another key."""
     facts = [{"version": "1"}, {"version": "2"}]
-    recipes = [Recipe("c", lambda site: None, "make c", facts=f) for f in facts]
+    recipes = [Recipe("c", lambda context: None, "make c", facts=f) for f in facts]
     recipes.append(
-        Recipe("c", lambda site: None, "make c", facts=facts[0], revision=2),
+        Recipe("c", lambda context: None, "make c", facts=facts[0], revision=2),
     )
     seen = {keys([recipe], source)["c"] for recipe in recipes}
-    with_file = Recipe("a", lambda site: None, "make a", inputs=("a.txt",))
+    with_file = Recipe("a", lambda context: None, "make a", inputs=("a.txt",))
     before = keys([with_file], source)["a"]
     (source / "a.txt").chmod(0o755)
 
@@ -114,8 +115,8 @@ def test_a_failed_build_keeps_what_is_finished(tmp_path: Path, source: Path) -> 
     log: list[str] = []
     broken = chain([])
 
-    def fail(site: Site) -> None:
-        (site.out / "half").write_text("half", "utf-8")
+    def fail(context: BuildContext) -> None:
+        (context.out / "half").write_text("half", "utf-8")
         raise CommandFailed(["podman"], where="this machine", returncode=125)
 
     broken[1] = Recipe("b", fail, "make b", needs=("a",), inputs=("b",))
@@ -132,7 +133,7 @@ def test_a_failed_build_keeps_what_is_finished(tmp_path: Path, source: Path) -> 
 def test_an_interrupt_ends_running_commands(tmp_path: Path, source: Path) -> None:
     """Ctrl-C ends the compiler that still runs."""
 
-    def interrupted(site: Site) -> None:
+    def interrupted(context: BuildContext) -> None:
         raise KeyboardInterrupt
 
     run = FakeRunner()
@@ -148,8 +149,8 @@ def test_an_input_that_changes_meanwhile_is_no_artefact(
 ) -> None:
     """A result is not filed under a key that its inputs no longer have."""
 
-    def edited(site: Site) -> None:
-        (site.source / "a.txt").write_text("edited", "utf-8")
+    def edited(context: BuildContext) -> None:
+        (context.source / "a.txt").write_text("edited", "utf-8")
 
     recipe = Recipe("a", edited, "make a", inputs=("a.txt",))
     with pytest.raises(BundleError, match="changed while it was built"):

@@ -4,7 +4,8 @@ import signal
 import subprocess
 
 import pytest
-from k8slab.bundle import service
+
+from labmaker.bundle import servers
 
 
 def test_an_interrupt_at_the_very_start_ends_the_server(tmp_path, monkeypatch):
@@ -18,7 +19,7 @@ def test_an_interrupt_at_the_very_start_ends_the_server(tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(subprocess, "Popen", Popen)
-    server = service.running(["sleep", "60"], tmp_path / "log", lambda: False)
+    server = servers.running(["sleep", "60"], tmp_path / "log", lambda: False)
     with pytest.raises(KeyboardInterrupt), server:
         pass
 

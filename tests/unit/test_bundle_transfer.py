@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from k8slab.bundle import transfer
-from k8slab.bundle.cache import Artefact, Cache
+
+from k8slab.core.process import LocalRunner
 from k8slab.errors import BundleError
-from k8slab.run import LocalRunner
+from labmaker.bundle import transfer
+from labmaker.bundle.cache import Artefact, Cache
 
 KEYS = {"one": "1" * 64, "two": "2" * 64}
 RUN = LocalRunner()

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from k8slab.bundle import go, versions
+
 from k8slab.errors import BundleError
+from labmaker.bundle import go, versions
 
 SOURCE = Path(__file__).parents[2] / "bundle"
 KNOWN = versions.read(SOURCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from k8slab import check
 from k8slab.errors import CheckFailed, LabError, NotReady, Unreachable
 

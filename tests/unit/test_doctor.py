@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 from hosts import CACHE, STATE, FakeHost
+
 from k8slab.errors import HostProblem
-from k8slab.machines.computer import ThisComputer
-from k8slab.machines.doctor import (
+from labmaker.host.computer import ThisComputer
+from labmaker.host.doctor import (
     CAPABILITIES,
     DISK_TO_RUN,
     Finding,
     diagnose,
     raise_on_errors,
 )
-from k8slab.machines.machine import AddressPlan
+from labmaker.plan import AddressPlan
 
 PLAN = AddressPlan(0)
 

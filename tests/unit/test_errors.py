@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from k8slab import errors
 from k8slab.errors import (
     CheckFailed,

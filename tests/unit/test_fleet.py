@@ -1,9 +1,9 @@
 """Labs that are made and removed at the same time keep out of each other's way."""
 
-from k8slab.machines.engine import Engine
-from k8slab.machines.fleet import dismantle
-from k8slab.machines.machine import AddressPlan
-from k8slab.run import Completed
+from k8slab.core.process import Completed
+from labmaker.fleet import dismantle
+from labmaker.plan import AddressPlan
+from labmaker.providers.containers import Engine
 
 
 class Computer:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 import pytest
-from k8slab.install import facts
-from k8slab.machines.folder import LabFolder, family, own_lab
-from k8slab.machines.machine import AddressPlan
-from k8slab.run import Completed, LocalRunner
+
+from k8slab.core.process import Completed, LocalRunner
+from k8slab.folder import LabFolder
+from labmaker.install import facts
+from labmaker.plan import AddressPlan
+from labmaker.settings import family, own_lab
 
 
 @dataclass

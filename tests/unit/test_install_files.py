@@ -5,27 +5,26 @@ from pathlib import Path
 
 import pytest
 import yaml
-from k8slab.bundle import versions
-from k8slab.install import addons, control_plane, pod_network
-from k8slab.install.site import Site
-from k8slab.machines.machine import AddressPlan
+
+from labmaker.bundle import versions
+from labmaker.install.context import InstallContext
+from labmaker.install.steps import control_plane, coredns, pod_network
+from labmaker.plan import AddressPlan
+from labmaker.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PLAN = AddressPlan(2)
-SITE = Site(
-    plan=PLAN,
-    machines=PLAN.machines(2, "bare"),
-    versions=versions.read(ROOT / "bundle"),
-    ca="",
-    apt_key=b"",
-)
+VERSIONS = versions.read(ROOT / "bundle")
+SETTINGS = Settings("lab", PLAN.slot, 2, "bare", "podman", VERSIONS.kubernetes)
+RECORD = SETTINGS.record(lambda name: ((), ()), VERSIONS.images)
+CONTEXT = InstallContext(RECORD, VERSIONS, ca="", apt_key=b"")
 
 
-def filled(name, machine=SITE.master):
+def filled(name, machine=CONTEXT.master):
     """Return a file's text with the addresses that the reader fills in."""
     text = (ROOT / "manifests" / "install" / name).read_text(encoding="utf-8")
     for word, value in (
-        ("__MASTER__", SITE.master.address),
+        ("__MASTER__", CONTEXT.master.address),
         ("__PODS__", PLAN.pods),
         ("__SERVICES__", PLAN.services),
         ("__RANGE__", machine.pods),
@@ -37,7 +36,7 @@ def filled(name, machine=SITE.master):
 
 def by_library(kind):
     """Return the document of that kind that the library gives to kubeadm."""
-    documents = control_plane.init_documents(SITE, "token")
+    documents = control_plane.init_documents(CONTEXT, "token")
     return next(each for each in documents if each["kind"] == kind)
 
 
@@ -72,21 +71,21 @@ def test_coredns_is_told_the_same():
     """The reader's ConfigMap is the library's."""
     own = yaml.safe_load(filled("configmap-coredns.yaml"))
 
-    assert own == addons.coredns_config()
+    assert own == coredns.coredns_config()
 
 
-@pytest.mark.parametrize("machine", SITE.nodes, ids=lambda machine: machine.name)
+@pytest.mark.parametrize("machine", CONTEXT.nodes, ids=lambda machine: machine.name)
 def test_the_pod_network_is_the_same(machine):
     """To the letter, on each machine."""
     assert filled("10-lab.conflist", machine) == pod_network.conflist(machine)
     assert json.loads(filled("10-lab.conflist", machine))["name"] == "lab"
 
 
-@pytest.mark.parametrize("machine", SITE.nodes, ids=lambda machine: machine.name)
+@pytest.mark.parametrize("machine", CONTEXT.nodes, ids=lambda machine: machine.name)
 def test_the_routes_are_the_same(machine):
     """Each range of the plan is reached by the same way as in the library's script."""
     text = filled("pod-routes")
-    for other in SITE.nodes:
+    for other in CONTEXT.nodes:
         name = other.name.upper()
         text = text.replace(f'"${name}_RANGE"', str(other.pods))
         text = text.replace(f'"${name}"', str(other.address))
@@ -97,7 +96,7 @@ def test_the_routes_are_the_same(machine):
         for line in text.splitlines()
         if "ip route" in line and f"= {machine.name} ]" not in line
     }
-    library = pod_network.routes_script(SITE, machine).splitlines()
+    library = pod_network.routes_script(CONTEXT, machine).splitlines()
 
     assert own == {line for line in library if line.startswith("ip route")}
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from k8slab.bundle import versions
-from k8slab.errors import NotReady
-from k8slab.install import ready
-from k8slab.install.site import Site
-from k8slab.machines.machine import AddressPlan
-from k8slab.run import Completed
 from labs import ROOT
 
+from k8slab.core.process import Completed
+from k8slab.errors import NotReady
+from labmaker.bundle import versions
+from labmaker.install import health
+from labmaker.plan import AddressPlan
+from labmaker.settings import Settings
+
 PLAN = AddressPlan(0)
-SITE = Site(
-    plan=PLAN,
-    machines=PLAN.machines(2, "ready"),
-    versions=versions.read(ROOT / "bundle"),
-    ca="",
-    apt_key=b"",
-)
+VERSIONS = versions.read(ROOT / "bundle")
+SETTINGS = Settings("lab", PLAN.slot, 2, "ready", "podman", VERSIONS.kubernetes)
+RECORD = SETTINGS.record(lambda name: ((), ()), VERSIONS.images)
 REFUSED = "bash: connect: Connection refused"
 
 
@@ -41,7 +38,7 @@ class Shell:
 def test_the_kubelet_starts_anew_when_all_of_the_control_plane_answers() -> None:
     """Not before: it would be ended while it makes the containers."""
     shell = Shell(REFUSED, REFUSED)
-    ready.restore_master(shell, timeout=5)
+    health.restore_master(shell, timeout=5)
 
     assert ["restart kubelet" in words for words in shell.asked] == [False] * 3 + [True]
     assert all(f"/{port} " in shell.asked[0] for port in (2379, 6443, 10257, 10259))
@@ -51,7 +48,7 @@ def test_a_control_plane_that_never_answers_is_told_with_its_last_words() -> Non
     """And its kubelet is left alone."""
     shell = Shell(*[REFUSED] * 20)
     with pytest.raises(NotReady) as caught:
-        ready.restore_master(shell, timeout=0.2)
+        health.restore_master(shell, timeout=0.2)
 
     assert caught.value.seen == REFUSED
     assert not any("restart" in words for words in shell.asked)
@@ -60,6 +57,6 @@ def test_a_control_plane_that_never_answers_is_told_with_its_last_words() -> Non
 def test_pods_are_put_there_as_soon_as_they_are_taken() -> None:
     """A new cluster has no account for them at first."""
     shell = Shell("error looking up service account kube-system/default: not found")
-    ready.ask_names(SITE, shell, timeout=5)
+    health.ask_names(RECORD, shell, timeout=5)
 
     assert len(shell.asked) == 2

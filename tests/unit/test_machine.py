@@ -6,13 +6,14 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 
 import pytest
+
 from k8slab.errors import BadInput
-from k8slab.machines.machine import MAX_WORKERS, SLOTS, AddressPlan
+from labmaker.plan import MAX_WORKERS, SLOTS, AddressPlan
 
 
 def test_labs_side_by_side_never_meet() -> None:
     """No range of any slot overlaps another range of it or of any other slot."""
-    ranges = [r for slot in range(SLOTS) for r in AddressPlan(slot).ranges]
+    ranges = [r for slot in range(SLOTS) for r in AddressPlan(slot).ranges.all]
     meeting = [(a, b) for a, b in combinations(ranges, 2) if a.overlaps(b)]
 
     assert (len(ranges), meeting) == (24, [])
@@ -22,7 +23,7 @@ def test_all_ranges_are_private() -> None:
     """Every range is one that no public address is in."""
     plans = [AddressPlan(slot) for slot in range(SLOTS)]
 
-    assert all(r.is_private for plan in plans for r in plan.ranges)
+    assert all(r.is_private for plan in plans for r in plan.ranges.all)
 
 
 @pytest.mark.parametrize("slot", [-1, SLOTS])
@@ -45,7 +46,7 @@ def test_the_first_lab_has_the_books_addresses() -> None:
         "node2": "172.30.1.13",
         "depot": "172.30.1.5",
     }
-    assert plan.ranges == (
+    assert plan.ranges.all == (
         IPv4Network("172.30.1.0/24"),
         IPv4Network("10.244.0.0/16"),
         IPv4Network("10.96.0.0/16"),

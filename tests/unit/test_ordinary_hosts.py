@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 from hosts import ALL_CAPABILITIES, CACHE, MODPROBE, NO_SYS_RESOURCE, STATE, FakeHost
+
+from k8slab.core.phases import Ledger
 from k8slab.errors import HostProblem
-from k8slab.machines import fitness, kernel
-from k8slab.machines.doctor import Finding, diagnose
-from k8slab.machines.engine import Engine
-from k8slab.machines.machine import AddressPlan
-from k8slab.progress import Ledger
+from labmaker.host import kernel, setup
+from labmaker.host.doctor import Finding, diagnose
+from labmaker.plan import AddressPlan
+from labmaker.providers.containers import Engine
 
 PLAN = AddressPlan(0)
 NO_SYS_MODULE = ALL_CAPABILITIES & ~(1 << 16)
@@ -124,7 +125,7 @@ def test_setup_installs_the_tool_before_it_loads() -> None:
     """A Debian without kmod gets it; the phases say all that was done."""
     host, ledger = debian(), Ledger()
     host.commands.discard(MODPROBE)
-    fitness.prepare(["podman"], host, ledger, host=host)
+    setup.prepare(["podman"], host, ledger, host=host)
 
     assert any(argv[-2:] == ("podman", "kmod") for argv in host.asked)
     assert [(p.name, p.outcome) for p in ledger.phases][-2:] == [

@@ -7,10 +7,11 @@ import json
 import threading
 
 import pytest
-from k8slab import wait
-from k8slab.errors import HostProblem
-from k8slab.progress import Ledger, Live, Plain, reporter_for
 from rich.console import Console
+
+from k8slab.core import poll
+from k8slab.core.phases import Ledger, Live, Plain, reporter_for
+from k8slab.errors import HostProblem
 
 
 def test_a_phase_is_changed_unless_it_says_otherwise() -> None:
@@ -51,7 +52,7 @@ def test_an_interrupt_fails_its_phase() -> None:
 def test_phases_are_timed() -> None:
     """A phase knows when it began and how long it took, in seconds."""
     ledger = Ledger()
-    clock = wait.SystemClock()
+    clock = poll.SystemClock()
     with ledger.phase("first"):
         clock.sleep(0.02)
     with ledger.phase("second"):

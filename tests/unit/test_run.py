@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from k8slab import wait
+from k8slab.core.process import Completed, LocalRunner
 from k8slab.errors import CommandFailed, CommandTimeout, HostProblem
-from k8slab.machines.computer import ThisComputer
-from k8slab.run import Completed, LocalRunner
+from labmaker.host.computer import ThisComputer
 
 
 def _gone(pid: int) -> bool:

@@ -6,8 +6,9 @@ from copy import deepcopy
 from pathlib import Path
 
 import nbformat
-from k8slab.book.notebooks import dump
-from k8slab.jupyter.saving import BookContentsManager, in_book_form
+
+from booktools.jupyterlab.saving import BookContentsManager, in_book_form
+from booktools.notebooks import dump
 
 CHAPTER = Path(__file__).parents[2] / "chapters" / "concepts.ipynb"
 NOTES = {"codemirror_mode": {"name": "ipython", "version": 3}, "name": "python"}

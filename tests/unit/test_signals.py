@@ -3,7 +3,8 @@
 import signal
 
 import pytest
-from k8slab.signals import deferred
+
+from k8slab.core.signals import deferred
 
 
 @pytest.mark.parametrize("fails", [False, True])

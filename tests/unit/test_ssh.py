@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+
 from k8slab import wait
 from k8slab.errors import (
     CommandFailed,
@@ -18,8 +19,8 @@ from k8slab.errors import (
     LabError,
     MachineUnreachable,
 )
-from k8slab.machines.keys import generate_key, known_hosts_line
-from k8slab.machines.ssh import SSHRunner
+from k8slab.ssh.client import SSHShell
+from k8slab.ssh.keys import generate_key, known_hosts_line
 
 from .conftest import FakeMachine
 
@@ -39,7 +40,7 @@ def _gone(pid: int) -> bool:
     )
 
 
-def _text_of_error(ssh: SSHRunner) -> str:
+def _text_of_error(ssh: SSHShell) -> str:
     """Return all that a log could show of a failing login, local variables too."""
     with pytest.raises(LabError) as caught:
         ssh.run(["true"])

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import nbformat.v4 as v4
 import pytest
-from k8slab import check, study
-from k8slab.book import notebooks
+
+from booktools import notebooks
+from booktools import progress as shown
+from k8slab import check, progress
 from k8slab.errors import LabError
 
 
@@ -40,21 +42,21 @@ def book(tmp_path: Path) -> Path:
 def test_what_is_done_is_shown(home: Path, book: Path) -> None:
     """Claims seen and exercises solved are counted against what the chapter holds."""
     check.that("one", True)
-    before = study.progress(book, home).text
+    before = shown.progress(book, home).text
     check.that("two", True)
     check.exercise("sums", ("three", True))
 
     assert before == "◐ Count: 1 of 2 claims checked, 0 of 1 exercises solved"
-    (row,) = study.rows(book, home)
+    (row,) = shown.rows(book, home)
     assert row.finished
-    assert study.progress(book, home).text.startswith("✔ Count")
+    assert shown.progress(book, home).text.startswith("✔ Count")
 
 
 def test_an_unsolved_exercise_is_not_recorded(home: Path, book: Path) -> None:
     """Only its true claims are."""
     check.exercise("sums", ("one", True), ("two", False))
 
-    (row,) = study.rows(book, home)
+    (row,) = shown.rows(book, home)
     assert (row.seen, row.solved) == (1, ())
 
 
@@ -68,18 +70,18 @@ def test_tests_record_nothing(
     monkeypatch.setenv(name, value)
     check.that("one", True)
 
-    assert not (home / study.FILE).exists()
+    assert not (home / progress.FILE).exists()
 
 
 def test_a_broken_record_is_told_and_kept(home: Path, book: Path) -> None:
     """A check goes on without it; `progress` says what to do."""
     home.mkdir()
-    (home / study.FILE).write_text("{")
+    (home / progress.FILE).write_text("{")
     check.that("one", True)
 
     with pytest.raises(LabError, match="remove the file"):
-        study.progress(book, home)
-    assert (home / study.FILE).read_text() == "{"
+        shown.progress(book, home)
+    assert (home / progress.FILE).read_text() == "{"
 
 
 def test_the_record_is_small_and_said_once(home: Path) -> None:
@@ -87,5 +89,5 @@ def test_the_record_is_small_and_said_once(home: Path) -> None:
     check.that("one", True)
     check.that("one", True)
 
-    record = json.loads((home / study.FILE).read_text())
+    record = json.loads((home / progress.FILE).read_text())
     assert record["first"]["claims"] == ["one"]

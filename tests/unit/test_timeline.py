@@ -6,8 +6,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from k8slab.showing import steps, timeline
-from k8slab.showing.steps import Change, Step
+
+from k8slab.draw import timeline
+from k8slab.record import steps
+from k8slab.record.steps import Change, Step
 
 
 def change(at_s: float, kind: str, type: str, **parts: Any) -> Change:
@@ -117,7 +119,7 @@ def test_what_says_nothing_new_is_no_step(strange: Change) -> None:
 def test_the_drawing_holds_what_the_words_hold() -> None:
     """Every step is in both, in the page's own colour, and the words are its text."""
     picture = timeline.draw(steps.read(STORY), "A <story>")
-    root = ElementTree.fromstring(picture.svg)  # noqa: S314 - our own
+    root = ElementTree.fromstring(picture.html)  # noqa: S314 - our own
     drawn = ["".join(each.itertext()) for each in root.iter()]
 
     assert picture.text.splitlines()[3].split() == (
@@ -125,13 +127,13 @@ def test_the_drawing_holds_what_the_words_hold() -> None:
     )
     assert all(any(step.what in text for text in drawn) for step in steps.read(STORY))
     assert "A <story>" in drawn
-    assert "#" not in picture.svg.replace("http://www.w3.org/2000/svg", "")
+    assert "#" not in picture.html.replace("http://www.w3.org/2000/svg", "")
 
 
 def test_bars_stay_inside_the_drawing() -> None:
     """Also those of steps that take no time, at the very end."""
     story = [Step(ms, "kubelet", "Pod ready", str(ms)) for ms in (0, 5, 2600, 2600)]
-    root = ElementTree.fromstring(timeline.draw(story, "x").svg)  # noqa: S314
+    root = ElementTree.fromstring(timeline.draw(story, "x").html)  # noqa: S314
     bars = [each.attrib for each in root.iter() if each.tag.endswith("rect")]
 
     assert len(bars) == 8

@@ -4,7 +4,8 @@ import signal
 import threading
 
 import pytest
-from k8slab.together import together
+
+from k8slab.core.parallel import in_parallel
 
 
 def test_results_come_in_the_order_of_the_tasks():
@@ -18,7 +19,7 @@ def test_results_come_in_the_order_of_the_tasks():
         second.set()
         return "second"
 
-    assert together([first, other]) == ["first", "second"]
+    assert in_parallel([first, other]) == ["first", "second"]
 
 
 def test_a_failure_aborts_the_others_and_is_raised():
@@ -32,7 +33,7 @@ def test_a_failure_aborts_the_others_and_is_raised():
         ended.append(stop.wait(10))
 
     with pytest.raises(ValueError, match="mine"):
-        together([wait, fail], abort=stop.set)
+        in_parallel([wait, fail], abort=stop.set)
     assert ended == [True]
 
 
@@ -48,7 +49,7 @@ def test_ctrl_c_while_a_thread_starts_leaves_nothing_at_work(monkeypatch):
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        together([lambda: ended.append(stop.wait(10))] * 2, abort=stop.set)
+        in_parallel([lambda: ended.append(stop.wait(10))] * 2, abort=stop.set)
     assert ended == [True, True]
 
 
@@ -64,5 +65,5 @@ def test_a_second_ctrl_c_waits_for_the_end():
         raise ValueError("mine")
 
     with pytest.raises(ValueError, match="mine"):
-        together([fail], abort=abort)
+        in_parallel([fail], abort=abort)
     assert ended == ["aborted"]

@@ -2,9 +2,9 @@
 
 import json
 
-from k8slab.machines import traces
-from k8slab.machines.engine import LABEL, Engine
-from k8slab.run import Completed
+from k8slab.core.process import Completed
+from labmaker.host import leftovers
+from labmaker.providers.containers import LABEL, Engine
 
 
 class Computer:
@@ -40,7 +40,9 @@ class Computer:
 
 def seen(home, computer):
     """Return the traces of the labs that belong to the lab ``test``."""
-    return traces.of_labs(home, "test-", Engine("podman", "test", computer), computer)
+    return leftovers.of_labs(
+        home, "test-", Engine("podman", "test", computer), computer
+    )
 
 
 def test_a_lab_of_the_chapters_own_is_seen(tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from k8slab import wait
+
+from k8slab.core import poll
+from k8slab.core.poll import SystemClock
 from k8slab.errors import NotReady
 
 
@@ -27,7 +29,7 @@ class FakeClock:
 def test_a_state_that_is_there_is_returned_at_once() -> None:
     """Nothing sleeps when the first look shows the wanted state."""
     clock = FakeClock()
-    seen = wait.until(lambda: "up", what="it", want="up", timeout=5, clock=clock)
+    seen = poll.until(lambda: "up", what="it", want="up", timeout=5, clock=clock)
 
     assert (seen, clock.slept) == ("up", [])
 
@@ -36,7 +38,7 @@ def test_the_state_that_was_waited_for_is_returned() -> None:
     """The value of the look that satisfied the condition comes back."""
     clock = FakeClock()
     numbers = iter(range(10))
-    seen = wait.until(
+    seen = poll.until(
         lambda: next(numbers),
         what="the number",
         want="3",
@@ -53,7 +55,7 @@ def test_a_deadline_names_what_was_wanted_and_seen() -> None:
     """The error tells the object, the state wanted, the one last seen, the time."""
     clock = FakeClock()
     with pytest.raises(NotReady) as caught:
-        wait.until(
+        poll.until(
             lambda: f"starting at {clock.now():g}",
             what="unit kubelet",
             want="active",
@@ -75,7 +77,7 @@ def test_a_deadline_names_what_was_wanted_and_seen() -> None:
 def test_a_wait_looks_once_more_at_its_deadline() -> None:
     """A wait shorter than its step still waits its whole time."""
     clock = FakeClock()
-    seen = wait.until(
+    seen = poll.until(
         lambda: clock.now() >= 105,
         what="it",
         want="there",
@@ -92,7 +94,7 @@ def test_a_state_that_cannot_come_ends_the_wait() -> None:
     clock = FakeClock()
     states = iter(["starting", "crashed", "crashed"])
     with pytest.raises(NotReady, match="it cannot come") as caught:
-        wait.until(
+        poll.until(
             lambda: next(states),
             what="the unit",
             want="active",
@@ -107,7 +109,7 @@ def test_a_state_that_cannot_come_ends_the_wait() -> None:
 
 def test_a_wanted_state_wins_over_a_reason_to_fail() -> None:
     """A state that is the wanted one is never called a failure."""
-    seen = wait.until(
+    seen = poll.until(
         lambda: "done", what="it", want="done", timeout=1, failed=lambda _: "no"
     )
 
@@ -117,14 +119,14 @@ def test_a_wanted_state_wins_over_a_reason_to_fail() -> None:
 def test_an_error_while_looking_is_not_swallowed() -> None:
     """A look that raises ends the wait with its own error."""
     with pytest.raises(ZeroDivisionError):
-        wait.until(lambda: 1 // 0, what="it", want="there", timeout=1)
+        poll.until(lambda: 1 // 0, what="it", want="there", timeout=1)
 
 
 def test_the_real_clock_lets_time_pass() -> None:
     """Without a clock of its own a wait takes real time."""
-    clock = wait.SystemClock()
+    clock = SystemClock()
     started = clock.now()
     with pytest.raises(NotReady):
-        wait.until(lambda: False, what="it", want="there", timeout=0.05, every=0.01)
+        poll.until(lambda: False, what="it", want="there", timeout=0.05, every=0.01)
 
     assert 0.05 <= clock.now() - started < 1

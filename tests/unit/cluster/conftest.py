@@ -22,12 +22,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from k8slab.cluster import session
-from k8slab.cluster.access import Access
-from k8slab.cluster.client import Cluster
-from k8slab.cluster.guard import Fingerprint
-from k8slab.machines.machine import AddressPlan
-from k8slab.run import Completed
+
+from k8slab.core.process import Completed
+from k8slab.kube import current
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.kubeconfig import Kubeconfig
+from k8slab.kube.pinning import Fingerprint
+from labmaker.settings import Settings
 
 KINDS = [
     ("", "v1", "Namespace", "namespaces", False),
@@ -502,6 +503,18 @@ class FakeShell:
         """Answer a script."""
         return self._completed([shell, "(script)"], text, check, on_line)
 
+    def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
+        """Take a file and forget it."""
+        return True
+
+    def read(self, path: str) -> str:
+        """Return an empty file."""
+        return ""
+
+    def is_up(self) -> bool:
+        """Answer always."""
+        return True
+
     def end(self) -> None:
         """Do nothing."""
 
@@ -550,24 +563,20 @@ def cluster(fake: FakeApi, tmp_path: Path) -> Iterator[Cluster]:
     state = tmp_path / "state"
     state.mkdir()
     kubeconfig = fake.kubeconfig(state / "kubeconfig")
-    access = Access.read(kubeconfig)
+    access = Kubeconfig.read(kubeconfig)
     kubectl = tmp_path / "kubectl"
-    plan = AddressPlan(0)
-    names = ("master", "node1", "node2")
+    settings = Settings("default", 0, 2, "ready", "podman", "1.37.2")
+    record = settings.record(lambda name: ((), ()), {})
     made = Cluster(
-        "default",
-        {
-            name: FakeShell(name, str(plan.network[11 + i]))
-            for i, name in enumerate(names)
-        },
+        record,
+        {m.name: FakeShell(m.name, str(m.address)) for m in record.machines},
         kubeconfig=kubeconfig,
         fingerprint=Fingerprint(access.ca_sha256, CLUSTER_UID, access.server),
         kubectl=kubectl,
-        plan=plan,
     )
-    session.use(made)
+    current.use(made)
     yield made
-    session.forget()
+    current.forget()
     made.close()
 
 

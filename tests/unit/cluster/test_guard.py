@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from k8slab.cluster import guard
-from k8slab.cluster.access import Access
-from k8slab.cluster.client import Cluster
-from k8slab.cluster.guard import Fingerprint
+
 from k8slab.errors import LabMissing, Refused, WrongCluster
+from k8slab.kube import pinning
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.kubeconfig import Kubeconfig
+from k8slab.kube.kubectl_arguments import kubectl_arguments
+from k8slab.kube.pinning import Fingerprint
 
 ELSEWHERE = [
     "--kubeconfig=/tmp/other get pods",
@@ -90,7 +92,7 @@ def test_arguments_that_lead_elsewhere_are_refused(line: str) -> None:
     argv = shlex.split(line)
 
     with pytest.raises(Refused):
-        guard.kubectl_arguments(argv)
+        kubectl_arguments(argv)
 
 
 @pytest.mark.parametrize("line", HARMLESS)
@@ -98,7 +100,7 @@ def test_ordinary_arguments_are_left_as_they_are(line: str) -> None:
     """What an operator types on the lab's cluster passes unchanged."""
     argv = shlex.split(line)
 
-    assert guard.kubectl_arguments(argv) == argv
+    assert kubectl_arguments(argv) == argv
 
 
 def test_fingerprint_survives_saving(tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_verify_accepts_the_pinned_cluster(cluster: Cluster, fake: Any) -> None:
 
 def test_take_reads_the_uid(cluster: Cluster) -> None:
     """A fingerprint taken is the one that was pinned."""
-    assert guard.take(cluster.connection) == cluster.fingerprint
+    assert pinning.take(cluster.connection) == cluster.fingerprint
 
 
 def test_another_uid_is_another_cluster(cluster: Cluster, fake: Any) -> None:
@@ -159,7 +161,7 @@ def test_a_server_with_another_ca_gets_no_request(
     kubeconfig = fake.kubeconfig(
         tmp_path / "state" / "kubeconfig", cluster={"server": impostor.url}
     )
-    known = Access.read(kubeconfig)
+    known = Kubeconfig.read(kubeconfig)
     cluster.fingerprint = Fingerprint(known.ca_sha256, fake.uid, known.server)
 
     with pytest.raises(WrongCluster):
@@ -185,7 +187,7 @@ def test_a_bent_kubeconfig_is_refused(
     kubeconfig = fake.kubeconfig(tmp_path / "bent", **changes)
 
     with pytest.raises(WrongCluster):
-        Access.read(kubeconfig)
+        Kubeconfig.read(kubeconfig)
 
 
 def test_a_broken_kubeconfig_does_not_show_its_text(tmp_path: Path) -> None:
@@ -194,5 +196,5 @@ def test_a_broken_kubeconfig_does_not_show_its_text(tmp_path: Path) -> None:
     kubeconfig.write_text("users: [{client-key-data: CANARY")
 
     with pytest.raises(WrongCluster) as caught:
-        Access.read(kubeconfig)
+        Kubeconfig.read(kubeconfig)
     assert "CANARY" not in f"{caught.value}{caught.value.__cause__}"

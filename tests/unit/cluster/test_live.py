@@ -8,15 +8,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from k8slab import widgets
-from k8slab.cluster.client import Cluster
-from k8slab.cluster.namespace import Namespace
+from k8slab.core.poll import until
+from k8slab.core.rendered import Rendered
 from k8slab.errors import CommandFailed, LabError
-from k8slab.live import view as views
-from k8slab.live.screen import Screen
-from k8slab.live.view import View
-from k8slab.showing.topology import Picture
-from k8slab.wait import until
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
+from k8slab.widgets import view as views
+from k8slab.widgets._screen import Screen
+from k8slab.widgets.view import View
 
 
 @pytest.fixture
@@ -212,9 +213,9 @@ def test_a_log_that_is_not_there_is_an_error(
 class Stubborn(View):
     """A view whose thread does not end."""
 
-    def draw(self) -> Picture:
+    def draw(self) -> Rendered:
         """Draw nothing."""
-        return Picture("", "")
+        return Rendered("", "")
 
     def begin(self) -> Any:
         """Follow something that never ends."""

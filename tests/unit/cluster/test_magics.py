@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 import pytest
+
 from k8slab import magics
-from k8slab.cluster.client import Cluster
 from k8slab.errors import (
     BadInput,
     CommandFailed,
@@ -20,6 +20,7 @@ from k8slab.errors import (
     UnknownMachine,
     WrongCluster,
 )
+from k8slab.kube.cluster import Cluster
 
 
 def test_kubectl_prints_what_it_prints(

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from k8slab import probe
-from k8slab.cluster.client import Cluster
+from k8slab.core.poll import until
 from k8slab.errors import BadInput, Refused
-from k8slab.wait import until
+from k8slab.kube.cluster import Cluster
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from k8slab.cluster.client import Cluster
-from k8slab.cluster.connection import ApiError
+
 from k8slab.errors import BadInput, Refused, UnknownMachine
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.connection import ApiError
 
 
 @pytest.fixture

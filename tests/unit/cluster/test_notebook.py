@@ -9,11 +9,12 @@ import pytest
 from IPython.core.completer import CompletionContext, provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from k8slab.cluster.client import Cluster
-from k8slab.errors import BadInput
-from k8slab.jupyter import completion, failures, phases
-from k8slab.progress import Ledger, Silent
 from traitlets.config import Config
+
+from k8slab.core.phases import Ledger, Silent
+from k8slab.errors import BadInput
+from k8slab.kube.cluster import Cluster
+from k8slab.notebook import completion, phases, short_errors
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_an_open_quote_is_no_error(
 
 def told(shell: InteractiveShell, source: str) -> tuple[str, str]:
     """Return what a cell prints when it fails, and what it shows folded."""
-    failures.offer(shell)
+    short_errors.offer(shell)
     with capture_output() as heard:
         shell.run_cell(source)
     folded = [str(out.data.get("text/html", "")) for out in heard.outputs]
@@ -118,7 +119,7 @@ def test_a_name_that_setup_would_bring_is_explained(shell: InteractiveShell) -> 
 
     assert text.strip().splitlines() == [
         "NameError: name 'ns' is not defined",
-        f"  next:   {failures.SETUP}",
+        f"  next:   {short_errors.SETUP}",
     ]
 
 
@@ -129,7 +130,7 @@ def test_a_name_that_is_wrong_is_pythons_matter(
     text, _ = told(shell, "print(nss)")
 
     assert "Traceback" in text
-    assert failures.SETUP not in text
+    assert short_errors.SETUP not in text
 
 
 def test_an_interrupt_is_no_trace(shell: InteractiveShell) -> None:
@@ -162,4 +163,4 @@ def test_phases_are_a_table_in_a_notebook(shell: InteractiveShell) -> None:
 
     assert running.startswith("▸")
     assert marks == ["✔", "·", "✘"]
-    assert "&lt;known&gt;" in table.draw().svg
+    assert "&lt;known&gt;" in table.draw().html

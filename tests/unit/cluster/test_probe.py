@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
+
 from k8slab import probe
-from k8slab.cluster.client import Cluster
 from k8slab.errors import (
     CommandFailed,
     LabError,
@@ -20,8 +20,10 @@ from k8slab.errors import (
     UnknownMachine,
     Unreachable,
 )
-from k8slab.probing import dns, talk
-from k8slab.records import Pod
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.objects import Pod
+from k8slab.probe import _dns as dns
+from k8slab.probe import _talk as talk
 
 
 @pytest.fixture
@@ -268,9 +270,9 @@ def test_a_refused_statement_is_an_error_without_the_password(
     cluster: Cluster, fake: Any, kubectl: Any
 ) -> None:
     """The database's words are shown, the password is not."""
-    kubectl("echo 'ERROR 1045 (28000): Access denied' >&2; exit 1")
+    kubectl("echo 'ERROR 1045 (28000): Kubeconfig denied' >&2; exit 1")
 
-    with pytest.raises(CommandFailed, match="Access denied") as caught:
+    with pytest.raises(CommandFailed, match="Kubeconfig denied") as caught:
         probe.sql(pod(fake), "select 1", password="CANARY")
     assert "CANARY" not in repr(vars(caught.value)) + str(caught.value)
 

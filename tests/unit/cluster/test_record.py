@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 import pytest
+
 from k8slab import record, show
-from k8slab.cluster.client import Cluster
-from k8slab.cluster.connection import ApiError
-from k8slab.cluster.namespace import Namespace
 from k8slab.errors import BadInput, NotReady
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.connection import ApiError
+from k8slab.kube.namespace import Namespace
 
 KINDS = ("Deployment", "Pod")
 
@@ -140,4 +141,4 @@ def test_a_recording_is_shown_as_a_timeline(fake: Any, ns: Namespace) -> None:
         "Pod ready",
     ]
     assert "Pod ready" in str(picture)
-    assert "A new Pod" in picture.svg
+    assert "A new Pod" in picture.html

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from k8slab import probe
-from k8slab.cluster.client import Cluster
-from k8slab.cluster.namespace import Namespace
 from k8slab.errors import NotReady
-from k8slab.probing.rules import read
-from k8slab.records import Pod
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
+from k8slab.kube.objects import Pod
+from k8slab.probe._rules import read
 
 ADDRESSES = ("10.244.1.2", "10.244.1.3", "10.244.2.2")
 

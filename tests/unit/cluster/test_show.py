@@ -8,12 +8,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
 from k8slab import show
-from k8slab.cluster.client import Cluster
+from k8slab.draw.topology import draw
 from k8slab.errors import BadInput, BadManifest
-from k8slab.records import Node, Pod
-from k8slab.showing import schema
-from k8slab.showing.topology import draw
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.objects import Node, Pod
+from k8slab.show import _schema as schema
 
 RC = """\
 # Three echo servers.
@@ -266,7 +267,7 @@ def test_the_picture_and_its_words_hold_the_same(fake: Any, cluster: Cluster) ->
     fake.put("pods", fake.pod("echo-1", node="node1"), "chapter")
     fake.put("pods", fake.pod("echo-2", node="", ready=False, phase="Pending"), "x")
     picture = show.topology(cluster)
-    root = ElementTree.fromstring(picture.svg)  # noqa: S314 - our own
+    root = ElementTree.fromstring(picture.html)  # noqa: S314 - our own
     words = json.dumps([each.text for each in root.iter()])
 
     assert picture.text.splitlines() == [
@@ -278,7 +279,7 @@ def test_the_picture_and_its_words_hold_the_same(fake: Any, cluster: Cluster) ->
     ]
     assert all(name in words for name in ("master", "node1", "echo-1", "echo-2"))
     assert root.find("{http://www.w3.org/2000/svg}desc") is not None
-    assert "#" not in picture.svg.replace("http://www.w3.org/2000/svg", "")
+    assert "#" not in picture.html.replace("http://www.w3.org/2000/svg", "")
 
 
 def test_names_in_a_picture_are_escaped() -> None:
@@ -286,7 +287,7 @@ def test_names_in_a_picture_are_escaped() -> None:
     node = Node("<b>", True, True, {}, "")
     pod = Pod.read({"metadata": {"name": "&x"}, "spec": {"nodeName": "<b>"}})
 
-    drawn = draw([node], [pod], "<here>").svg
+    drawn = draw([node], [pod], "<here>").html
     root = ElementTree.fromstring(drawn)  # noqa: S314 - our own
 
     assert "The machines and Pods of <here>" in [each.text for each in root.iter()]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from k8slab.cluster import snapshot
-from k8slab.cluster.client import Cluster
+
+from k8slab.kube import snapshot
+from k8slab.kube.cluster import Cluster
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from k8slab import wait
-from k8slab.cluster.client import Cluster
-from k8slab.cluster.namespace import Namespace
 from k8slab.errors import NotReady
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Executes, checks, proves and publishes the book; no chapter imports it."""

@@ -1,0 +1,62 @@
+"""The part of the command ``k8slab`` that concerns the book."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from k8slab.core.env import Environment
+from k8slab.core.phases import Ledger, reporter_for
+from k8slab.core.process import LocalRunner
+
+book_app = typer.Typer(help="The book's chapters.", no_args_is_help=True)
+_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the book's commands; `labmaker.cli` finds this by its entry point."""
+    app.add_typer(book_app, name="book")
+    app.command()(progress)
+
+
+@book_app.command("open", context_settings=_PASS_ON)
+def book_open(
+    context: typer.Context,
+    root: Annotated[
+        Path | None, typer.Option(help="A copy of the book; else the repository.")
+    ] = None,
+) -> None:
+    """Open JupyterLab at the first page; what else is typed goes to JupyterLab."""
+    from .jupyterlab import opening
+
+    root = (root or _ROOT).resolve()
+    argv = [*opening.arguments(root), *context.args]
+    LocalRunner().run(opening.trusted(root))
+    sys.stdout.flush()
+    os.execv(argv[0], argv)  # noqa: S606 - the reader's own terminal takes over
+
+
+@book_app.command("run")
+def book_run(
+    chapters: Annotated[list[Path] | None, typer.Argument()] = None,
+) -> None:
+    """Run chapters, or all, on the lab and store their outputs in them."""
+    from . import execute
+
+    ledger = Ledger(reporter_for())
+    try:
+        execute.run(chapters or (), lab=Environment.read().lab, ledger=ledger)
+    finally:
+        ledger.close()
+
+
+def progress() -> None:
+    """Show what you have done of the book: claims checked, exercises solved."""
+    from .progress import progress as of_the_reader
+
+    print(of_the_reader().text)

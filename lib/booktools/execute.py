@@ -1,0 +1,175 @@
+"""Execute chapters against a lab, and store what they printed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from k8slab.core.phases import Ledger, Phase
+from k8slab.errors import BadInput, CheckFailed, LabError
+
+from .gateway import Gateway, LabGateway
+from .lint import secrets
+from .lint.rules import text_of
+from .notebooks import Chapter, chapter_paths, dump, load, tags
+
+CELL_LIMIT_S = 600
+_TRACE_LINES = 12
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A chapter that was executed and stored.
+
+    Attributes:
+        path: Its file.
+        cells: How many code cells ran.
+        seconds: How long they took together.
+        changed: Whether the file is different now.
+    """
+
+    path: Path
+    cells: int
+    seconds: float
+    changed: bool
+
+
+def run(
+    paths: Sequence[Path] = (),
+    *,
+    lab: str = "default",
+    root: Path | None = None,
+    ledger: Ledger | None = None,
+    gateway: Gateway | None = None,
+) -> list[Executed]:
+    """Execute chapters in place, one after the other, and store their outputs.
+
+    A chapter that fails, or that leaves the lab different, is not stored: its file
+    stays as it was. Its clean-up cells run all the same.
+
+    Args:
+        paths: The chapters; all that ``_toc.yml`` names when there are none.
+        lab: The name of the lab they act on; it must be up unless none needs it.
+        root: The book's folder; the working directory by default.
+        ledger: Keeps a phase for each chapter.
+        gateway: The way to labs; tests give their own.
+
+    Returns:
+        What was executed, in the same order.
+
+    Raises:
+        BadInput: A chapter is missing or not a notebook.
+        CheckFailed: A cell failed, a secret was printed, or something was left.
+        LabMissing: There is no lab of that name, or it is stopped.
+    """
+    gateway = gateway or LabGateway()
+    ledger = ledger or Ledger()
+    chosen = list(paths) or chapter_paths(root or Path.cwd())
+    if not chosen:
+        raise BadInput("there is no chapter to execute", where="_toc.yml")
+    chapters = [load(path) for path in chosen]
+    done = []
+    for chapter in chapters:
+        with ledger.phase("execute", chapter.name) as phase:
+            done.append(_one(chapter, lab, gateway, phase))
+    return done
+
+
+def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed:
+    """Execute one chapter, compare the lab before and after, then store it."""
+    needs = chapter.settings.get("needs", [])
+    before = gateway.snapshot(lab, needs)
+    started = time.monotonic()
+    _cells(chapter, lab)
+    seconds = time.monotonic() - started
+    left = gateway.difference(before, gateway.snapshot(lab, needs))
+    if left:
+        raise CheckFailed(
+            f"{chapter.name} left the lab different; its outputs are not stored",
+            where=str(chapter.path),
+            wanted="the lab as it was before",
+            seen="\n".join(left),
+            next="remove it in the cell tagged lab-cleanup",
+        )
+    chapter.notebook.metadata.setdefault("lab", {})["run"] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "seconds": round(seconds),
+        "versions": gateway.versions(lab, needs),
+    }
+    changed = _store(chapter)
+    if not changed:
+        phase.unchanged()
+    cells = sum(1 for _ in chapter.cells("code"))
+    return Executed(chapter.path, cells, seconds, changed)
+
+
+def _cells(chapter: Chapter, lab: str) -> None:
+    """Run all code cells; after a failed one, only those that clean up."""
+    client = NotebookClient(
+        chapter.notebook,
+        timeout=CELL_LIMIT_S,
+        kernel_name="python3",
+        store_widget_state=False,
+        record_timing=False,
+        resources={"metadata": {"path": str(chapter.path.parent)}},
+    )
+    client.create_kernel_manager().transport_encryption = "auto"
+    limit = time.monotonic() + float(chapter.settings.get("timeout", CELL_LIMIT_S))
+    failure: LabError | None = None
+    client.reset_execution_trackers()
+    own = {"K8SLAB_LAB": lab, "K8SLAB_RECORD": "0"}  # not the reader's progress
+    with client.setup_kernel(env={**os.environ, **own}):
+        for index, cell in enumerate(chapter.notebook.cells):
+            if cell.cell_type != "code" or "nbval-skip" in tags(cell):
+                continue
+            cleaning = "lab-cleanup" in tags(cell)
+            if failure is not None and not cleaning:
+                continue
+            left = CELL_LIMIT_S if cleaning else max(1, limit - time.monotonic())
+            client.timeout = min(CELL_LIMIT_S, int(left) or 1)
+            try:
+                client.execute_cell(cell, index)
+            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                failure = failure or _failed(chapter, cell, error)
+                if isinstance(error, DeadKernelError):
+                    break
+    if failure is not None:
+        raise failure
+
+
+def _failed(chapter: Chapter, cell: Any, error: Exception) -> CheckFailed:
+    """Say which cell failed, with the last lines of its traceback."""
+    trace = [o.traceback for o in cell.outputs if o.output_type == "error"]
+    lines = "\n".join(trace[0]).splitlines() if trace else str(error).splitlines()
+    return CheckFailed(
+        f"the cell {cell.id!r} failed; the outputs are not stored",
+        where=str(chapter.path),
+        wanted="a run without an error",
+        seen="\n".join(lines[-_TRACE_LINES:]),
+    )
+
+
+def _store(chapter: Chapter) -> bool:
+    """Write a chapter in its normal form unless it holds a secret."""
+    for cell in chapter.cells("code"):
+        for leak in secrets.leaks(text_of(cell.outputs)):
+            raise CheckFailed(
+                f"the cell {cell.id!r} printed a {leak.kind}; nothing is stored",
+                where=str(chapter.path),
+                seen=leak.start,
+            )
+    text = dump(chapter.notebook)
+    if text == chapter.path.read_text(encoding="utf-8"):
+        return False
+    draft = chapter.path.with_suffix(".ipynb.new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(chapter.path)
+    return True

@@ -1,0 +1,157 @@
+"""What running a chapter needs of a lab, in one place that tests can replace."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Protocol
+
+from k8slab.core.env import Environment
+
+if TYPE_CHECKING:  # these take a second to import
+    from k8slab.kube.snapshot import Snapshot
+    from labmaker.providers.containers import Engine
+
+# What the lab that chapters share offers; a chapter that needs "machines" makes a lab
+# of its own beside it.
+SHARED = frozenset({"cluster", "hosts"})
+OWN = frozenset({"machines"})
+
+
+class Gateway(Protocol):
+    """The lab as the runners of chapters see it."""
+
+    def find(self, name: str) -> object | None:
+        """Return something when there is a lab of that name, else None."""
+        ...
+
+    def up(self, name: str) -> None:
+        """Bring a lab up.
+
+        Raises:
+            LabError: It could not be brought up; nothing of it is left.
+        """
+        ...
+
+    def down(self, name: str) -> None:
+        """Remove a lab and everything that belongs to it."""
+        ...
+
+    def carries(self) -> None:
+        """See that this computer can carry a lab that a chapter makes.
+
+        Raises:
+            BundleError: There is no whole bundle.
+            HostProblem: There is no engine that works.
+        """
+        ...
+
+    def snapshot(self, name: str, needs: Collection[str]) -> Any:
+        """Return what is there now of all that a chapter with these needs can change.
+
+        Args:
+            name: The lab it acts on.
+            needs: What it needs; without a need of the lab, that is not looked at.
+        """
+        ...
+
+    def difference(self, before: Any, after: Any) -> list[str]:
+        """Return what differs between two snapshots, one line each."""
+        ...
+
+    def versions(self, name: str, needs: Collection[str]) -> dict[str, str]:
+        """Return the versions that a chapter's outputs depend on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was there at one moment.
+
+    Attributes:
+        own: Traces on this computer of the labs that chapters make for themselves.
+        shared: What was in the lab that chapters share; None when none needs it.
+    """
+
+    own: frozenset[str]
+    shared: Snapshot | None
+
+
+class LabGateway:
+    """The labs of this computer."""
+
+    def find(self, name: str) -> object | None:
+        """Return the lab of that name, or None."""
+        from k8slab import lab
+
+        return lab.find(name)
+
+    def up(self, name: str) -> None:
+        """Bring a lab up, showing its phases."""
+        from k8slab.core.phases import reporter_for
+        from labmaker import lifecycle
+
+        lifecycle.up(name, reporter=reporter_for())
+
+    def down(self, name: str) -> None:
+        """Remove a lab, and what a chapter that was killed made beside it."""
+        from labmaker import bare, lifecycle
+
+        lifecycle.down(name)
+        if bare.is_there(name):
+            bare.remove(name)
+
+    def carries(self) -> None:
+        """See that there is a bundle, and an engine that works."""
+        from labmaker.bundle import opened
+
+        opened()
+        _engine().version()
+
+    def snapshot(self, name: str, needs: Collection[str]) -> Any:
+        """Return what is there of all that a chapter with these needs can change."""
+        from k8slab import lab
+        from k8slab.core.process import LocalRunner
+        from k8slab.kube import snapshot
+        from labmaker.host import leftovers
+        from labmaker.settings import family
+
+        home = Environment.read().home
+        own = leftovers.of_labs(home, family(name), _engine(), LocalRunner())
+        if not SHARED & set(needs):
+            return Seen(own, None)
+        with closing(lab.connect(name)) as cluster:
+            return Seen(own, snapshot.take(cluster))
+
+    def difference(self, before: Any, after: Any) -> list[str]:
+        """Return what differs between two snapshots, one line each."""
+        from k8slab.kube import snapshot
+
+        lines = [f"added: {line}" for line in sorted(after.own - before.own)]
+        if before.shared is not None and after.shared is not None:
+            lines += map(str, snapshot.difference(before.shared, after.shared))
+        return lines
+
+    def versions(self, name: str, needs: Collection[str]) -> dict[str, str]:
+        """Return the versions of the cluster and of this package."""
+        from k8slab import lab
+
+        if SHARED & set(needs):
+            with closing(lab.connect(name)) as cluster:
+                kubernetes = cluster.version()
+        else:
+            from labmaker.bundle import opened
+
+            kubernetes = opened().versions.kubernetes
+        return {"Kubernetes": kubernetes.removeprefix("v"), "k8slab": version("k8slab")}
+
+
+def _engine() -> Engine:
+    """Return the engine of this computer's labs."""
+    from k8slab.core.process import LocalRunner
+    from labmaker.providers.containers import Engine
+
+    env = Environment.read()
+    return Engine(env.provider, env.lab, LocalRunner())

@@ -1,0 +1,130 @@
+"""Open JupyterLab at the book's first page, asking nothing of the network."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from .. import progress as reader
+from ..notebooks import chapter_paths, dump
+
+PAGE = "start.ipynb"
+"""The first page; made anew at each start, with what the reader has done so far."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "@jupyterlab/apputils-extension:notification": {
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+        "fetchNews": "false",
+    },
+    "@jupyterlab/completer-extension:manager": {"providerTimeout": 3000},
+    "@jupyterlab/docmanager-extension:plugin": {
+        "defaultViewers": {"markdown": "Markdown Preview"}
+    },
+}
+_SERVER = (
+    "--no-browser",
+    "-y",
+    "--ServerApp.log_level=ERROR",  # what is left is the address
+    "--LabApp.log_level=ERROR",
+    "--KernelManager.transport_encryption=auto",  # without it each kernel warns
+    "--ip=127.0.0.1",
+    "--ServerApp.contents_manager_class=booktools.jupyterlab.saving.BookContentsManager",
+    f"--LabApp.default_url=/lab/tree/{PAGE}",
+    "--LabApp.news_url=None",
+    "--LabApp.extension_manager=readonly",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)
+_KERNEL = 'c = get_config()\nc.InteractiveShellApp.extensions = ["k8slab.magics"]\n'
+_WELCOME = """# Kubernetes Is Actually Simple
+
+Your lab is one master and two workers, and it is yours to break.
+A chapter is a notebook: read from the top, and run each cell with **Shift+Enter**.
+
+- `%kubectl` is the real kubectl, on this lab's cluster only; **Tab** completes verbs, \
+kinds and names.
+- `%%on node1` is a real shell on that machine.
+- A line with ✔ is a claim that was checked against the cluster.
+- The square in the toolbar interrupts a cell; you can run it again.
+- Outputs that stand in a chapter before you run it are from the book's own run; \
+yours take their place.
+
+Try it here: click into the next cell and press **Shift+Enter**."""
+_LAB = """from k8slab import check, lab
+
+check.that("your lab is up", all(node.ready for node in lab.connect().nodes()))"""
+_PROGRESS = """from booktools.progress import progress
+
+progress()"""
+_CHAPTERS = "## Chapters, and how far you are\n\nOpen one by its title."
+
+
+def arguments(root: Path) -> list[str]:
+    """Prepare what JupyterLab reads at its start, and return its command line.
+
+    Args:
+        root: The book's folder.
+    """
+    prefix = Path(sys.prefix)
+    settings = prefix / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    _write(settings, json.dumps(SETTINGS, indent=1))
+    _write(prefix / "etc" / "ipython" / "ipython_kernel_config.py", _KERNEL)
+    # Outputs hold drawings, which JupyterLab shows of notebooks that it trusts only.
+    _write(root / PAGE, dump(first_page(root)))
+    return [
+        str(prefix / "bin" / "jupyter-lab"),
+        *_SERVER,
+        f"--ServerApp.root_dir={root}",
+        *_notary(),
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+    ]
+
+
+def first_page(root: Path) -> Any:
+    """Return the first page: how to run a cell, the chapters, and the progress."""
+    make: Any = nbformat.v4  # it has no types
+    shown = reader.progress(root)
+    progress = make.new_code_cell(_PROGRESS, id="progress", execution_count=2)
+    data = {"text/plain": shown.text, "text/html": shown.html}
+    progress.outputs = [make.new_output("execute_result", data, execution_count=2)]
+    cells = [
+        make.new_markdown_cell(_WELCOME, id="welcome"),
+        make.new_code_cell(_LAB, id="lab"),
+        make.new_markdown_cell(_CHAPTERS, id="chapters"),
+        progress,
+    ]
+    return make.new_notebook(cells=cells)
+
+
+def trusted(root: Path) -> list[str]:
+    """Return the command that makes JupyterLab show what chapters hold.
+
+    Args:
+        root: The book's folder.
+    """
+    prefix = Path(sys.prefix)
+    pages = [root / PAGE, *(path for path in chapter_paths(root) if path.exists())]
+    return [
+        str(prefix / "bin" / "jupyter-trust"),
+        *_notary(),
+        *map(str, pages),
+    ]
+
+
+def _notary() -> list[str]:
+    """Say where signatures are kept: with the book's own Python, not the reader's."""
+    folder = Path(sys.prefix) / "share" / "k8slab"
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        f"--NotebookNotary.secret_file={folder / 'notebook_secret'}",
+        f"--NotebookNotary.db_file={folder / 'signatures.db'}",
+    ]
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,270 @@
+"""The rules that every chapter keeps, each a function that yields what breaks it."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..notebooks import Chapter, dump, tags
+from . import secrets
+
+TAGS = frozenset(
+    {
+        "nbval-check-output",
+        "nbval-ignore-output",
+        "nbval-skip",
+        "hide-input",
+        "hide-output",
+        "hide-cell",
+        "remove-cell",
+        "lab-check",
+        "lab-fault",
+        "lab-solution",
+        "lab-cleanup",
+    }
+)
+NEEDS = frozenset({"cluster", "hosts", "machines"})
+MAX_LINES = 15
+MAX_MEDIAN_LINES = 4
+MAX_MINUTES = 45
+MAX_SETUP_LINES = 5
+# Sections that every chapter has and that are not a claim of its own.
+LEARN = re.compile(r"(?i)you will learn")
+STANDARD = re.compile(
+    r"(?i)^(in this chapter|when it breaks|exercises?|runbook card|checklist|"
+    r"questions|check yourself|clean(ing)? up|in practice|further reading)\b"
+)
+
+
+Found = Iterator[tuple[str, str, str]]  # cell id, seen, wanted
+
+
+def counts(chapter: Chapter) -> Found:
+    """Execution counts are 1 to n: the outputs come from one clean run."""
+    run = [c for c in chapter.cells("code") if "nbval-skip" not in tags(c)]
+    for want, cell in enumerate(run, start=1):
+        if cell.execution_count != want:
+            yield cell.id, f"execution count {cell.execution_count}", str(want)
+
+
+def stored_errors(chapter: Chapter) -> Found:
+    """No stored output is an error."""
+    for cell in chapter.cells("code"):
+        for output in cell.outputs:
+            if output.output_type == "error":
+                yield cell.id, f"a stored {output.ename}", "check.fails, or no error"
+
+
+def checks_compare(chapter: Chapter) -> Found:
+    """Each check cell has something that nbval can compare, and a chapter has some."""
+    checked = [c for c in chapter.cells("code") if "nbval-check-output" in tags(c)]
+    if not checked:
+        yield "", "no nbval-check-output cell", "at least one"
+    for cell in checked:
+        if cell.execution_count is None or not text_of(cell.outputs).strip():
+            yield cell.id, "a check cell with no stored output", "an executed cell"
+
+
+def known_tags(chapter: Chapter) -> Found:
+    """Tags come from the vocabulary; a misspelt one would do nothing."""
+    for cell in chapter.notebook.cells:
+        for tag in sorted(tags(cell) - TAGS):
+            yield cell.id, f"tag {tag!r}", "a tag of the vocabulary"
+        reason = cell.metadata.get("lab", {}).get("skip_reason")
+        if "nbval-skip" in tags(cell) and not reason:
+            yield cell.id, "nbval-skip without a reason", "metadata lab.skip_reason"
+        acts = re.search(r"%kubectl|%%on|\bns\.|\bcluster\.|lab\.", cell.source)
+        if "remove-cell" in tags(cell) and cell.cell_type == "code" and acts:
+            yield cell.id, "remove-cell on an action", "a cell the reader sees"
+        if re.search(r"(?m)^\s*#\s*(NBVAL|PYTEST_VALIDATE)_", cell.source):
+            yield cell.id, "a comment marker of nbval", "a tag"
+
+
+def anatomy(chapter: Chapter) -> Found:
+    """A chapter has setup first, a check in each acting section and clean-up last."""
+    code = list(chapter.cells("code"))
+    ids = [cell.id for cell in code]
+    if not ids or ids[0] != "setup":
+        yield (ids or [""])[0], "another first code cell", "the cell 'setup'"
+    elif len(code[0].source.splitlines()) > MAX_SETUP_LINES:
+        yield "setup", "a long setup", f"at most {MAX_SETUP_LINES} lines"
+    cleaning = [cell.id for cell in code if "lab-cleanup" in tags(cell)]
+    if not cleaning or cleaning[-1:] != ids[-1:]:
+        yield (ids or [""])[-1], "no clean-up at the end", "tag lab-cleanup"
+    for title, cells in sections(chapter):
+        acts = [c for c in cells if c.cell_type == "code" and c.id not in cleaning]
+        checks = [c for c in acts if tags(c) & {"lab-check", "lab-solution"}]
+        if any(c.id != "setup" for c in acts) and not checks:
+            yield acts[0].id, f"no check below {title!r}", "a cell tagged lab-check"
+
+
+def overview(chapter: Chapter) -> Found:
+    """The opening box promises one thing for each section that makes a claim."""
+    claims = [t for t, _ in sections(chapter) if not STANDARD.match(t)]
+    box = next((c for c in chapter.cells("markdown") if LEARN.search(c.source)), None)
+    if box is None:
+        yield "", "no box with 'you will learn'", "the box 'In this chapter'"
+        return
+    behind = LEARN.split(box.source, maxsplit=1)[1]
+    items = re.match(r"[^\n]*\n\s*((?:[-*] [^\n]*\n?(?:  [^\n]*\n?)*)+)", behind)
+    promised = re.split(r"(?m)^[-*] ", items[1])[1:] if items else []
+    if len(promised) != len(claims):
+        yield box.id, f"{len(promised)} promises", f"{len(claims)}, one per section"
+    for item, claim in zip(promised, claims, strict=False):
+        if claim.casefold() not in item.casefold():
+            yield box.id, f"the promise {item.strip()!r}", f"the claim {claim!r}"
+
+
+def short_cells(chapter: Chapter) -> Found:
+    """A code cell fits on a slide."""
+    for cell in chapter.cells("code"):
+        lines = len(cell.source.splitlines())
+        if lines > MAX_LINES:
+            yield cell.id, f"{lines} lines", f"at most {MAX_LINES}"
+    sizes = [len(cell.source.splitlines()) for cell in chapter.cells("code")]
+    median = statistics.median(sizes) if sizes else 0
+    if median > MAX_MEDIAN_LINES:
+        yield "", f"a median of {median:g} lines", f"at most {MAX_MEDIAN_LINES}"
+
+
+def readable_ids(chapter: Chapter) -> Found:
+    """Cell ids are unique words that name a place in the book."""
+    seen: set[str] = set()
+    for cell in chapter.notebook.cells:
+        if cell.id in seen:
+            yield cell.id, "an id used twice", "unique ids"
+        seen.add(cell.id)
+        words = re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", cell.id)
+        if not words or re.match(r"[0-9a-f]{8}(-|$)", cell.id):
+            yield cell.id, "an id that says nothing", "words joined by hyphens"
+
+
+_FORBIDDEN = {
+    r"\bsleep\b": ("a sleep", "wait.…"),
+    r"(?m)^\s*(\w+\s*=\s*)?!": ("a shell escape", "%kubectl or %%on"),
+    r"(?m)^\s*%%?(?!kubectl\b|on\b)\w+": ("another magic", "%kubectl or %%on"),
+    r"get_ipython|subprocess|os\.system": ("a hidden command", "%kubectl or %%on"),
+    r"import \*": ("a star import", "import modules"),
+    r"sys\.path": ("a path hack", "the installed package"),
+    r"(?m)^\s*['\"]?(apiVersion|kind)['\"]?\s*:": ("YAML in a cell", "manifests/"),
+}
+_INSTALL = re.compile(r"\b(pip3?|conda|mamba|uv|npm)\s+(\w+\s+)?(install|add)\b")
+
+
+def plain_actions(chapter: Chapter) -> Found:
+    """Chapters act by kubectl, a machine's shell and the library, by nothing else."""
+    for cell in chapter.cells("code"):
+        on_machine = cell.source.lstrip().startswith("%%on")
+        for pattern, (seen, wanted) in _FORBIDDEN.items():
+            if on_machine and not pattern.startswith(r"\bsleep"):
+                continue
+            if re.search(pattern, cell.source):
+                yield cell.id, seen, wanted
+        if _INSTALL.search(cell.source):
+            yield cell.id, "a package install", "environment.yml"
+
+
+_CHANCE = {
+    "an IP address": re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"),
+    "a UID": re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
+    "an age": re.compile(r"\b(?:\d+d)?(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:s|ms)\b"),
+    "a long age": re.compile(r"\b\d+d(?:\d+h)?\b|\b\d+h(?:\d+m)?\b|\b\d+m\d+s\b"),
+    "a generated name": re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b"),
+}
+
+
+def stable_checks(chapter: Chapter) -> Found:
+    """What nbval compares is the same in every run."""
+    for cell in chapter.cells("code"):
+        if "nbval-check-output" not in tags(cell):
+            continue
+        text = text_of(cell.outputs)
+        for name, pattern in _CHANCE.items():
+            match = pattern.search(text)
+            if match:
+                yield cell.id, f"{name}: {match[0]}", "words that stay the same"
+
+
+def settings(chapter: Chapter) -> Found:
+    """The notebook says what it needs and how long it may take."""
+    lab = chapter.settings
+    needs = lab.get("needs")
+    if not isinstance(needs, list) or not set(needs) <= NEEDS:
+        yield "", f"needs {needs!r}", f"a list from {', '.join(sorted(NEEDS))}"
+    for key in ("minutes", "timeout"):
+        if not isinstance(lab.get(key), int) or lab[key] <= 0:
+            yield "", f"{key} {lab.get(key)!r}", "a positive whole number"
+        elif key == "minutes" and lab[key] > MAX_MINUTES:
+            yield "", f"{lab[key]} minutes", f"at most {MAX_MINUTES}"
+
+
+def opening(chapter: Chapter) -> Found:
+    """A chapter opens with its one title."""
+    titles = re.findall(
+        r"(?m)^# .+",
+        "\n".join(without_code(c.source) for c in chapter.cells("markdown")),
+    )
+    first = chapter.notebook.cells[0] if chapter.notebook.cells else None
+    if first is None or not first.source.startswith("# ") or len(titles) != 1:
+        yield "", f"{len(titles)} titles", "one, in the first cell"
+
+
+def no_secrets(chapter: Chapter) -> Found:
+    """No key, token or password is stored, in a source or in an output."""
+    for cell in chapter.notebook.cells:
+        outputs = cell.get("outputs", [])
+        for leak in secrets.leaks(cell.source + "\n" + text_of(outputs)):
+            yield cell.id, f"{leak.kind} {leak.start}", "no secret"
+
+
+def normal_form(chapter: Chapter) -> Found:
+    """The file is as `notebooks.dump` writes it, so that a diff shows what changed."""
+    if chapter.path.read_text(encoding="utf-8") != dump(chapter.notebook):
+        yield "", "another JSON form", "the form of 'k8slab book run'"
+
+
+def sections(chapter: Chapter) -> list[tuple[str, list[Any]]]:
+    """Return each H2 with the cells below it, in order."""
+    found: list[tuple[str, list[Any]]] = []
+    for cell in chapter.notebook.cells:
+        if cell.cell_type == "markdown":
+            for title in re.findall(r"(?m)^## +(.+?)\s*$", without_code(cell.source)):
+                found.append((title, []))
+        if found:
+            found[-1][1].append(cell)
+    return found
+
+
+def without_code(markdown: str) -> str:
+    """Return Markdown without its fenced code and directive bodies' fences."""
+    return re.sub(r"(?ms)^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", "", markdown)
+
+
+def text_of(outputs: list[Any]) -> str:
+    """Return all the text of stored outputs, whatever form it has."""
+    parts: list[str] = []
+    for output in outputs:
+        parts.append(output.get("text", ""))
+        parts += [v for v in output.get("data", {}).values() if isinstance(v, str)]
+        parts += output.get("traceback", [])
+    return "\n".join(parts)
+
+
+RULES: tuple[Callable[[Chapter], Found], ...] = (
+    counts,
+    stored_errors,
+    checks_compare,
+    known_tags,
+    anatomy,
+    overview,
+    short_cells,
+    readable_ids,
+    plain_actions,
+    stable_checks,
+    settings,
+    opening,
+    no_secrets,
+    normal_form,
+)

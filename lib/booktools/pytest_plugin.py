@@ -1,0 +1,279 @@
+"""Run chapters as tests: order, lab, limits, skips and a check that nothing is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbval.plugin import IPyNbCell, IPyNbFile
+
+from k8slab.errors import BundleError, HostProblem, LabError, PhaseFailed
+
+from .gateway import OWN, SHARED, Gateway
+from .notebooks import chapter_paths, tags
+from .report import Progress, Tally
+
+CHAPTER_LIMIT_S = 600.0
+CLEANUP_LIMIT_S = 120.0
+OFFERED = SHARED | OWN
+
+
+class NamedCell(IPyNbCell):  # type: ignore[misc]
+    """A cell that reports name by its id, a place in the book."""
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Return the notebook, no line, and the heading of a failure."""
+        return self.path, 0, f"{self.path.stem}: {self.name}"
+
+
+def _named(item: Any) -> NamedCell:
+    """Return the same item under its cell's id."""
+    made: NamedCell = NamedCell.from_parent(
+        item.parent,
+        name=item.cell.get("id") or item.name,
+        cell_num=item.cell_num,
+        cell=item.cell,
+        options=item.options,
+    )
+    return made
+
+
+class ChapterRun:
+    """The pytest plugin that runs chapters against a lab of the tests' own.
+
+    Args:
+        root: The book's folder, which holds ``_toc.yml`` and ``chapters/``.
+        lab: The lab's name.
+        gateway: The way to labs.
+        required: Whether an unmet need is a failure instead of a skip.
+    """
+
+    def __init__(
+        self, root: Path, *, lab: str, gateway: Gateway, required: bool
+    ) -> None:
+        self.root = root
+        self.lab = lab
+        self.gateway = gateway
+        self.required = required
+        self.chapters: dict[Path, Progress] = {}
+        self.tally = Tally()
+        self._made = False
+        self._ready = False
+        self._unmet: str | None = None
+        self._broken: LabError | None = None
+        self._cell_limit_s = 0.0
+
+    # Collection: names that say where, the book's order, and never nothing.
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Name each item after its cell's id."""
+        report = yield
+        if isinstance(collector, IPyNbFile) and report.passed:
+            report.result = [_named(item) for item in report.result]
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Put chapters in the book's order, behind all other tests."""
+        order = {path: at for at, path in enumerate(chapter_paths(self.root))}
+        last = len(order)
+
+        def place(item: pytest.Item) -> int:
+            if not isinstance(item, IPyNbCell):
+                return -1
+            return order.get(item.path, last)
+
+        items.sort(key=place)
+        found = {item.path for item in items if isinstance(item, IPyNbCell)}
+        asked = asks_for_chapters(config, self.root)
+        if asked and not found and not session.testsfailed:
+            folder = self.root / "chapters"
+            nothing = f"no chapter was found below {folder}: nothing would be tested"
+            if not hasattr(config, "workeroutput"):
+                raise pytest.UsageError(nothing)
+            self.tally.problem(nothing)  # of a worker, nobody would see the error
+
+    # One cell after the other.
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Prepare the chapter at its first cell; decide whether a cell runs."""
+        if not isinstance(item, IPyNbCell):
+            return
+        chapter = self.chapters.get(item.path)
+        if chapter is None:
+            chapter = self._begin(item)
+        cleaning = "lab-cleanup" in tags(item.cell)
+        reason = chapter.refused or chapter.broken
+        if reason and (chapter.broken or self.required) and not chapter.failed:
+            pytest.fail(reason, pytrace=False)
+        if reason:
+            pytest.skip(reason)
+        if chapter.failed and not cleaning:
+            pytest.skip(f"the cell {chapter.failed!r} before it failed")
+        self._limit(item, chapter, cleaning)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Remember the first failed cell of a chapter, and count the rest."""
+        report = yield
+        if isinstance(item, IPyNbCell) and item.path in self.chapters:
+            chapter = self.chapters[item.path]
+            if report.failed and not chapter.failed:
+                chapter.failed = item.name
+            if report.when == "call" or not report.passed:
+                count = chapter.outcomes.get(report.outcome, 0)
+                chapter.outcomes[report.outcome] = count + 1
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, None, None]:
+        """Compare the lab with the snapshot when a chapter has ended."""
+        yield
+        if not isinstance(item, IPyNbCell):
+            return
+        if nextitem is not None and nextitem.path == item.path:
+            return
+        chapter = self.chapters.get(item.path)
+        if chapter is None:
+            return
+        chapter.seconds = time.monotonic() - chapter.started
+        if chapter.before is None:
+            return
+        try:
+            after = self.gateway.snapshot(self.lab, chapter.needs)
+        except LabError as error:
+            pytest.fail(f"no snapshot after the chapter: {error}", pytrace=False)
+        left = self.gateway.difference(chapter.before, after)
+        if left:
+            lines = "\n".join(f"  {line}" for line in left)
+            pytest.fail(
+                f"{chapter.name} left the lab different:\n{lines}", pytrace=False
+            )
+
+    # The end of it all.
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Take down the lab that this session brought up; never hide a failure."""
+        if self._made:
+            try:
+                self.gateway.down(self.lab)
+            except LabError as error:
+                self.tally.problem(f"the lab {self.lab!r} was not taken down: {error}")
+        for chapter in self.chapters.values():
+            self.tally.ended(chapter)
+        fine = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if self.tally.problems and session.exitstatus in fine:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["chapters"] = asdict(self.tally)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist has to tell."""
+        self.tally.add(getattr(node, "workeroutput", {}).get("chapters", {}))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Report each chapter's time and counts."""
+        if not self.tally.lines and not self.tally.problems:
+            return
+        terminalreporter.section("chapters")
+        for line in self.tally.lines:
+            terminalreporter.write_line(line)
+        for problem in self.tally.problems:
+            terminalreporter.write_line(problem, red=True)
+
+    def _begin(self, item: Any) -> Progress:
+        """Look at a chapter's needs, and bring up a lab when it is the first."""
+        settings = item.parent.nb.metadata.get("lab", {})
+        limit = float(settings.get("timeout", CHAPTER_LIMIT_S))
+        chapter = Progress(item.path.stem, limit, time.monotonic())
+        self.chapters[item.path] = chapter
+        if not self._cell_limit_s:
+            self._cell_limit_s = float(item.config.option.nbval_cell_timeout)
+        chapter.needs = needs = frozenset(settings.get("needs", []))
+        if strange := ", ".join(sorted(needs - OFFERED)):
+            chapter.refused = f"{chapter.name} needs {strange}, which no lab offers"
+        elif needs:
+            if needs & SHARED:
+                self._ensure_lab()
+            elif self._unmet is None:
+                self._ensure_computer()
+            if self._unmet is not None:
+                chapter.refused = f"{chapter.name} needs a lab: {self._unmet}"
+            else:
+                chapter.before, chapter.broken = self._snapshot(needs)
+        chapter.started = time.monotonic()
+        return chapter
+
+    def _ensure_lab(self) -> None:
+        """Bring a lab up once, and remember why not."""
+        if self._ready or self._unmet is not None or self._broken is not None:
+            return
+        started = time.monotonic()
+        try:
+            there = self.gateway.find(self.lab) is not None
+            self.gateway.up(self.lab)  # makes one that is there whole again
+            self._made = not there
+            self._ready = True
+            if self._made:
+                self.tally.brought_up(self.lab, time.monotonic() - started)
+        except LabError as error:
+            cause = error.cause if isinstance(error, PhaseFailed) else error
+            if isinstance(cause, (HostProblem, BundleError)):
+                self._unmet = str(error)
+            else:
+                self._broken = error
+
+    def _ensure_computer(self) -> None:
+        """See that a chapter can make a lab of its own, and remember why not."""
+        try:
+            self.gateway.carries()
+        except (HostProblem, BundleError) as error:
+            self._unmet = str(error)
+
+    def _snapshot(self, needs: frozenset[str]) -> tuple[Any, str]:
+        """Return the lab as it is before a chapter, or why it cannot be used."""
+        if self._broken is not None and needs & SHARED:
+            return None, f"the lab {self.lab!r} did not come up: {self._broken}"
+        try:
+            return self.gateway.snapshot(self.lab, needs), ""
+        except LabError as error:
+            return None, f"the lab {self.lab!r} does not work: {error}"
+
+    def _limit(self, item: Any, chapter: Progress, cleaning: bool) -> None:
+        """Give a cell what is left of its chapter's time, and at most its own."""
+        left = chapter.limit_s - (time.monotonic() - chapter.started)
+        if cleaning:
+            left = CLEANUP_LIMIT_S
+            item.parent.timed_out = False  # or nbval expects the clean-up to fail
+        elif left <= 0:
+            chapter.failed = chapter.failed or item.name
+            pytest.fail(
+                f"{chapter.name} took longer than its {chapter.limit_s:g} s",
+                pytrace=False,
+            )
+        item.config.option.nbval_cell_timeout = min(self._cell_limit_s, left)
+
+
+def asks_for_chapters(config: pytest.Config, root: Path) -> bool:
+    """Whether the command line names the chapters' folder or something in it."""
+    folder = (root / "chapters").resolve()
+    asked = [
+        Path(config.invocation_params.dir, arg.split("::")[0]) for arg in config.args
+    ]
+    return any(folder in (p.resolve(), *p.resolve().parents) for p in asked)

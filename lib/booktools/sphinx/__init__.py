@@ -1,0 +1,1 @@
+"""The web book: what is added to pages when jupyter-book builds them."""

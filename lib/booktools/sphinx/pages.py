@@ -1,0 +1,127 @@
+"""Write the pages that are made from the chapters and from the library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from ..lint.rules import without_code
+from ..notebooks import Chapter, chapter_paths, load
+from . import reference
+
+# What a page says to get a part: one line with a comment that no reader sees.
+_MARKER = re.compile(r"(?m)^<!-- made here: ([a-z]+) -->$")
+_GLOSSARY = "```{glossary}\n"
+_CARD = re.compile(r"(?m)^## +Runbook card\s*$")
+_ROWS = re.compile(r"(?m)^\|.*\|[ \t]*$(?:\n^\|.*\|[ \t]*$)*")
+_BOLD = re.compile(r"\*\*([^*\n]+)\*\*(:?)")  # with a colon it is a label
+_ENTRY = re.compile(r"(?m)^(\w[^\n]*)\n((?:  [^\n]+\n?)+)")
+
+
+def fill(app: Sphinx, page: str, source: list[str]) -> None:
+    """Replace the markers of a page by what they name."""
+    if _MARKER.search(source[0]) is None and _GLOSSARY not in source[0]:
+        return
+    paths = chapter_paths(Path(app.srcdir))
+    for path in paths:
+        app.env.note_dependency(str(path))
+    chapters = [load(path) for path in paths]
+    source[0] = filled(source[0], chapters)
+
+
+def filled(text: str, chapters: list[Chapter]) -> str:
+    """Return a page's Markdown with its markers replaced.
+
+    Args:
+        text: The page's Markdown.
+        chapters: The chapters in reading order.
+    """
+    parts: dict[str, Callable[[], str]] = {
+        "chapters": lambda: cards(chapters),
+        "runbook": lambda: runbook(chapters),
+        "reference": reference.markdown,
+    }
+    text = _MARKER.sub(lambda found: parts[found[1]](), text)
+    if _GLOSSARY in text:
+        text = with_places(text, chapters)
+    return text
+
+
+def title(chapter: Chapter) -> str:
+    """Return a chapter's title."""
+    return _opening(chapter)[0]
+
+
+def promise(chapter: Chapter) -> str:
+    """Return the sentence below a chapter's title."""
+    return _opening(chapter)[1]
+
+
+def cards(chapters: list[Chapter]) -> str:
+    """Return a card for each chapter: its title, its promise and its time."""
+
+    def card(chapter: Chapter) -> str:
+        minutes = chapter.settings.get("minutes", "?")
+        return (
+            f"::::{{grid-item-card}} {title(chapter)}\n:link: chapters/{chapter.name}\n"
+            f":link-type: doc\n\n{promise(chapter)}\n\n"
+            f":::{{card-footer}}\n{minutes} minutes\n:::\n::::\n"
+        )
+
+    inner = "\n".join(map(card, chapters))
+    return f":::::{{grid}} 1 1 2 2\n:gutter: 3\n\n{inner}\n:::::"
+
+
+def runbook(chapters: list[Chapter]) -> str:
+    """Return the runbook cards of all chapters, each below a link to its chapter."""
+    found = []
+    for chapter in chapters:
+        for table in card_tables(chapter):
+            link = f"chapters/{chapter.path.name}#runbook-card"
+            found.append(f"## {title(chapter)}\n\n[To the chapter]({link})\n\n{table}")
+    return "\n\n".join(found)
+
+
+def card_tables(chapter: Chapter) -> Iterator[str]:
+    """Yield the table below each ``## Runbook card`` of a chapter."""
+    text = "\n\n".join(cell.source for cell in chapter.cells("markdown"))
+    for part in _CARD.split(text)[1:]:
+        section = re.split(r"(?m)^## ", part, maxsplit=1)[0]
+        table = _ROWS.search(section)
+        if table:
+            yield table[0]
+
+
+def with_places(text: str, chapters: list[Chapter]) -> str:
+    """Return a glossary whose terms say which chapters define them.
+
+    A chapter defines a term where it writes it in bold for the first time.
+    """
+    places: dict[str, list[str]] = {}
+    for chapter in chapters:
+        prose = "\n".join(cell.source for cell in chapter.cells("markdown"))
+        bold = _BOLD.findall(without_code(prose))
+        for word in {word for word, colon in bold if not colon}:
+            link = f"[{title(chapter)}](chapters/{chapter.path.name})"
+            places.setdefault(word.casefold(), []).append(link)
+
+    def with_place(entry: re.Match[str]) -> str:
+        term = entry[1].strip().casefold()
+        found = [*places.get(term, []), *places.get(f"{term}s", [])]
+        links = list(dict.fromkeys(found))  # a chapter may say both
+        body = entry[2].rstrip("\n")
+        where = f"\n  See {', '.join(links)}." if links else ""
+        return f"{entry[1]}\n{body}{where}\n"
+
+    head, fence, rest = text.partition(_GLOSSARY)
+    return head + fence + _ENTRY.sub(with_place, rest)
+
+
+def _opening(chapter: Chapter) -> tuple[str, str]:
+    """Return the title and the promise: the first cell's heading and first lines."""
+    first = chapter.notebook.cells[0].source
+    name, _, rest = first.removeprefix("# ").partition("\n")
+    return name.strip(), rest.strip().split("\n\n")[0]

@@ -1,1 +1,0 @@
-"""The machinery behind the chapters: order, execution, rules; no chapter imports it."""

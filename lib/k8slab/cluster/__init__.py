@@ -1,1 +1,0 @@
-"""The lab's Kubernetes cluster: how it is reached, guarded, watched and compared."""

@@ -1,0 +1,1 @@
+"""What all parts stand on: processes, threads, waiting, files, the environment."""

@@ -1,0 +1,228 @@
+"""Name the steps of long work, time them and show them while they run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import IO, Protocol
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ..errors import LabError
+
+
+@dataclass
+class Phase:
+    """One step of long work.
+
+    Attributes:
+        name: What the step does.
+        where: The machine or component it does it to.
+        started_s: Seconds from the start of the work to the start of the step.
+        seconds: How long it took; 0 while it runs.
+        outcome: ``running``, ``changed``, ``unchanged`` or ``failed``.
+        detail: One short remark, shown behind the name.
+    """
+
+    name: str
+    where: str
+    started_s: float
+    seconds: float = 0.0
+    outcome: str = "running"
+    detail: str = ""
+
+    def unchanged(self, detail: str = "") -> None:
+        """Report that there was nothing to do."""
+        self.outcome, self.detail = "unchanged", detail or self.detail
+
+    def changed(self, detail: str = "") -> None:
+        """Report that something was done; also what silence means."""
+        self.outcome, self.detail = "changed", detail or self.detail
+
+
+class Reporter(Protocol):
+    """Shows phases; a terminal, a notebook and a log each have their own."""
+
+    def started(self, phase: Phase) -> None:
+        """Show that a phase began."""
+        ...
+
+    def finished(self, phase: Phase) -> None:
+        """Show how a phase ended."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        ...
+
+
+class Silent:
+    """Show nothing."""
+
+    def started(self, phase: Phase) -> None:
+        """Show nothing."""
+
+    def finished(self, phase: Phase) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Show nothing."""
+
+
+class Plain:
+    """Print one line for each finished phase, for logs and pipes.
+
+    Args:
+        stream: Where to print; standard error by default.
+    """
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream or sys.stderr
+
+    def started(self, phase: Phase) -> None:
+        """Show nothing; the line comes at the end."""
+
+    def finished(self, phase: Phase) -> None:
+        """Print the phase's line."""
+        print(f"  {_mark(phase)} {_label(phase)}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Leave nothing open."""
+
+
+class Live:
+    """Show running phases with a spinner and their times, in a terminal.
+
+    Args:
+        console: The terminal; standard error by default.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console or Console(stderr=True),
+            transient=True,
+        )
+        self._tasks: dict[int, TaskID] = {}
+        self._progress.start()
+
+    def started(self, phase: Phase) -> None:
+        """Add a line with a spinner."""
+        label = f"{phase.where}: {phase.name}"
+        self._tasks[id(phase)] = self._progress.add_task(label, total=None)
+
+    def finished(self, phase: Phase) -> None:
+        """Replace the spinner by the phase's line."""
+        self._progress.remove_task(self._tasks.pop(id(phase)))
+        self._progress.console.print(
+            f"  {_mark(phase)} {_label(phase)}", markup=False, highlight=False
+        )
+
+    def close(self) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+
+def reporter_for(stream: IO[str] | None = None) -> Reporter:
+    """Return the reporter that suits a stream: live in a terminal, else plain."""
+    stream = stream or sys.stderr
+    return Live(Console(file=stream)) if stream.isatty() else Plain(stream)
+
+
+class Ledger:
+    """Keep the named and timed phases of one piece of work; safe across threads.
+
+    Args:
+        reporter: Who shows the phases while they run; nobody by default.
+
+    Example:
+        >>> ledger = Ledger()
+        >>> with ledger.phase("count", "here") as phase:
+        ...     phase.unchanged("already counted")
+        >>> [(p.name, p.outcome) for p in ledger.phases]
+        [('count', 'unchanged')]
+    """
+
+    def __init__(self, reporter: Reporter | None = None) -> None:
+        self.phases: list[Phase] = []
+        self._reporter = reporter or Silent()
+        self._lock = threading.Lock()
+        self._zero = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the work began."""
+        return time.monotonic() - self._zero
+
+    @contextmanager
+    def phase(self, name: str, where: str = "lab") -> Iterator[Phase]:
+        """Time a block as a phase, and show it.
+
+        Args:
+            name: What the block does.
+            where: The machine or component it does it to.
+        """
+        phase = Phase(name, where, self.seconds)
+        with self._lock:
+            self.phases.append(phase)
+            self._reporter.started(phase)
+        try:
+            yield phase
+        except BaseException as error:
+            phase.outcome = "failed"
+            phase.detail = error.what if isinstance(error, LabError) else repr(error)
+            raise
+        finally:
+            phase.seconds = self.seconds - phase.started_s
+            if phase.outcome == "running":
+                phase.outcome = "changed"
+            with self._lock:
+                self._reporter.finished(phase)
+
+    def close(self) -> None:
+        """Stop showing phases."""
+        self._reporter.close()
+
+    def table(self) -> Table:
+        """Return the ledger as a table: phase, where, start, seconds, outcome."""
+        table = Table(title=f"{self.total_s:.1f} s in all")
+        for heading in ("phase", "where", "start (s)", "took (s)", "outcome"):
+            right = heading.endswith("(s)")
+            table.add_column(heading, justify="right" if right else "left")
+        for phase in self.phases:
+            table.add_row(
+                phase.name,
+                phase.where,
+                f"{phase.started_s:.1f}",
+                f"{phase.seconds:.1f}",
+                phase.outcome + (f" ({phase.detail})" if phase.detail else ""),
+            )
+        return table
+
+    @property
+    def total_s(self) -> float:
+        """Seconds from the start of the work to the end of its last phase."""
+        return max((p.started_s + p.seconds for p in self.phases), default=0.0)
+
+    def as_json(self) -> str:
+        """Return the ledger as JSON: ``{"total_s": ..., "phases": [...]}``."""
+        phases = [asdict(phase) for phase in self.phases]
+        return json.dumps({"total_s": round(self.total_s, 3), "phases": phases})
+
+
+def _mark(phase: Phase) -> str:
+    return {"changed": "✔", "unchanged": "·", "failed": "✘"}.get(phase.outcome, " ")
+
+
+def _label(phase: Phase) -> str:
+    detail = f" ({phase.detail})" if phase.detail else ""
+    return f"{phase.seconds:6.1f} s  {phase.where}: {phase.name}{detail}"

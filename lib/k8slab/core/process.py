@@ -1,0 +1,236 @@
+"""Run a command on this machine, and the protocol every other runner follows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from ..errors import CommandFailed, CommandTimeout, HostProblem
+from .signals import deferred
+
+DEFAULT_TIMEOUT_S = 60.0
+_SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def search_path() -> str:
+    """Return the PATH with root's own folders, which a plain ``su`` leaves out."""
+    there = os.get_exec_path()
+    lacking = [folder for folder in _SYSTEM if folder not in there]
+    return os.pathsep.join([*there, *lacking])
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended.
+
+    Attributes:
+        argv: The command as an argument list.
+        where: The machine that ran it.
+        returncode: Its exit code.
+        stdout: What it printed, decoded as UTF-8.
+        stderr: What it complained about, decoded as UTF-8.
+        seconds: How long it took.
+    """
+
+    argv: tuple[str, ...]
+    where: str
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def __str__(self) -> str:
+        """What it said: its complaint before its output, else its exit code."""
+        said = self.stderr.strip() or self.stdout.strip()
+        return said or f"exit code {self.returncode}"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the exit code is 0."""
+        return self.returncode == 0
+
+    def check(self) -> Completed:
+        """Return itself, or raise `CommandFailed` when the exit code is not 0."""
+        if not self.ok:
+            raise CommandFailed(
+                self.argv,
+                where=self.where,
+                returncode=self.returncode,
+                stdout=self.stdout,
+                stderr=self.stderr,
+            )
+        return self
+
+
+class Runner(Protocol):
+    """Whatever can run a command: this machine, or one over SSH."""
+
+    where: str
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run a command to its end.
+
+        Args:
+            argv: The command as an argument list; no shell reads it.
+            input: What the command reads on its standard input.
+            check: Raise when the exit code is not 0.
+            timeout: Seconds until the command is ended.
+            on_line: Called with each line as it is printed, on either stream.
+
+        Raises:
+            CommandFailed: The exit code is not 0 and ``check`` is true.
+            CommandTimeout: The deadline passed.
+        """
+        ...
+
+
+class LocalRunner:
+    r"""Run commands on this machine, each in a process group of its own.
+
+    Args:
+        env: Variables added to this process's environment.
+        cwd: The working directory.
+
+    Example:
+        >>> LocalRunner().run(["echo", "hello"]).stdout
+        'hello\n'
+    """
+
+    where = "this machine"
+
+    def __init__(
+        self, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
+        self._env = dict(env or {})
+        self._cwd = cwd
+        self._running: set[subprocess.Popen[str]] = set()
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run a command to its end; see `Runner.run`."""
+        started = time.monotonic()
+        out: list[str] = []
+        err: list[str] = []
+        with ExitStack() as at_last:
+            with deferred():  # what was started is known, and so is ended
+                process = self._start(argv, reads=input is not None)
+                at_last.callback(self._forget, process)
+                readers = [
+                    _reader(process.stdout, out, on_line),
+                    _reader(process.stderr, err, on_line),
+                ]
+                if input is not None:
+                    _feeder(process, input)
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired as error:
+                raise CommandTimeout(
+                    argv,
+                    where=self.where,
+                    timeout=timeout,
+                    stdout="".join(out),
+                    stderr="".join(err),
+                ) from error
+            for reader in readers:
+                reader.join(max(0.1, timeout - (time.monotonic() - started)))
+        completed = Completed(
+            tuple(argv),
+            self.where,
+            process.returncode,
+            "".join(out),
+            "".join(err),
+            time.monotonic() - started,
+        )
+        return completed.check() if check else completed
+
+    def _start(self, argv: Sequence[str], *, reads: bool) -> subprocess.Popen[str]:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env={**os.environ, "PATH": search_path(), **self._env},
+                cwd=self._cwd,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise HostProblem(
+                f"the command {argv[0]!r} is not on this machine",
+                where=str(self._cwd or Path.cwd()),
+                next="run 'k8slab doctor'",
+            ) from error
+        self._running.add(process)
+        return process
+
+    def _forget(self, process: subprocess.Popen[str]) -> None:
+        _end(process)
+        self._running.discard(process)
+
+    def end(self) -> None:
+        """End every command that still runs, from another thread than its own."""
+        for process in list(self._running):
+            _end(process)
+
+
+def _reader(
+    stream: IO[str] | None, into: list[str], on_line: Callable[[str], None] | None
+) -> threading.Thread:
+    """Start a thread that drains a pipe, so that a full one never blocks."""
+
+    def drain() -> None:
+        assert stream is not None  # noqa: S101 - Popen was given a pipe
+        with stream:
+            for line in stream:
+                into.append(line)
+                if on_line is not None:
+                    on_line(line.rstrip("\n"))
+
+    thread = threading.Thread(target=drain, daemon=True)
+    thread.start()
+    return thread
+
+
+def _feeder(process: subprocess.Popen[str], text: str) -> None:
+    """Start a thread that writes the whole input; a command may read none of it."""
+
+    def feed() -> None:
+        assert process.stdin is not None  # noqa: S101 - Popen was given a pipe
+        with suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(text)
+
+    threading.Thread(target=feed, daemon=True).start()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a command that still runs, with all it started."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):  # another thread may have ended it
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,1 @@
+"""The drawings that `show` and `widgets` show, each with its words beside it."""

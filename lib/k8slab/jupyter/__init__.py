@@ -1,1 +1,0 @@
-"""What makes JupyterLab a good place for the book: errors, completion, first page."""

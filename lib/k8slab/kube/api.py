@@ -1,0 +1,239 @@
+"""Ask one cluster's API server, and run kubectl on it, and on no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.poll import Clock, SystemClock
+from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
+from . import pinning
+from .connection import Connection
+from .discovery import Catalogue
+from .kubeconfig import Kubeconfig
+from .kubectl import environment
+from .kubectl_arguments import kubectl_arguments
+from .objects import Node, Object, Pod, event_line, event_time
+from .pinning import Fingerprint
+from .watch import states
+
+if TYPE_CHECKING:  # half a second to import; see connection.py
+    from kubernetes.client import ApiClient
+
+
+class ClusterApi:
+    """The API of one lab's cluster. Nothing is sent before it is first used.
+
+    Args:
+        lab: The lab's name.
+        kubeconfig: The lab's kubeconfig; its folder keeps what kubectl writes.
+        fingerprint: The pinned fingerprint; every other cluster is refused.
+        kubectl: The kubectl to run.
+
+    Attributes:
+        namespace: Where ``%kubectl`` works when it is given no namespace.
+    """
+
+    def __init__(
+        self, lab: str, *, kubeconfig: Path, fingerprint: Fingerprint, kubectl: Path
+    ) -> None:
+        self.lab = lab
+        self.namespace = "default"
+        self.fingerprint = fingerprint
+        self._kubeconfig = kubeconfig
+        self._folder = kubeconfig.parent / "client"
+        self._kubectl = kubectl
+        self._lock = threading.RLock()
+        self._connection: Connection | None = None
+        self._catalogue: Catalogue | None = None
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return f"lab {self.lab}"
+
+    @property
+    def connection(self) -> Connection:
+        """The guarded way to the API server.
+
+        Raises:
+            WrongCluster: The kubeconfig leads to another cluster.
+        """
+        with self._lock:
+            if self._connection is None:
+                self._connection = Connection(self.check_access(), self._folder)
+            return self._connection
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The kinds of object that the API server has."""
+        with self._lock:
+            if self._catalogue is None:
+                self._catalogue = Catalogue(self.connection)
+            return self._catalogue
+
+    @property
+    def api(self) -> ApiClient:
+        """A new official client; the same as `new_api`."""
+        return self.new_api()
+
+    def new_api(self) -> ApiClient:
+        """Return a new official client, with time limits set."""
+        return self.connection.new_api()
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent to the API server so far."""
+        return self.connection.requests
+
+    def version(self) -> str:
+        """Return the API server's version, as in ``v1.37.2``."""
+        return str(self.connection.send("GET", "/version")["gitVersion"])
+
+    def check_access(self) -> Kubeconfig:
+        """Read the kubeconfig and compare it with the fingerprint; sends nothing.
+
+        Raises:
+            WrongCluster: It leads to another cluster.
+        """
+        access = Kubeconfig.read(self._kubeconfig)
+        pinning.check_access(access, self.fingerprint)
+        return access
+
+    def verify(self) -> None:
+        """Compare the cluster that answers with the fingerprint, by one GET.
+
+        Raises:
+            LabMissing: It does not answer.
+            WrongCluster: Another cluster answers.
+        """
+        self.check_access()
+        pinning.verify(self.connection, self.fingerprint)
+
+    def find(
+        self, kind: str, *, namespace: str = "", selector: str = ""
+    ) -> list[Object]:
+        """Return all objects of a kind.
+
+        Args:
+            kind: Any name that kubectl takes for it.
+            namespace: Only those in this namespace.
+            selector: Only those with these labels.
+        """
+        path = self.catalogue.find(kind).path(namespace)
+        query = {"labelSelector": selector} if selector else {}
+        return list(self.connection.send("GET", path, query=query).get("items") or [])
+
+    def get(self, kind: str, name: str, *, namespace: str = "") -> Object:
+        """Return one object; `ApiError` when there is none of that name."""
+        path = self.catalogue.find(kind).path(namespace, name)
+        return self.connection.send("GET", path)
+
+    def pods(self, selector: str = "") -> list[Pod]:
+        """Return the Pods of all namespaces."""
+        return [Pod.read(each) for each in self.find("Pod", selector=selector)]
+
+    def nodes(self) -> list[Node]:
+        """Return the machines as the cluster sees them."""
+        return [Node.read(each) for each in self.find("Node")]
+
+    def watch(
+        self,
+        kind: str,
+        *,
+        name: str = "",
+        selector: str = "",
+        timeout: float,
+        clock: Clock | None = None,
+        namespace: str = "",
+    ) -> Generator[list[Object], None, None]:
+        """Yield the objects as they are, and after every change; see `watch.states`."""
+        query = {"labelSelector": selector} if selector else {}
+        if name:
+            query["fieldSelector"] = f"metadata.name={name}"
+        return states(
+            self.connection,
+            self.catalogue.find(kind).path(namespace),
+            selectors=query,
+            timeout=timeout,
+            clock=clock or SystemClock(),
+        )
+
+    def events(self, about: str = "", *, namespace: str = "") -> list[str]:
+        """Return Events, the latest last.
+
+        Args:
+            about: Only those about the object of this name.
+            namespace: Only those in this namespace.
+        """
+        inside = f"/namespaces/{namespace}" if namespace else ""
+        query = {"fieldSelector": f"involvedObject.name={about}"} if about else {}
+        found = self.connection.send("GET", f"/api/v1{inside}/events", query=query)
+        latest_last = sorted(found.get("items") or [], key=event_time)
+        return [event_line(each) for each in latest_last]
+
+    def kubectl_command(
+        self, argv: Sequence[str], *, namespace: str = ""
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return the command and the variables that run kubectl on this cluster.
+
+        For who starts it on a terminal of its own; `kubectl` runs it here.
+
+        Raises:
+            Refused: The arguments, or the kubeconfig, could reach another cluster.
+        """
+        arguments = kubectl_arguments(argv)
+        surroundings = environment(
+            self.check_access(),
+            self._kubeconfig,
+            self._folder,
+            namespace or self.namespace,
+        )
+        return [str(self._kubectl), *arguments], surroundings
+
+    def kubectl(
+        self,
+        argv: Sequence[str],
+        *,
+        namespace: str = "",
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run kubectl on this cluster and no other.
+
+        Args:
+            argv: Its arguments, without ``kubectl`` itself.
+            namespace: Its default namespace, instead of the current one.
+            input: What it reads on its standard input.
+            check: Raise when the exit code is not 0.
+            timeout: Seconds until it is ended.
+            on_line: Called with each line as it is printed, on either stream.
+
+        Raises:
+            Refused: The arguments, or the kubeconfig, could reach another cluster.
+            CommandFailed: The exit code is not 0 and ``check`` is true.
+            CommandTimeout: The deadline passed.
+        """
+        command, surroundings = self.kubectl_command(argv, namespace=namespace)
+        done = LocalRunner(env=surroundings).run(
+            command,
+            input=input,
+            check=False,
+            timeout=timeout,
+            on_line=on_line,
+        )
+        done = replace(done, argv=("kubectl", *command[1:]), where=self.where)
+        return done.check() if check else done
+
+    def close(self) -> None:
+        """Close the connection to the API server."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            self._catalogue = None
+        if connection is not None:
+            connection.close()

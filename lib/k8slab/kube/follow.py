@@ -1,0 +1,179 @@
+"""Watch API objects until they are as wanted, and explain it when they are not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Protocol, TypeVar
+
+from ..core.poll import Clock
+from ..errors import LabMissing, NotReady
+from .objects import Node, Object, Pod
+
+T = TypeVar("T")
+
+TIMEOUT_S = 60.0
+EVENTS = 4
+LONGEST = 240
+CRASHES = 3
+HOPELESS = (
+    "ErrImageNeverPull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+)
+
+
+class Source(Protocol):
+    """What holds API objects: a scratch namespace, or the whole cluster."""
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        ...
+
+    def watch(
+        self,
+        kind: str,
+        *,
+        name: str = "",
+        selector: str = "",
+        timeout: float,
+        clock: Clock | None = None,
+    ) -> Generator[list[Object], None, None]:
+        """Yield the objects as they are, and after every change, until a deadline."""
+        ...
+
+    def events(self, about: str = "") -> list[str]:
+        """Return Events as lines, the latest last."""
+        ...
+
+
+def follow(
+    source: Source,
+    kind: str,
+    read: Callable[[list[Object]], T],
+    *,
+    what: str,
+    want: str,
+    done: Callable[[T], bool],
+    failed: Callable[[T], str | None] | None = None,
+    show: Callable[[T], str] = str,
+    about: Callable[[T], list[str]] | None = None,
+    name: str = "",
+    selector: str = "",
+    timeout: float = TIMEOUT_S,
+    next: str = "",
+) -> T:
+    """Watch objects until they are as wanted; `wait` says it shorter for most.
+
+    One list and one watch, whatever the time: a change is seen when it happens.
+
+    Args:
+        source: The namespace or cluster that holds the objects.
+        kind: Their kind, by any name that kubectl takes.
+        read: Makes a state of the objects.
+        what: What is waited for, as the start of the error message.
+        want: The wanted state in words.
+        done: Says whether a state is the wanted one.
+        failed: Says why a state can no longer become the wanted one, or None.
+        show: Puts a state into words, for the message.
+        about: Names the objects of a state whose Events explain it; an empty name
+            stands for those that could not be made.
+        name: Watch the object of this name only.
+        selector: Watch the objects with these labels only.
+        timeout: Seconds until giving up.
+        next: What to do when the wait fails.
+
+    Raises:
+        NotReady: The deadline passed, or ``failed`` gave a reason.
+    """
+    started = time.monotonic()
+    last, reason = "no answer from the API server", None
+    names: list[str] = []
+    looks = source.watch(kind, name=name, selector=selector, timeout=timeout)
+    with closing(looks) as states:
+        for state in states:
+            seen = read(state)
+            if done(seen):
+                return seen
+            last = show(seen)
+            names = about(seen) if about is not None else [name] if name else []
+            reason = failed(seen) if failed is not None else None
+            if reason is not None:
+                break
+    waited = time.monotonic() - started
+    lines = [line for each in names for line in _events(source, each)][-EVENTS:]
+    raise NotReady(
+        what + (": it cannot come" if reason else f": not within {timeout:g} s"),
+        wanted=want,
+        seen="\n".join([*([reason] if reason else []), last, *lines]),
+        waited_s=waited,
+        where=source.where,
+        next=next or "'kubectl describe' and 'kubectl get events' show more",
+    )
+
+
+def hopeless(pods: list[Pod]) -> str | None:
+    """Return why one of these Pods will not get ready by waiting, or None."""
+    for pod in pods:
+        crashes = pod.reason == "CrashLoopBackOff" and pod.restarts >= CRASHES
+        missing = pod.reason == "ErrImagePull" and "not found" in pod.message
+        if not pod.terminating and (pod.reason in HOPELESS or crashes or missing):
+            times = f" after {pod.restarts} restarts" if crashes else ""
+            detail = f": {pod.message}" if pod.message else ""
+            return _short(f"Pod {pod.name}: {pod.reason}{times}{detail}")
+    return None
+
+
+def pods_in_words(pods: list[Pod]) -> str:
+    """Return how many Pods are ready, and the state of those that are not."""
+    ready = sum(pod.ready and not pod.terminating for pod in pods)
+    others = [
+        f"{pod.name} {pod.state}" for pod in pods if pod.terminating or not pod.ready
+    ]
+    return f"{ready} ready" + (": " if others else "") + ", ".join(others[:5])
+
+
+def nodes_in_words(nodes: list[Node]) -> str:
+    """Return how many machines are Ready, and what those that are not say."""
+    ready = sum(node.ready for node in nodes)
+    others = [f"{n.name} not Ready ({n.message})" for n in nodes if not n.ready]
+    return f"{ready} Ready" + (": " if others else "") + ", ".join(others)
+
+
+def still_there(objects: list[Object]) -> str:
+    """Return what is still there, and what holds it."""
+    words = []
+    for each in objects[:5]:
+        meta = each["metadata"]
+        holds = [*(meta.get("finalizers") or [])]
+        for condition in (each.get("status") or {}).get("conditions") or []:
+            remains = condition["type"] == "NamespaceContentRemaining"
+            if remains and condition["status"] == "True":
+                holds.append(condition.get("message", ""))
+        ending = "ending" if "deletionTimestamp" in meta else "not deleted"
+        held = f", held by {', '.join(holds)}" if holds else ""
+        words.append(f"{meta['name']} {ending}{held}")
+    return "still there: " + "; ".join(words)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, as in ``3 Pods``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _events(source: Source, about: str) -> list[str]:
+    try:
+        lines = source.events(about)
+    except LabMissing:
+        # The wait failed already, perhaps for the same reason; its message comes first.
+        return []
+    if not about:
+        lines = [line for line in lines if line.startswith("Warning FailedCreate")]
+    return [_short(line) for line in lines]
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -1,0 +1,117 @@
+"""Read a kubeconfig, and take only one that reaches one server by TLS."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from ..errors import LabMissing, WrongCluster
+
+_BENDS = ("insecure-skip-tls-verify", "proxy-url", "tls-server-name")
+_RUNS = ("exec", "auth-provider")
+
+
+@dataclass(frozen=True)
+class Kubeconfig:
+    """How a cluster is reached.
+
+    Attributes:
+        server: The address of its API server, ``https://host:port``.
+        ca: The certificates that may vouch for the server, PEM.
+        certificate: The client's certificate, PEM.
+        key: The client's private key, PEM; never part of a message.
+        cluster: The cluster's name in the kubeconfig.
+        user: The user's name in the kubeconfig.
+    """
+
+    server: str
+    ca: bytes = field(repr=False)
+    certificate: bytes = field(repr=False)
+    key: bytes = field(repr=False)
+    cluster: str
+    user: str
+
+    @property
+    def ca_sha256(self) -> str:
+        """The SHA-256 of the CA's PEM text, in hexadecimal."""
+        return hashlib.sha256(self.ca).hexdigest()
+
+    @property
+    def host(self) -> str:
+        """The server's host name or address."""
+        return urlsplit(self.server).hostname or ""
+
+    @classmethod
+    def read(cls, kubeconfig: Path) -> Kubeconfig:
+        """Read the current context of a kubeconfig.
+
+        Everything that could bend the way to the server is refused: another
+        server name, a proxy, a skipped check, a program that fetches credentials.
+
+        Raises:
+            LabMissing: There is no such file.
+            WrongCluster: It is not the kind of kubeconfig a lab has.
+        """
+        try:
+            text = kubeconfig.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise LabMissing(
+                "the lab has no kubeconfig",
+                where=str(kubeconfig),
+                next="run 'k8slab up'",
+            ) from error
+        try:
+            loaded = yaml.safe_load(text)
+            contexts = _named(loaded, "contexts", "context")
+            context = contexts[loaded["current-context"]]
+            cluster = _named(loaded, "clusters", "cluster")[context["cluster"]]
+            user = _named(loaded, "users", "user")[context["user"]]
+            bent = [key for key in _BENDS if cluster.get(key)]
+            bent += [key for key in _RUNS if user.get(key)]
+            access = cls(
+                server=str(cluster["server"]),
+                ca=_decode(cluster["certificate-authority-data"]),
+                certificate=_decode(user["client-certificate-data"]),
+                key=_decode(user["client-key-data"]),
+                cluster=str(context["cluster"]),
+                user=str(context["user"]),
+            )
+        except (
+            yaml.YAMLError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            binascii.Error,
+        ) as error:
+            # The text itself holds a private key, so the cause is only named.
+            raise _refusal(kubeconfig, f"unreadable: {type(error).__name__}") from None
+        if bent:
+            raise _refusal(kubeconfig, "it sets " + ", ".join(bent))
+        if urlsplit(access.server).scheme != "https":
+            raise _refusal(kubeconfig, f"its server is {access.server}")
+        return access
+
+
+def _named(config: Any, many: str, one: str) -> dict[str, Any]:
+    return {entry["name"]: entry[one] for entry in config[many]}
+
+
+def _decode(data: str) -> bytes:
+    return base64.b64decode(data, validate=True)
+
+
+def _refusal(kubeconfig: Path, seen: str) -> WrongCluster:
+    return WrongCluster(
+        "this kubeconfig is not as the lab wrote it",
+        where=str(kubeconfig),
+        wanted="one https server, its CA and a client certificate, all embedded",
+        seen=seen,
+        next="run 'k8slab down' and 'k8slab up' to begin anew",
+    )

@@ -1,0 +1,73 @@
+"""The surroundings in which kubectl knows one cluster and nothing of its user's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from .kubeconfig import Kubeconfig
+
+_EMPTY = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "KUBECTL_EXTERNAL_DIFF",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+)
+
+
+def environment(
+    access: Kubeconfig, kubeconfig: Path, folder: Path, namespace: str
+) -> dict[str, str]:
+    """Return the variables kubectl gets, and make the folders they name.
+
+    It has a home of its own, so neither ``~/.kube/config`` nor its ``kuberc`` or
+    cache is touched, no proxy, and a PATH without plugins. The default namespace
+    comes from a small second kubeconfig that holds no credentials.
+
+    Args:
+        access: What the kubeconfig says.
+        kubeconfig: The lab's kubeconfig.
+        folder: Where home, PATH and the small kubeconfigs are made.
+        namespace: The default namespace.
+    """
+    home, tools = folder / "home", folder / "bin"
+    for each in (home, tools, folder / "namespaces"):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    diff, link = shutil.which("diff"), tools / "diff"
+    if diff and not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(diff)
+    first = folder / "namespaces" / f"{namespace}.json"
+    if not first.exists():
+        draft = first.with_suffix(".draft")
+        draft.write_text(_default_namespace(access, namespace), encoding="utf-8")
+        draft.replace(first)
+    return {
+        **dict.fromkeys(_EMPTY, ""),
+        "KUBECONFIG": f"{first}:{kubeconfig}",
+        "HOME": str(home),
+        "PATH": str(tools),
+        "KUBERC": "off",
+        "KUBECTL_KUBERC": "false",
+    }
+
+
+def _default_namespace(access: Kubeconfig, namespace: str) -> str:
+    context = {
+        "cluster": access.cluster,
+        "user": access.user,
+        "namespace": namespace,
+    }
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "k8slab",
+        "contexts": [{"name": "k8slab", "context": context}],
+    }
+    return json.dumps(config)

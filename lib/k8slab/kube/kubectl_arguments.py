@@ -1,0 +1,158 @@
+"""Take or refuse kubectl's arguments: they reach this lab's cluster, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..errors import Refused
+
+ELSEWHERE = frozenset(
+    f"--{name}"
+    for name in (
+        "kubeconfig",
+        "kuberc",
+        "context",
+        "cluster",
+        "server",
+        "user",
+        "token",
+        "username",
+        "password",
+        "certificate-authority",
+        "client-certificate",
+        "client-key",
+        "insecure-skip-tls-verify",
+        "tls-server-name",
+        "proxy-url",
+    )
+)
+"""kubectl's options that lead to another server, or past its certificate."""
+
+_READS_CONFIG = ("view", "current-context", "get-contexts", "get-clusters", "get-users")
+_SWITCHES = frozenset("AFRhiqtwT")
+"""kubectl's one-letter options that take no value."""
+_LONG_SWITCHES = frozenset(
+    ("--stdin", "--tty", "--quiet", "--command", "--rm", "--attach")
+)
+_BEFORE_VERB = frozenset(
+    ["-n", "--namespace", "--request-timeout", "--as", "--as-group", "-v", "--v"]
+)
+
+
+def kubectl_arguments(argv: Sequence[str]) -> list[str]:
+    """Return kubectl's arguments unchanged, or refuse them.
+
+    Refused is what leads to another cluster, past the server's certificate, to a
+    manifest somewhere else, what changes or reveals the lab's kubeconfig, and what
+    opens the API to other computers.
+    What follows ``--`` belongs to the command that a Pod runs.
+
+    Raises:
+        Refused: One of the arguments could reach something else.
+
+    Example:
+        >>> kubectl_arguments(["get", "pods", "-o", "wide"])
+        ['get', 'pods', '-o', 'wide']
+    """
+    own = own_arguments(argv)
+    verb = verb_of(own)
+    for flag, value in flags_of(own, follow="logs" in own):
+        if flag in ELSEWHERE:
+            raise _refusal(flag, f"kubectl without {flag}")
+        remote = flag in ("-f", "--filename") and "://" in value
+        if remote or (flag in ("-k", "--kustomize") and not Path(value).is_dir()):
+            raise _refusal(f"{flag} {value}", "a manifest on this machine")
+        loopback = set(value.split(",")) <= {"localhost", "127.0.0.1"}
+        if flag == "--address" and verb in ("proxy", "port-forward") and not loopback:
+            raise _refusal(f"--address {value}", "a door on this computer only")
+    if verb == "kustomize" and any("://" in each or ".com/" in each for each in own):
+        raise _refusal(" ".join(own), "a folder on this machine")
+    if verb == "config":
+        words = [each for each in own if not each.startswith("-")]
+        reads = len(words) > 1 and words[1] in _READS_CONFIG
+        if not reads or any(each.startswith(("--raw", "--flatten")) for each in own):
+            raise _refusal(
+                "config " + " ".join(words[1:2]),
+                "one of 'kubectl config' " + ", ".join(_READS_CONFIG),
+            )
+    return list(argv)
+
+
+def own_arguments(argv: Sequence[str]) -> list[str]:
+    """Return what kubectl itself reads: all before the ``--`` that ends its options.
+
+    A ``--`` behind an option that takes a value is that value and ends nothing, so
+    it counts only where no option can be waiting for one.
+    """
+    for index, each in enumerate(argv):
+        if each == "--" and (index == 0 or not _may_wait(argv[index - 1])):
+            return list(argv[:index])
+    return list(argv)
+
+
+def verb_of(own: Sequence[str]) -> str:
+    """Return kubectl's command, as ``get``; empty when there is none.
+
+    Raises:
+        Refused: An option stands before it that could hide which word it is.
+    """
+    rest = iter(own)
+    for each in rest:
+        if not each.startswith("-"):
+            return each
+        name, equals, _ = each.partition("=")
+        if name in _BEFORE_VERB:
+            if not equals:
+                next(rest, "")
+        elif name not in ("-h", "--help", "--version", *ELSEWHERE):
+            raise Refused(
+                f"the option {name} stands before kubectl's command",
+                wanted="the command first, as in: kubectl get pods " + name,
+                seen="kubectl " + " ".join(own),
+            )
+    return ""
+
+
+def flags_of(own: Sequence[str], *, follow: bool) -> Iterator[tuple[str, str]]:
+    """Yield every option that kubectl could see, with the value it could have.
+
+    Written to see too many rather than too few: a word that is the value of another
+    option is looked at as well.
+
+    Args:
+        own: kubectl's own arguments.
+        follow: Whether ``-f`` and ``-p`` are switches, as in ``kubectl logs -f``.
+    """
+    switches = _SWITCHES | set("fp") if follow else _SWITCHES
+    for index, each in enumerate(own):
+        following = own[index + 1] if index + 1 < len(own) else ""
+        if each.startswith("--"):
+            name, equals, value = each.partition("=")
+            # kubectl takes an underscore for a hyphen.
+            yield name.replace("_", "-"), value if equals else following
+        elif each.startswith("-") and len(each) > 1:
+            for place, letter in enumerate(each[1:], start=2):
+                rest = each[place:].removeprefix("=")
+                name = "--server" if letter == "s" else f"-{letter}"
+                yield name, rest or following
+                if letter not in switches:
+                    break
+
+
+def _may_wait(word: str) -> bool:
+    """Return whether a word is an option that may take the next word as its value."""
+    if not word.startswith("-") or word == "-":
+        return False
+    if word.startswith("--"):
+        return "=" not in word and word not in _LONG_SWITCHES
+    return "=" not in word and not set(word[1:]) <= _SWITCHES
+
+
+def _refusal(seen: str, wanted: str) -> Refused:
+    return Refused(
+        "kubectl reaches this lab's cluster only",
+        wanted=wanted,
+        seen=seen,
+        next="run your own kubectl in a terminal to reach another cluster",
+    )

@@ -1,0 +1,102 @@
+"""Reach the cluster whose fingerprint was pinned, and refuse every other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import LabMissing, WrongCluster
+from .kubeconfig import Kubeconfig
+
+if TYPE_CHECKING:  # the client takes a second to import; a fingerprint needs none
+    from .connection import Connection
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells one cluster from all others.
+
+    Attributes:
+        ca_sha256: The SHA-256 of its CA's PEM text.
+        kube_system_uid: The UID of its ``kube-system`` namespace.
+        server: The address of its API server.
+    """
+
+    ca_sha256: str
+    kube_system_uid: str
+    server: str
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, whole or not at all."""
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        draft.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Fingerprint:
+        """Read what `save` wrote.
+
+        Raises:
+            LabMissing: There is no fingerprint, or it cannot be read.
+        """
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                str(known["ca_sha256"]),
+                str(known["kube_system_uid"]),
+                str(known["server"]),
+            )
+        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+            raise LabMissing(
+                "the lab's fingerprint cannot be read",
+                where=str(path),
+                seen=type(error).__name__,
+                next="run 'k8slab up'",
+            ) from error
+
+
+def take(connection: Connection) -> Fingerprint:
+    """Return the fingerprint of the cluster that a connection reaches.
+
+    Raises:
+        LabMissing: Its API server does not answer.
+        WrongCluster: Somebody answers who is not vouched for by the CA.
+    """
+    answer = connection.send("GET", "/api/v1/namespaces/kube-system")
+    access = connection.access
+    return Fingerprint(access.ca_sha256, answer["metadata"]["uid"], access.server)
+
+
+def check_access(access: Kubeconfig, pinned: Fingerprint) -> None:
+    """Compare server and CA of a kubeconfig with the pinned ones; sends nothing.
+
+    Raises:
+        WrongCluster: One of them differs.
+    """
+    _compare("API server", pinned.server, access.server)
+    _compare("CA (SHA-256)", pinned.ca_sha256, access.ca_sha256)
+
+
+def verify(connection: Connection, pinned: Fingerprint) -> None:
+    """Compare the cluster that answers with the pinned one; one GET at most.
+
+    Raises:
+        LabMissing: Its API server does not answer.
+        WrongCluster: It is another cluster.
+    """
+    check_access(connection.access, pinned)
+    seen = take(connection)
+    _compare("UID of kube-system", pinned.kube_system_uid, seen.kube_system_uid)
+
+
+def _compare(what: str, wanted: str, seen: str) -> None:
+    if wanted != seen:
+        raise WrongCluster(
+            "this is not the lab's cluster: its fingerprint differs",
+            where=what,
+            wanted=wanted,
+            seen=seen,
+            next="if the lab was made anew, connect again: lab.connect()",
+        )

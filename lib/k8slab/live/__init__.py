@@ -1,1 +1,0 @@
-"""The machinery of live views: what `widgets` shows while a cell runs."""

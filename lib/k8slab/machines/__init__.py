@@ -1,1 +1,0 @@
-"""Machines: what they are, who provides them, and how they are reached."""

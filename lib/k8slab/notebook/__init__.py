@@ -1,0 +1,1 @@
+"""What a notebook's kernel gets: completion, short errors, phases as a table."""

@@ -1,0 +1,290 @@
+"""Ask the lab's own addresses from this computer, a machine or a Pod for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import CommandFailed, Unreachable
+from ..kube import current
+from ..kube.cluster import Cluster
+from ..kube.follow import count
+from ..kube.objects import Pod
+from . import _dns as _dns
+from ._greet import greet
+from ._many import Asking as Asking
+from ._many import Requests as Requests
+from ._many import asking as asking
+from ._many import echoes as echoes
+from ._rules import rules as rules
+from ._talk import Target, resolve, talk
+
+# A probe raises when nothing answers; with strict=False it returns a false record.
+TIMEOUT_S = 3.0
+_EXEC = "command terminated with exit code"
+_ASK = """
+case $1 in
+  own) MYSQL_PWD=${MYSQL_ROOT_PASSWORD-} ;;
+  *) IFS= read -r MYSQL_PWD ;;
+esac
+export MYSQL_PWD
+shift
+exec mariadb "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe saw; true when it is as it should be.
+
+    Attributes:
+        ok: Whether the answer was as it should be.
+        seen: The answer in words.
+        milliseconds: How long it took.
+    """
+
+    ok: bool
+    seen: str
+    milliseconds: float
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+@dataclass(frozen=True)
+class Echo(Probe):
+    """An echo server's answer.
+
+    Attributes:
+        pod: The name of the Pod that answered; empty when none did.
+    """
+
+    pod: str = ""
+
+
+@dataclass(frozen=True)
+class Names(Probe):
+    """The cluster's name service's answer.
+
+    Attributes:
+        addresses: The addresses of the name, sorted.
+    """
+
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rows(Probe):
+    """A database's answer.
+
+    Attributes:
+        rows: The rows, each a tuple of texts.
+    """
+
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Everywhere(Probe):
+    """The answers of one port on every machine.
+
+    Attributes:
+        answers: The answer by machine.
+        pods: The names of all Pods that answered.
+    """
+
+    answers: Mapping[str, Echo] | None = None
+    pods: frozenset[str] = frozenset()
+
+
+def tcp(
+    target: str | Pod,
+    port: int,
+    *,
+    from_: str | Pod | None = None,
+    timeout: float = TIMEOUT_S,
+    strict: bool = True,
+) -> Probe:
+    """Open a connection and close it.
+
+    Args:
+        target: A machine's name, a Pod, or an address of the lab.
+        port: The port.
+        from_: A machine's name or a Pod; None is this computer.
+        timeout: Seconds until giving up.
+        strict: Raise when nothing answers.
+
+    Raises:
+        Refused: The target is not in the lab; nothing was sent.
+        Unreachable: Nothing answers and ``strict`` is true.
+    """
+    cluster = current.current()
+    place = resolve(cluster, target, port, from_)
+    answer = talk(cluster, place, from_=from_, timeout=timeout)
+    _require(answer.failure, place, from_, strict=strict)
+    return Probe(not answer.failure, answer.failure or "open", answer.milliseconds)
+
+
+def echo(
+    target: str | Pod,
+    port: int,
+    *,
+    from_: str | Pod | None = None,
+    timeout: float = TIMEOUT_S,
+    strict: bool = True,
+) -> Echo:
+    """Greet an echo server and hear which Pod it is; for arguments see `tcp`.
+
+    Example:
+        ``probe.echo("node1", 31245).pod``
+
+    Raises:
+        Refused: The target is not in the lab; nothing was sent.
+        Unreachable: Nothing answers and ``strict`` is true.
+    """
+    cluster = current.current()
+    place = resolve(cluster, target, port, from_)
+    heard = greet(cluster, place, from_=from_, timeout=timeout)
+    _require(heard.failure, place, from_, strict=strict)
+    seen = heard.failure or f"{heard.pod} answers"
+    return Echo(not heard.failure, seen, heard.milliseconds, heard.pod)
+
+
+def echo_everywhere(port: int, *, timeout: float = TIMEOUT_S) -> Everywhere:
+    """Greet the echo server behind one port on every machine, from this computer.
+
+    Args:
+        port: The port, as a Service of type NodePort opens it.
+        timeout: Seconds until giving up, for each machine.
+    """
+    machines = current.current().machines
+    answers = {m: echo(m, port, timeout=timeout, strict=False) for m in machines}
+    silent = [m for m, answer in answers.items() if not answer.ok]
+    return Everywhere(
+        not silent,
+        "silent: " + ", ".join(silent) if silent else "every machine answers",
+        sum(answer.milliseconds for answer in answers.values()),
+        answers,
+        frozenset(answer.pod for answer in answers.values() if answer.ok),
+    )
+
+
+def dns(
+    name: str,
+    *,
+    from_: str | Pod = "master",
+    timeout: float = TIMEOUT_S,
+    strict: bool = True,
+) -> Names:
+    """Ask the cluster's name service for a name's addresses.
+
+    Args:
+        name: The name; one without a dot, or ``service.namespace``, is completed.
+        from_: The machine or the Pod that asks.
+        timeout: Seconds until giving up.
+        strict: Raise when there is no address.
+
+    Raises:
+        Unreachable: There is no answer or no address, and ``strict`` is true.
+    """
+    cluster = current.current()
+    place = resolve(cluster, str(cluster.ranges.dns), 53, from_)
+    packet = _dns.question(_complete(cluster, name))
+    answer = talk(
+        cluster, place, kind="udp", data=packet, lines=1, from_=from_, timeout=timeout
+    )
+    if answer.failure or not answer.data:
+        failure = answer.failure or "no answer in time"
+        reply = _dns.Reply((), failure)
+    else:
+        reply = _dns.read(answer.data)
+    if reply.failure and strict:
+        raise Unreachable(
+            f"the name {name} has no address ({reply.failure})",
+            where=f"asked from {_from(from_)}",
+            wanted="an address",
+            seen=reply.failure,
+        )
+    seen = reply.failure or ", ".join(reply.addresses)
+    return Names(not reply.failure, seen, answer.milliseconds, reply.addresses)
+
+
+def sql(
+    pod: Pod,
+    statement: str,
+    *,
+    database: str = "",
+    user: str = "root",
+    password: str | None = None,
+    timeout: float = 15,
+) -> Rows:
+    """Run a statement in a database's Pod, with the client that is in it.
+
+    Args:
+        pod: The Pod.
+        statement: The statement, or several with semicolons.
+        database: The database to use.
+        user: Who asks.
+        password: The password; None takes the one in the container's environment.
+            It travels by standard input and is part of no message.
+        timeout: Seconds until giving up.
+
+    Raises:
+        Unreachable: The server does not accept connections.
+        CommandFailed: The server refuses the statement, or the user.
+    """
+    options = [f"--user={user}", "--batch", "--skip-column-names"]
+    options += [f"--database={database}"] if database else []
+    source = "own" if password is None else "given"
+    given = "" if password is None else f"{password}\n"
+    argv = ["exec", "-i", pod.name, "-n", pod.namespace, "-q", "--"]
+    argv += ["sh", "-c", _ASK, "sql", source, *options]
+    done = current.current().kubectl(
+        argv, input=given + statement, check=False, timeout=timeout
+    )
+    said = [line for line in done.stderr.splitlines() if not line.startswith(_EXEC)]
+    complaint = "\n".join(said).strip()
+    if not done.ok and ("ERROR 2002" in complaint or "ERROR 2003" in complaint):
+        raise Unreachable(
+            "the database does not accept connections",
+            where=f"Pod {pod.name}",
+            seen=complaint,
+            next="wait until it is ready, then look at its logs",
+        )
+    if not done.ok:
+        raise CommandFailed(
+            ["mariadb", statement],
+            where=f"Pod {pod.name}",
+            returncode=done.returncode,
+            stderr=complaint,
+            what="the database refused",
+        )
+    rows = tuple(tuple(line.split("\t")) for line in done.stdout.splitlines())
+    return Rows(True, count(len(rows), "row"), round(1000 * done.seconds, 1), rows)
+
+
+def _complete(cluster: Cluster, name: str) -> str:
+    parts = name.rstrip(".").split(".")
+    if len(parts) == 1:
+        parts.append(cluster.namespace)
+    if len(parts) == 2:
+        parts += ["svc", "cluster", "local"]
+    return ".".join(parts)
+
+
+def _from(from_: str | Pod | None) -> str:
+    if isinstance(from_, Pod):
+        return f"Pod {from_.name}"
+    return from_ or "this computer"
+
+
+def _require(
+    failure: str, place: Target, from_: str | Pod | None, *, strict: bool
+) -> None:
+    if failure and strict:
+        raise Unreachable(
+            f"nothing answers on {place.label} ({failure})",
+            where=f"{place.address}:{place.port}, asked from {_from(from_)}",
+            wanted="an answer",
+            seen=failure,
+        )

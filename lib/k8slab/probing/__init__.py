@@ -1,1 +1,0 @@
-"""How probes travel: bytes exchanged with an address of the lab."""

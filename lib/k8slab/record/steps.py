@@ -1,0 +1,143 @@
+"""Read changes of API objects as the steps from a wish to a Pod that is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..kube.objects import Object
+
+# Whoever makes an object that nothing owns is the one who typed the command.
+OPERATOR = "kubectl"
+_SERVER = "API server"
+_CONTROLLERS = {
+    "Deployment": "deployment controller",
+    "ReplicaSet": "replicaset controller",
+    "ReplicationController": "replication controller",
+}
+_REPORTS = {
+    "Pulling": "image asked for",
+    "Pulled": "image there",
+    "Created": "container created",
+    "Started": "container started",
+    "Killing": "container told to end",
+}
+_CONDITIONS = {
+    "PodReadyToStartContainers": "Pod sandbox ready",
+    "Ready": "Pod ready",
+}
+_BEGINNINGS = {"Pod scheduled", *_CONDITIONS.values()}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of one object, as a watch told it.
+
+    Attributes:
+        at_s: Seconds since the recording began.
+        kind: The object's kind.
+        type: ``ADDED``, ``MODIFIED`` or ``DELETED``.
+        object: The object after the change.
+    """
+
+    at_s: float
+    kind: str
+    type: str
+    object: Object
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return str(self.object["metadata"].get("name", ""))
+
+    @property
+    def revision(self) -> int:
+        """The version of the whole store that this change made."""
+        return int(self.object["metadata"].get("resourceVersion", 0))
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happened.
+
+    Attributes:
+        at_ms: Milliseconds since the recording began, as the watch told it.
+        who: The program that did it.
+        what: What it did, in words that stay the same.
+        about: The name of the object concerned.
+        detail: What is different each time, such as the machine; or empty.
+    """
+
+    at_ms: int
+    who: str
+    what: str
+    about: str
+    detail: str = ""
+
+
+def read(changes: Iterable[Change]) -> list[Step]:
+    """Return the steps in the order in which they were stored, each once.
+
+    Each kind has a watch of its own, so what is heard first need not be stored first.
+    Of a Pod that was there before only its end is a step.
+    """
+    readers = {"Pod": _pod, "Event": _event, "Deployment": _deployment}
+    found: dict[tuple[str, str], Step] = {}
+    new: set[str] = set()
+    for change in sorted(changes, key=lambda change: change.revision):
+        if change.kind == "Pod" and change.type == "ADDED":
+            new.add(change.name)
+        for step in readers.get(change.kind, _stored)(change):
+            known = step.about in new or step.what not in _BEGINNINGS
+            if known or change.kind != "Pod":
+                found.setdefault((step.what, step.about + step.detail), step)
+    return list(found.values())
+
+
+def _step(change: Change, who: str, what: str, detail: str = "") -> Step:
+    return Step(round(1000 * change.at_s), who, what, change.name, detail)
+
+
+def _stored(change: Change) -> Iterator[Step]:
+    if change.type == "ADDED":
+        yield _step(change, _maker(change.object), f"{change.kind} stored")
+    if change.type == "DELETED":
+        yield _step(change, _SERVER, f"{change.kind} gone")
+
+
+def _deployment(change: Change) -> Iterator[Step]:
+    yield from _stored(change)
+    spec, status = change.object.get("spec") or {}, change.object.get("status") or {}
+    wanted = spec.get("replicas", 1)
+    if wanted and status.get("availableReplicas", 0) >= wanted:
+        yield _step(change, _CONTROLLERS["Deployment"], "Deployment available")
+
+
+def _pod(change: Change) -> Iterator[Step]:
+    yield from _stored(change)
+    node = (change.object.get("spec") or {}).get("nodeName", "")
+    if node and change.type == "MODIFIED":
+        yield _step(change, "scheduler", "Pod scheduled", node)
+    if "deletionTimestamp" in change.object["metadata"]:
+        yield _step(change, _SERVER, "Pod told to end")
+    for condition in (change.object.get("status") or {}).get("conditions") or []:
+        what = _CONDITIONS.get(condition["type"])
+        if what and condition["status"] == "True":
+            yield _step(change, "kubelet", what, node)
+
+
+def _event(change: Change) -> Iterator[Step]:
+    event = change.object
+    about = event.get("involvedObject") or {}
+    what = _REPORTS.get(event.get("reason", ""))
+    if what is None or about.get("kind") != "Pod" or change.type == "DELETED":
+        return
+    node = (event.get("source") or {}).get("host", "")
+    at_ms = round(1000 * change.at_s)
+    yield Step(at_ms, "kubelet", what, str(about.get("name", "")), node)
+
+
+def _maker(obj: Object) -> str:
+    owners = obj["metadata"].get("ownerReferences") or []
+    kind = next((each["kind"] for each in owners if each.get("controller")), "")
+    return _CONTROLLERS.get(kind, f"{kind} controller" if kind else OPERATOR)

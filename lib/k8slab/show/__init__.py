@@ -1,0 +1,202 @@
+"""Draw what is there: manifests, tables and pictures, as text and as HTML alike."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from pygments import highlight as _paint
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import YamlLexer
+from pygments.style import Style
+from pygments.token import Comment, Literal, Name, Number, Punctuation, String
+
+from ..core.rendered import Rendered
+from ..draw import arrivals as _arrivals
+from ..draw import bars as _bars
+from ..draw import timeline as _timeline
+from ..draw.topology import draw
+from ..errors import LabMissing
+from ..kube import current
+from ..kube.cluster import Cluster
+from ..kube.namespace import Namespace
+from ..probe._many import Requests
+from ..record import Recording
+from . import _judge as _judge
+from . import _manifest as _manifest
+
+_MARKED = "background: rgba(255, 190, 0, 0.22); display: inline-block; min-width: 100%"
+
+
+class _Tones(Style):
+    """Tones that can be read on a light and on a dark ground."""
+
+    background_color = "transparent"
+    highlight_color = "transparent"
+    styles = {  # noqa: RUF012 - pygments reads a plain dict
+        Comment: "italic #7d7d7d",
+        Name.Tag: "#2878b5",
+        Literal: "#a0662a",
+        String: "#a0662a",
+        Number: "#8a5cc7",
+        Punctuation: "#7d7d7d",
+    }
+
+
+def manifest(
+    path: str, highlight: str | Sequence[str] = (), *, check: bool | None = None
+) -> Rendered:
+    """Show a manifest with its line numbers, some paths marked.
+
+    Args:
+        path: The file, below the book's ``manifests/`` folder.
+        highlight: Paths with dots, as in ``spec.selector``.
+        check: Refuse what Kubernetes would refuse; by default every manifest but
+            those named ``….broken.yaml``. An API server judges when there is one.
+
+    Raises:
+        BadInput: There is no such file, or no such path in it.
+        BadManifest: Kubernetes would refuse it.
+    """
+    found = _manifest.read(_manifest.find(path), path)
+    if check is None:
+        check = ".broken." not in path
+    if check:
+        _judge.check(found, _cluster())
+    paths = [highlight] if isinstance(highlight, str) else list(highlight)
+    marked = {number for each in paths for number in found.lines(each)}
+    lines = found.text.rstrip("\n").splitlines()
+    width = len(str(len(lines)))
+    plain = [f"# {_manifest.FOLDER}/{path}"]
+    for number, line in enumerate(lines, start=1):
+        mark = ">" if number in marked else " "
+        plain.append(f"{mark} {number:>{width}} │ {line}".rstrip())
+    return Rendered("\n".join(plain), _manifest_html(path, lines, marked))
+
+
+def validate(path: str) -> None:
+    """Refuse a manifest that Kubernetes would refuse, and print nothing.
+
+    Raises:
+        BadManifest: Kubernetes would refuse it.
+    """
+    _judge.check(_manifest.read(_manifest.find(path), path), _cluster())
+
+
+def table(records: Sequence[Any], columns: Sequence[str] = ()) -> Rendered:
+    """Show records as a table.
+
+    Args:
+        records: Dataclass instances or mappings.
+        columns: The fields to show, in order; all by default.
+    """
+    names = list(columns) or (_fields(records[0]) if records else [])
+    rows = [[_cell(record, name) for name in names] for record in records]
+    heads = [name.replace("_", " ") for name in names]
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    text = "\n".join(
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in [[head.upper() for head in heads], *rows]
+    )
+    head = "".join(f"<th>{html.escape(each)}</th>" for each in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return Rendered(
+        text or "nothing",
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+    )
+
+
+def topology(source: Cluster | Namespace) -> Rendered:
+    """Draw the lab's machines with the Pods on them.
+
+    Args:
+        source: A namespace, or the cluster for the Pods of all namespaces.
+    """
+    if isinstance(source, Namespace):
+        return draw(source.cluster.nodes(), source.pods(), source.where)
+    return draw(source.nodes(), source.pods(), source.where)
+
+
+def timeline(
+    recording: Recording, title: str = "From a wish to a ready Pod"
+) -> Rendered:
+    """Draw what `record.changes` heard, a row for each step with its time.
+
+    Args:
+        recording: The recording.
+        title: What the picture is of.
+    """
+    return _timeline.draw(recording.steps, title)
+
+
+def bars(
+    counts: Requests | Mapping[str, int], title: str = "Requests by Pod"
+) -> Rendered:
+    """Draw how often each Pod answered, or any other counts, as bars.
+
+    Args:
+        counts: What `probe.echoes` returned, or numbers by name.
+        title: What is counted.
+    """
+    if isinstance(counts, Requests):
+        return _bars.draw(counts.pods, title, failed=len(counts.failures))
+    return _bars.draw(counts, title)
+
+
+def requests(record: Requests, title: str = "Requests by time") -> Rendered:
+    """Draw when each request was sent, and which Pod answered it.
+
+    Args:
+        record: The requests, as of `probe.asking`.
+        title: What was asked.
+    """
+    return _arrivals.draw(record, title)
+
+
+def _cluster() -> Cluster | None:
+    try:
+        return current.current()
+    except LabMissing:
+        return None
+
+
+def _manifest_html(path: str, lines: list[str], marked: set[int]) -> str:
+    formatter: Any = HtmlFormatter(style=_Tones, noclasses=True, nowrap=True)
+    painted = _paint("\n".join(lines) + "\n", YamlLexer(stripnl=False), formatter)
+    width = len(str(len(lines)))
+    rows = []
+    for number, line in enumerate(painted.rstrip("\n").split("\n"), start=1):
+        shown = f'<span style="opacity: 0.6">{number:>{width}}</span>  {line}'
+        if number in marked:
+            shown = f'<mark style="color: inherit; {_MARKED}">{shown}</mark>'
+        rows.append(shown)
+    name = html.escape(f"{_manifest.FOLDER}/{path}")
+    return (
+        f'<figure style="margin: 0.5em 0"><figcaption><code>{name}</code></figcaption>'
+        '<pre style="line-height: 1.45; overflow-x: auto; color: inherit; '
+        'background: transparent">' + "\n".join(rows) + "</pre></figure>"
+    )
+
+
+def _fields(record: Any) -> list[str]:
+    if is_dataclass(record):
+        return [field.name for field in fields(record)]
+    return list(record)
+
+
+def _cell(record: Any, name: str) -> str:
+    value = record[name] if isinstance(record, Mapping) else getattr(record, name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={each}" for key, each in sorted(value.items()))
+    if isinstance(value, tuple | list | frozenset):
+        return ", ".join(map(str, value))
+    return str(value)

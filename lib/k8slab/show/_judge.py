@@ -1,0 +1,137 @@
+"""Refuse a manifest that Kubernetes would refuse."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from ..errors import BadManifest, LabMissing
+from ..kube.cluster import Cluster
+from ..kube.connection import ApiError
+from . import _schema as schema
+from ._manifest import Manifest, bad
+
+_STRICT = {"dryRun": "All", "fieldValidation": "Strict"}
+
+
+def check(manifest: Manifest, cluster: Cluster | None) -> None:
+    """Refuse what Kubernetes would refuse.
+
+    With a cluster its API server judges, by a dry run that changes nothing; without
+    one the field names of the official client do.
+
+    Raises:
+        BadManifest: With file and line, what was wanted and what is there.
+    """
+    for key in ("apiVersion", "kind", "metadata"):
+        if not manifest.data.get(key):
+            raise bad(
+                f"{key} is missing",
+                manifest.name,
+                1,
+                wanted=f"{key} at the top",
+                seen=", ".join(map(str, manifest.data)),
+            )
+    try:
+        known = _kinds(cluster)
+    except LabMissing:
+        cluster, known = None, _kinds(None)
+    _check_kind(manifest, known)
+    if cluster is not None:
+        _check_by_server(manifest, cluster)
+        return
+    for problem in schema.problems(manifest.api_version, manifest.data):
+        raise _wrong(manifest, problem)
+
+
+def _kinds(cluster: Cluster | None) -> set[tuple[str, str]]:
+    if cluster is None:
+        return schema.kinds()
+    resources = cluster.catalogue.resources()
+    return {(each.api_version, each.kind) for each in resources}
+
+
+def _check_kind(manifest: Manifest, known: set[tuple[str, str]]) -> None:
+    api_version, kind = manifest.api_version, manifest.kind
+    if (api_version, kind) in known:
+        return
+    names = {each for _, each in known}
+    versions = sorted(version for version, each in known if each == kind)
+    if versions:
+        where, wanted, seen = "apiVersion", " or ".join(versions), api_version
+    else:
+        where, seen = "kind", kind
+        cased = [each for each in names if each.lower() == kind.lower()]
+        near = cased or difflib.get_close_matches(kind, sorted(names), n=2)
+        wanted = " or ".join(near) or "a kind that 'kubectl api-resources' lists"
+    raise bad(
+        f"Kubernetes does not know this {where}",
+        manifest.name,
+        manifest.line(where),
+        wanted=f"{where}: {wanted}",
+        seen=f"{where}: {seen}",
+        next="kinds begin with a capital; kubectl api-resources lists them",
+    )
+
+
+def _check_by_server(manifest: Manifest, cluster: Cluster) -> None:
+    kind = cluster.catalogue.find(manifest.kind, manifest.api_version)
+    meta = manifest.data["metadata"]
+    namespace = meta.get("namespace") or cluster.namespace
+    try:
+        cluster.connection.send(
+            "POST", kind.path(namespace), query=_STRICT, body=manifest.data
+        )
+    except ApiError as error:
+        if error.status not in (400, 422) or _is_there(cluster, manifest, error):
+            return
+        for problem in schema.problems(manifest.api_version, manifest.data):
+            raise _wrong(manifest, problem) from error
+        path, seen = _complaint(error)
+        raise bad(
+            "Kubernetes refuses this manifest",
+            manifest.name,
+            manifest.line(path),
+            wanted=f"a valid {path}" if path else "a manifest it understands",
+            seen=seen,
+            next=f"kubectl explain {kind.kind.lower()} --recursive",
+        ) from error
+
+
+def _wrong(manifest: Manifest, problem: schema.Problem) -> BadManifest:
+    return bad(
+        problem.what,
+        manifest.name,
+        manifest.line(problem.path),
+        wanted=problem.wanted,
+        seen=problem.seen,
+        next=f"kubectl explain {manifest.kind.lower()}{problem.below}",
+    )
+
+
+def _is_there(cluster: Cluster, manifest: Manifest, error: ApiError) -> bool:
+    """Return whether it is refused only because the object exists already.
+
+    An existing Service holds its own port, so creating it a second time is invalid.
+    """
+    if error.status != 422:
+        return False
+    try:
+        namespace = manifest.data["metadata"].get("namespace") or cluster.namespace
+        name = str(manifest.data["metadata"].get("name"))
+        cluster.get(manifest.kind, name, namespace=namespace)
+    except ApiError:
+        return False
+    return "already allocated" in error.message
+
+
+def _complaint(error: ApiError) -> tuple[str, str]:
+    """Return the path an API server complains about, and its words."""
+    causes = (error.answer.get("details") or {}).get("causes") or []
+    for cause in causes:
+        if cause.get("field"):
+            path = re.sub(r"\[(\d+)\]", r".\1", cause["field"])
+            return path, str(cause.get("message", ""))
+    found = re.search(r'(?:unknown|duplicate) field "([^"]+)"', error.message)
+    path = re.sub(r"\[(\d+)\]", r".\1", found.group(1)) if found else ""
+    return path, found.group(0) if found else error.message

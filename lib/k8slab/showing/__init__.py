@@ -1,1 +1,0 @@
-"""What is behind `show`: manifests and their lines, their judges, and drawings."""

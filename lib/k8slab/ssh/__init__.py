@@ -1,0 +1,1 @@
+"""The machines over SSH: commands, scripts and files, with pinned host keys."""

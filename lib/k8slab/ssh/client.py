@@ -1,0 +1,292 @@
+"""Reach a machine over SSH, with its host key pinned."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import paramiko
+
+from ..core.process import DEFAULT_TIMEOUT_S, Completed
+from ..errors import BadInput, HostKeyMismatch, LabError, MachineUnreachable
+from . import files
+from .channel import LOST, Session
+from .connect import Login, is_refusal
+
+SESSIONS = 8
+T = TypeVar("T")
+_SCRIPT = '__=$(cat); set {options}; eval "$__"'
+
+
+class SSHShell:
+    """Run commands on a machine over one connection, opened when first needed.
+
+    Safe across threads: every command has a channel of its own.
+
+    Args:
+        machine: The machine's name, shown in messages.
+        address: Its address.
+        user: Who logs in.
+        key: The file of the lab's private key.
+        known_hosts: The file that pins the machine's host key.
+        connect_timeout: Seconds until a connection attempt is given up.
+        port: The port of its SSH server.
+    """
+
+    def __init__(
+        self,
+        machine: str,
+        address: str,
+        *,
+        user: str = "root",
+        key: Path,
+        known_hosts: Path,
+        connect_timeout: float = 10,
+        port: int = 22,
+    ) -> None:
+        self.where = machine
+        self.address = address
+        self._login = Login(machine, address, port, user, key, known_hosts)
+        self._connect_timeout = connect_timeout
+        self._over = False
+        self._client: paramiko.SSHClient | None = None
+        self._sftp: paramiko.SFTPClient | None = None
+        self._lock = threading.RLock()
+        self._files_lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(SESSIONS)
+        self._running: set[Session] = set()
+
+    def __repr__(self) -> str:
+        return f"SSHShell({self.where!r}, {self.address!r})"
+
+    def __enter__(self) -> SSHShell:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run a command to its end; see `Runner.run`.
+
+        The exit code is -1 when a signal ended the command: SSH does not say which.
+        A process left in the background with its streams open is not awaited.
+
+        Raises:
+            MachineUnreachable: No connection, or it broke while the command ran.
+        """
+        return self._run(argv, argv, input, check, timeout, on_line)
+
+    def script(
+        self,
+        text: str,
+        *,
+        shell: str = "bash",
+        check: bool = True,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        """Run a script that stops at its first failing command.
+
+        The script travels as input, so that neither its length nor the machine's
+        process list matters; its own commands read an empty standard input.
+
+        Args:
+            text: The script.
+            shell: ``bash`` or another POSIX shell.
+            check: Raise when the exit code is not 0.
+            timeout: Seconds until the script is ended.
+            on_line: Called with each line as it is printed, on either stream.
+
+        Raises:
+            CommandFailed: The exit code is not 0 and ``check`` is true.
+            CommandTimeout: The deadline passed.
+            MachineUnreachable: No connection, or it broke while the script ran.
+        """
+        options = "-euo pipefail" if shell == "bash" else "-eu"
+        argv = [shell, "-c", _SCRIPT.format(options=options), shell]
+        shown = [shell, *options.split(), f"({len(text.splitlines())} lines)"]
+        return self._run(argv, shown, text, check, timeout, on_line)
+
+    def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
+        """Write a file in one step, so that no reader ever sees half of it.
+
+        Missing parent folders are made. A file that is itself a mount point, as
+        ``/etc/hosts`` of a container, cannot be replaced and is written in place.
+
+        Args:
+            path: The absolute path.
+            data: The whole content; text is encoded as UTF-8.
+            mode: The file's permissions.
+
+        Returns:
+            Whether content or permissions changed.
+
+        Raises:
+            LabError: The machine refuses to write there.
+            MachineUnreachable: No connection, or it broke.
+        """
+        content = data.encode() if isinstance(data, str) else data
+        return self._on_files(path, lambda sftp: files.put(sftp, path, content, mode))
+
+    def read(self, path: str) -> str:
+        """Return a file's content.
+
+        Args:
+            path: The absolute path.
+
+        Raises:
+            LabError: There is no such file, or it cannot be read.
+            MachineUnreachable: No connection, or it broke.
+        """
+        content = self._on_files(path, lambda sftp: files.read(sftp, path))
+        return content.decode("utf-8", "replace")
+
+    def is_up(self) -> bool:
+        """Tell at once whether the machine's SSH server answers.
+
+        A connection that was made is kept for the next command.
+
+        Raises:
+            HostKeyMismatch: It answers with another host key than the pinned one.
+            MachineUnreachable: It answers and refuses the lab's key.
+        """
+        try:
+            self._connection(connect_timeout=1.0)
+        except MachineUnreachable as error:
+            both = (error, error.__cause__)
+            if any(isinstance(e, HostKeyMismatch) or is_refusal(e) for e in both):
+                raise
+            return False
+        return True
+
+    def end(self) -> None:
+        """End every command that still runs, also on the machine; see `Session.abort`.
+
+        For another thread than theirs; each ends as if its connection had broken.
+        """
+        for session in list(self._running):
+            session.abort()
+
+    def close(self, *, for_good: bool = False) -> None:
+        """Close the connection; commands that run on it fail at once.
+
+        Args:
+            for_good: Open no new one for a later command either.
+        """
+        self._over = self._over or for_good
+        with self._lock:
+            client, self._client, self._sftp = self._client, None, None
+        if client is not None:
+            client.close()
+
+    def _run(
+        self,
+        argv: Sequence[str],
+        shown: Sequence[str],
+        input: str | None,
+        check: bool,
+        timeout: float,
+        on_line: Callable[[str], None] | None,
+    ) -> Completed:
+        if not argv:
+            raise BadInput("there is no command to run", where=self.where)
+        with self._free:
+            session = Session(
+                self._channel(),
+                self._channel,
+                shown,
+                where=self.where,
+                timeout=timeout,
+                on_line=on_line,
+            )
+            data = None if input is None else input.encode()
+            self._running.add(session)
+            try:
+                completed = session.run(argv, data)
+            finally:
+                self._running.discard(session)
+        return completed.check() if check else completed
+
+    def _channel(self) -> paramiko.Channel:
+        """Open a channel, on a new connection when the old one was dropped."""
+        try:
+            return self._connection().open_session(timeout=self._connect_timeout)
+        except LOST:
+            self.close()
+        try:
+            return self._connection().open_session(timeout=self._connect_timeout)
+        except LOST as error:
+            raise self._login.unreachable(error) from error
+
+    def _on_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
+        """Work on whole files; again on a new channel when the old one was dropped.
+
+        Only its first use tells that a channel was dropped, and whole files can be
+        written twice.
+        """
+        with self._files_lock:
+            kept = self._sftp is not None
+            try:
+                return self._try_files(path, work)
+            except MachineUnreachable as error:
+                if not kept or isinstance(error.__cause__, TimeoutError):
+                    raise
+                self.close()
+            return self._try_files(path, work)
+
+    def _try_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
+        """Work on the connection's one file channel; its errors become ours."""
+        self._connection()
+        try:
+            if self._sftp is None:
+                self._sftp = files.connect(self._channel())
+            return work(self._sftp)
+        except OSError as error:
+            if isinstance(error, ConnectionError | TimeoutError):
+                self._sftp = None
+                raise self._login.unreachable(error) from error
+            raise LabError(
+                f"{self.where} refuses access to a file",
+                where=f"{self.where}: {path}",
+                seen=str(error),
+            ) from error
+        except (paramiko.SSHException, EOFError) as error:
+            self._sftp = None
+            raise self._login.unreachable(error) from error
+        except BaseException:
+            # An interrupted exchange leaves answers that nobody awaits.
+            self._sftp = None
+            raise
+
+    def _connection(self, connect_timeout: float | None = None) -> paramiko.Transport:
+        with self._lock:
+            if self._over:
+                raise MachineUnreachable(
+                    f"the connection to {self.where} was closed for good",
+                    where=self.address,
+                )
+            if self._client is not None:
+                transport = self._client.get_transport()
+                if transport is not None and transport.is_active():
+                    return transport
+                self.close()
+            self._client = self._login.connect(connect_timeout or self._connect_timeout)
+            transport = self._client.get_transport()
+            assert transport is not None  # noqa: S101 - connect made it
+            return transport

@@ -1,0 +1,282 @@
+"""The waits for API objects, which chapters reach as ``wait.pods`` and its like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..kube.follow import (
+    TIMEOUT_S,
+    Source,
+    count,
+    follow,
+    hopeless,
+    nodes_in_words,
+    pods_in_words,
+    still_there,
+)
+from ..kube.objects import Endpoints, Node, Object, Pod, Records
+
+
+def pods(
+    source: Source,
+    selector: str = "",
+    *,
+    ready: int,
+    controller: str = "",
+    timeout: float = TIMEOUT_S,
+    patient: bool = False,
+) -> Records[Pod]:
+    """Wait until there are this many ready Pods and no others.
+
+    Pods that are still ending, or not ready yet, keep it waiting. Pods that ended for
+    good, as those of a Job, do not count.
+
+    Args:
+        source: The namespace that holds them.
+        selector: Only Pods with these labels, as in ``app=echo``.
+        ready: How many.
+        controller: Only Pods that the controller of this name keeps.
+        timeout: Seconds until giving up.
+        patient: Wait on also when a Pod seems to have no chance: its image cannot be
+            pulled, its configuration is missing, or it crashes again and again.
+
+    Raises:
+        NotReady: The deadline passed, or a Pod has no chance.
+    """
+
+    def read(found: list[Object]) -> Records[Pod]:
+        return Records(
+            pod
+            for pod in map(Pod.read, found)
+            if (not pod.finished or pod.terminating)
+            and controller in ("", pod.controller)
+        )
+
+    def done(seen: Records[Pod]) -> bool:
+        return len(seen) == ready and all(p.ready and not p.terminating for p in seen)
+
+    which = f" with {selector}" if selector else ""
+    return follow(
+        source,
+        "Pod",
+        read,
+        what=f"{count(ready, 'ready Pod')}{which}",
+        want=f"{ready} ready and no others" if ready else "none",
+        done=done,
+        failed=None if patient else hopeless,
+        show=pods_in_words,
+        about=lambda seen: _unready(seen) if seen else [""],
+        selector=selector,
+        timeout=timeout,
+    )
+
+
+def pod(
+    source: Source,
+    which: str,
+    *,
+    reason: str | Sequence[str] = "",
+    phase: str = "",
+    ready: bool | None = None,
+    timeout: float = TIMEOUT_S,
+) -> Pod:
+    """Wait until one Pod is in a state, and return it.
+
+    Args:
+        source: The namespace that holds it.
+        which: Its name, or labels as in ``app=echo``; then any one of them counts.
+        reason: Why it is not running, as in ``CrashLoopBackOff``; of several, any.
+        phase: Its phase, as in ``Succeeded``.
+        ready: Whether it is ready.
+        timeout: Seconds until giving up.
+
+    Raises:
+        NotReady: The deadline passed.
+    """
+    reasons = (reason,) if isinstance(reason, str) else tuple(reason)
+    want = [word for word in (" or ".join(reasons), phase) if word]
+    want += [] if ready is None else ["ready" if ready else "not ready"]
+
+    def matching(seen: Records[Pod]) -> list[Pod]:
+        return [
+            pod
+            for pod in seen
+            if reasons == ("",) or pod.reason in reasons
+            if phase in ("", pod.phase)
+            and ready in (None, pod.ready)
+            and not pod.terminating
+        ]
+
+    by_label = "=" in which
+    found = follow(
+        source,
+        "Pod",
+        lambda found: Records(map(Pod.read, found)),
+        what=f"a Pod {'with' if by_label else 'named'} {which}",
+        want=" and ".join(want) or "there",
+        done=lambda seen: matching(seen) != [],
+        show=pods_in_words,
+        about=lambda seen: [pod.name for pod in seen][:2],
+        name="" if by_label else which,
+        selector=which if by_label else "",
+        timeout=timeout,
+    )
+    return matching(found)[0]
+
+
+def restarts(
+    source: Source, selector: str, *, at_least: int, timeout: float = TIMEOUT_S
+) -> Records[Pod]:
+    """Wait until a Pod's containers were restarted this often; return those Pods.
+
+    Raises:
+        NotReady: The deadline passed.
+    """
+
+    def read(found: list[Object]) -> Records[Pod]:
+        return Records(map(Pod.read, found))
+
+    seen = follow(
+        source,
+        "Pod",
+        read,
+        what=f"a Pod with {selector} restarted {count(at_least, 'time')}",
+        want=f"{at_least} or more",
+        done=lambda seen: any(pod.restarts >= at_least for pod in seen),
+        show=lambda seen: ", ".join(f"{p.name}: {p.restarts}" for p in seen) or "none",
+        about=lambda seen: [pod.name for pod in seen][:2],
+        selector=selector,
+        timeout=timeout,
+    )
+    return Records(pod for pod in seen if pod.restarts >= at_least)
+
+
+def gone(
+    source: Source, kind: str, which: str, *, timeout: float = TIMEOUT_S
+) -> Records[Object]:
+    """Wait until objects are gone; the answer is an empty list that is true.
+
+    Args:
+        source: The namespace or cluster that held them.
+        kind: Their kind, by any name that kubectl takes.
+        which: A name, or labels as in ``app=echo``.
+        timeout: Seconds until giving up.
+
+    Raises:
+        NotReady: The deadline passed.
+    """
+    by_label = "=" in which
+    return follow(
+        source,
+        kind,
+        Records,
+        what=f"no {kind} {'with' if by_label else 'named'} {which}",
+        want="gone",
+        done=lambda seen: len(seen) == 0,
+        show=still_there,
+        about=lambda seen: [each["metadata"]["name"] for each in seen][:2],
+        name="" if by_label else which,
+        selector=which if by_label else "",
+        timeout=timeout,
+    )
+
+
+def endpoints(
+    source: Source,
+    service: str,
+    *,
+    want: int | None = None,
+    without: str = "",
+    timeout: float = TIMEOUT_S,
+) -> Endpoints:
+    """Wait until a Service knows this many addresses that are ready.
+
+    Args:
+        source: The namespace that holds it.
+        service: Its name.
+        want: How many; None takes any number.
+        without: An address that must not be among them.
+        timeout: Seconds until giving up.
+
+    Raises:
+        NotReady: The deadline passed.
+    """
+    number = "endpoints" if want is None else count(want, "endpoint")
+    wanted = "any number" if want is None else f"{want} ready"
+    return follow(
+        source,
+        "EndpointSlice",
+        lambda found: Endpoints.read(service, found),
+        what=f"{number} of Service {service}",
+        want=wanted + (f", without {without}" if without else ""),
+        done=lambda seen: want in (None, len(seen.ready)) and without not in seen.ready,
+        show=lambda seen: f"{len(seen.ready)} ready, {len(seen.unready)} not ready",
+        about=lambda seen: [service],
+        selector=f"kubernetes.io/service-name={service}",
+        timeout=timeout,
+        next="compare the Service's selector with the Pods' labels",
+    )
+
+
+def nodes(source: Source, *, ready: int, timeout: float = TIMEOUT_S) -> Records[Node]:
+    """Wait until this many machines are Ready, and return all there are.
+
+    Raises:
+        NotReady: The deadline passed.
+    """
+    return follow(
+        source,
+        "Node",
+        lambda found: Records(map(Node.read, found)),
+        what=f"{count(ready, 'ready Node')}",
+        want=f"{ready} Ready",
+        done=lambda seen: sum(node.ready for node in seen) == ready,
+        show=nodes_in_words,
+        about=lambda seen: [node.name for node in seen if not node.ready][:2],
+        timeout=timeout,
+    )
+
+
+def object(
+    source: Source,
+    kind: str,
+    name: str,
+    *,
+    want: str,
+    done: Callable[[Object], bool] = bool,
+    failed: Callable[[Object], str | None] | None = None,
+    timeout: float = TIMEOUT_S,
+) -> Object:
+    """Wait until one object is there and as wanted, and return it.
+
+    Args:
+        source: The namespace or cluster that holds it.
+        kind: Its kind, by any name that kubectl takes.
+        name: Its name.
+        want: The wanted state in words.
+        done: Says whether the object is as wanted; an empty one is never asked about.
+        failed: Says why it can no longer become so, or None.
+        timeout: Seconds until giving up.
+
+    Raises:
+        NotReady: The deadline passed, or ``failed`` gave a reason.
+    """
+    return follow(
+        source,
+        kind,
+        lambda found: found[0] if found else {},
+        what=f"{kind} {name}",
+        want=want,
+        done=lambda seen: bool(seen) and done(seen),
+        failed=None
+        if failed is None
+        else (lambda seen: failed(seen) if seen else None),
+        show=lambda seen: str(seen.get("status") or "there") if seen else "not there",
+        name=name,
+        timeout=timeout,
+    )
+
+
+def _unready(pods: Records[Pod]) -> list[str]:
+    unready = [pod for pod in pods if not pod.ready or pod.terminating]
+    return [pod.name for pod in sorted(unready, key=lambda pod: pod.terminating)][:2]

@@ -1,0 +1,130 @@
+"""Show the last lines of logs as programs write them."""
+
+from __future__ import annotations
+
+import html
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..core.process import LocalRunner
+from ..core.rendered import Rendered
+from ..errors import CommandTimeout
+from ..kube.namespace import Namespace
+from .view import Feed, View
+
+LONGEST = 160
+"""How many characters of a line are shown."""
+MOST_BYTES = 1_000_000
+"""How much of one log is read; a program may write without end."""
+SETTLE_S = 0.4
+"""Seconds in which what the block has caused may still reach the log."""
+FIRST_S = 3.0
+"""Seconds in which the first line has to come; kubectl needs a moment to connect."""
+_PREFIX = re.compile(r"^\[pod/([^/\]]+)/[^\]]+\] ?")
+
+
+class LogView(View):
+    """A tail of one or more logs.
+
+    Args:
+        namespace: Where the Pods are.
+        which: What ``kubectl logs`` takes: a Pod's name, ``rc/echo``, ``app=echo``.
+        lines: How many lines are shown.
+        timeout: Seconds until it stops changing.
+    """
+
+    def __init__(
+        self, namespace: Namespace, which: Sequence[str], *, lines: int, timeout: float
+    ) -> None:
+        super().__init__(timeout=timeout)
+        self._namespace = namespace
+        self._which = which
+        self._tail: deque[str] = deque(maxlen=lines)
+        self._lock = threading.Lock()
+        self._lines = lines
+        self._first = threading.Event()
+        self._never = threading.Event()
+
+    def begin(self) -> Sequence[Feed]:
+        """Start one ``kubectl logs -f`` for each."""
+        return [
+            _Following(self._namespace, which, self._lines, self._timeout, self._take)
+            for which in self._which
+        ]
+
+    def finish(self) -> None:
+        """Give the programs a moment to write."""
+        self._first.wait(FIRST_S)
+        self._never.wait(SETTLE_S)
+
+    def draw(self) -> Rendered:
+        """Show the last lines as they are now."""
+        with self._lock:
+            lines = list(self._tail)
+        name = "log of " + ", ".join(self._which)
+        body = "\n".join(lines) or "(nothing yet)"
+        style = (
+            "margin: 0; padding: 0.5em; color: inherit; background: transparent; "
+            "border: 1px solid; border-radius: 6px; overflow-x: auto"
+        )
+        return Rendered(
+            f"{name}\n{body}",
+            f'<figure style="margin: 0.5em 0"><figcaption>{html.escape(name)}'
+            f'</figcaption><pre style="{style}">{html.escape(body)}</pre></figure>',
+        )
+
+    def _take(self, line: str) -> None:
+        self._first.set()
+        line = _PREFIX.sub(r"\1  ", line)
+        with self._lock:
+            self._tail.append(
+                line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+            )
+
+
+class _Following:
+    """One ``kubectl logs -f`` in a process of its own."""
+
+    def __init__(
+        self,
+        namespace: Namespace,
+        which: str,
+        lines: int,
+        timeout: float,
+        take: Callable[[str], None],
+    ) -> None:
+        argv = ["logs", "-f", "--prefix", f"--tail={lines}"]
+        argv.append(f"--limit-bytes={MOST_BYTES}")
+        if "=" in which:
+            argv += ["-l", which, "--max-log-requests=20"]
+        else:
+            argv += [which, *(["--all-pods"] if "/" in which else [])]
+        command, variables = namespace.cluster.kubectl_command(
+            argv, namespace=namespace.name
+        )
+        self._command, self._timeout, self._take = command, timeout, take
+        self._runner = LocalRunner(env=variables)
+        self._where = namespace.where
+        self._over = False
+
+    def run(self) -> None:
+        """Follow the log until `stop` or the deadline."""
+        if self._over:
+            return
+        try:
+            done = self._runner.run(
+                self._command, check=False, timeout=self._timeout, on_line=self._take
+            )
+        except CommandTimeout:
+            return
+        if not self._over:
+            words = ("kubectl", *self._command[1:])
+            replace(done, argv=words, where=self._where).check()
+
+    def stop(self) -> None:
+        """End kubectl."""
+        self._over = True
+        self._runner.end()

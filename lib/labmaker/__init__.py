@@ -1,0 +1,1 @@
+"""Makes, revives and removes labs; the command ``k8slab``."""

@@ -1,0 +1,207 @@
+"""Open, build, check and hand over the bundle: everything that a lab is made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from k8slab.core.phases import Ledger
+from k8slab.core.process import LocalRunner
+from k8slab.errors import BundleError
+
+from . import graph, images, transfer, versions
+from .cache import MANIFEST, SHORT_KEY, Artefact, Cache, compare, write
+from .recipes import recipes
+
+_NEXT = "run 'k8slab bundle build'"
+_MACHINES = ("bare", "ready", "depot")
+
+
+class Bundle:
+    """A complete bundle; `Bundle.open`, `Bundle.build` and `Bundle.import_` give one.
+
+    Attributes:
+        versions: The versions of its parts.
+    """
+
+    def __init__(
+        self, cache: Cache, known: versions.Versions, artefacts: dict[str, Artefact]
+    ) -> None:
+        self.versions = known
+        self._cache = cache
+        self._artefacts = artefacts
+
+    @classmethod
+    def open(cls, cache: Path, source: Path) -> Bundle:
+        """Open the finished bundle after a quick look at its files' sizes.
+
+        Args:
+            cache: The cache's folder.
+            source: The repository's `bundle/` folder.
+
+        Raises:
+            BundleError: It is not built, out of date, or a file is missing or cut off.
+        """
+        known = versions.read(source)
+        store = Cache(cache)
+        artefacts = _read_manifest(store)
+        keys = graph.keys(recipes(known), source)
+        for name, key in keys.items():
+            if name not in artefacts or artefacts[name].key != key:
+                raise BundleError(
+                    f"the bundle is out of date: {name} was made of something else",
+                    where=str(source),
+                    wanted=f"{name} {key[:SHORT_KEY]}",
+                    seen=artefacts[name].key[:SHORT_KEY]
+                    if name in artefacts
+                    else "none",
+                    next=_NEXT,
+                )
+        bundle = cls(store, known, {name: artefacts[name] for name in keys})
+        for artefact in bundle.list():
+            compare(bundle.path(artefact.name), store.files(artefact), hashes=False)
+        return bundle
+
+    @classmethod
+    def build(
+        cls,
+        cache: Path,
+        source: Path,
+        ledger: Ledger,
+        *,
+        run: graph.BuildRunner | None = None,
+    ) -> Bundle:
+        """Build what is missing or out of date; what is finished stays.
+
+        Args:
+            cache: The cache's folder.
+            source: The repository's `bundle/` folder.
+            ledger: Shows the phases.
+            run: Runs commands on this computer.
+
+        Raises:
+            BundleError: A part cannot be built, or another build is running.
+        """
+        known = versions.read(source)
+        store = Cache(cache)
+        wanted = recipes(known)
+        with store.lock():
+            keys = graph.keys(wanted, source)
+            if not all(store.has(name, key) for name, key in keys.items()):
+                builder = graph.Builder(
+                    store, source, known, run or LocalRunner(), ledger
+                )
+                builder.build(wanted)
+            else:
+                with ledger.phase("look for changes", "bundle") as phase:
+                    phase.unchanged(f"{len(keys)} artefacts are up to date")
+            _write_manifest(store, [store.artefact(n, k) for n, k in keys.items()])
+        return cls.open(cache, source)
+
+    @classmethod
+    def import_(cls, cache: Path, source: Path, file: Path) -> Bundle:
+        """Take over a bundle that `export` wrote, after checking every file of it.
+
+        Args:
+            cache: The cache's folder.
+            source: The repository's `bundle/` folder.
+            file: The exported file.
+
+        Raises:
+            BundleError: The file is broken, or was made of other versions; nothing of
+                it stays.
+        """
+        known = versions.read(source)
+        store = Cache(cache)
+        with store.lock():
+            keys = graph.keys(recipes(known), source)
+            artefacts = transfer.import_(store, file, keys, LocalRunner())
+            _write_manifest(store, artefacts)
+        return cls.open(cache, source)
+
+    def export(self, file: Path) -> None:
+        """Write the whole bundle into one file, with its checksums inside.
+
+        Args:
+            file: The file to write; it appears when it is complete.
+
+        Raises:
+            BundleError: A file of the bundle is broken, or the disk is full.
+        """
+        self.verify()
+        transfer.export(self._cache, self.list(), file, LocalRunner())
+
+    def verify(self) -> list[str]:
+        """Read every file again and compare its hash.
+
+        Returns:
+            The names of the artefacts.
+
+        Raises:
+            BundleError: It names the file, and the hash wanted and seen.
+        """
+        for artefact in self.list():
+            files = self._cache.files(artefact)
+            compare(self.path(artefact.name), files, hashes=True)
+        return [artefact.name for artefact in self.list()]
+
+    def list(self) -> list[Artefact]:
+        """Return the artefacts in the order they were built."""
+        return list(self._artefacts.values())
+
+    def path(self, name: str) -> Path:
+        """Return the folder of an artefact.
+
+        Raises:
+            BundleError: There is no artefact of that name.
+        """
+        if name not in self._artefacts:
+            raise BundleError(
+                f"the bundle has no artefact named {name!r}",
+                wanted="one of " + ", ".join(self._artefacts),
+                seen=name,
+            )
+        return self._cache.folder(name, self._artefacts[name].key)
+
+    def image_ref(self, name: str) -> str:
+        """Return an image's full name.
+
+        Args:
+            name: ``bare``, ``ready`` or ``depot`` for a machine's image, as the
+                container engine knows it; else an image of the cluster.
+        """
+        if name in _MACHINES:
+            key = self._artefacts[f"image-{name}"].key[:SHORT_KEY]
+            return images.machine_reference(name, key)
+        return self.versions.images[name]
+
+    def image_tar(self, name: str) -> Path:
+        """Return the tar of a machine's or of the cluster's image."""
+        return self.path(f"image-{name}") / "image.tar"
+
+    @property
+    def kubectl(self) -> Path:
+        """The kubectl for this computer."""
+        return self.path("go-kubernetes") / "bin" / "kubectl"
+
+
+def _read_manifest(cache: Cache) -> dict[str, Artefact]:
+    file = cache.root / MANIFEST
+    try:
+        entries = json.loads(file.read_text("utf-8"))["artefacts"]
+        return {entry["name"]: Artefact(**entry) for entry in entries}
+    except FileNotFoundError as error:
+        raise BundleError(
+            "the bundle is not built", where=str(file), next=_NEXT
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(
+            "the bundle's manifest cannot be read",
+            where=str(file),
+            seen=str(error),
+            next=_NEXT,
+        ) from error
+
+
+def _write_manifest(cache: Cache, artefacts: list[Artefact]) -> None:
+    write(cache.root / MANIFEST, transfer.manifest(artefacts))

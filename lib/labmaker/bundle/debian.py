@@ -1,0 +1,177 @@
+"""Make Debian file systems from the sources that this computer's apt knows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+
+from k8slab.core.process import Runner
+from k8slab.errors import BundleError
+
+from .graph import BuildContext
+
+# The date of every file and image: a fixed one, so that two builds are the same.
+EPOCH = 1767225600
+_TIMEOUT_S = 1200.0
+
+MACHINE_PACKAGES = (
+    "bash-completion",
+    "ca-certificates",
+    "conntrack",
+    "curl",
+    "dbus",
+    "ebtables",
+    "ethtool",
+    "iproute2",
+    "iptables",
+    "iputils-ping",
+    "kmod",
+    "less",
+    "netcat-openbsd",
+    "nftables",
+    "openssh-server",
+    "openssl",
+    "procps",
+    "psmisc",
+    "socat",
+    "systemd",
+    "systemd-sysv",
+    "tcpdump",
+    "telnet",
+    "vim-tiny",
+)
+# What is installed later, without a network: sets of packages with all they need.
+MACHINE_SETS = {
+    "runc": ("runc",),
+    "catatonit": ("catatonit",),
+    "nginx": ("nginx-light",),
+}
+SLIM_SETS = {
+    "echo": ("python3-minimal",),
+    "kube-proxy": ("conntrack", "iptables", "kmod", "nftables"),
+    "mariadb": ("mariadb-client-core", "mariadb-server-core"),
+}
+_LEFT_OUT = ("doc/*", "info/*", "lintian/*", "locale/*", "man/*")
+_EMPTIED = (
+    "etc/apt/sources.list",
+    "etc/apt/sources.list.d/*",
+    "etc/hostname",
+    "etc/machine-id",
+    "etc/resolv.conf",
+    "etc/ssh/ssh_host_*",
+    "var/cache/apt/*.bin",
+    "var/cache/apt/archives/*",
+    "var/cache/ldconfig/aux-cache",
+    "var/lib/apt/lists/*",
+    "var/lib/systemd/random-seed",
+    "var/log/*.log",
+    "var/log/apt/*",
+)
+
+
+def sources(run: Runner, release: str) -> list[str]:
+    """Return the source lines of a Debian release that this computer's apt uses.
+
+    Args:
+        run: Runs commands on this computer.
+        release: The release's code name; its updates are found, too.
+
+    Raises:
+        BundleError: Apt knows no source of that release.
+    """
+    fields = "$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(COMPONENT)"
+    seen = run.run(
+        ["apt-get", "indextargets", "--format", fields, "Created-By: Packages"]
+    )
+    lines = []
+    for line in sorted(set(seen.stdout.splitlines())):
+        origin, name, address, part = line.split("|")
+        if origin == "Debian" and name.removesuffix("-security") in (
+            release,
+            f"{release}-updates",
+        ):
+            lines.append(f"deb {address} {name} {part}")
+    if not any(line.split()[2] == release for line in lines):
+        raise BundleError(
+            f"this computer's apt has no source of Debian {release}",
+            where="apt-get indextargets",
+            wanted=f"Origin Debian, Codename {release}",
+            seen="; ".join(lines) or "nothing of that release",
+            next=f"add a source of Debian {release}, run 'apt-get update'",
+        )
+    return lines
+
+
+def make_file_system(
+    build: BuildContext,
+    name: str,
+    variant: str,
+    packages: Sequence[str],
+    sets: Mapping[str, Sequence[str]],
+) -> None:
+    """Make a Debian file system as a tar, and fetch packages to add to it later.
+
+    The packages of each set lie in `debs/SET`, with what they need and the file
+    system lacks.
+
+    Args:
+        build: Where and what with.
+        name: The tar's name.
+        variant: How small mmdebstrap makes it: ``minbase`` or ``essential``.
+        packages: What is installed.
+        sets: What is fetched only.
+    """
+    listed = build.out / "sources.list"
+    lines = sources(build.run, build.versions.debian)
+    listed.write_text("\n".join(lines) + "\n", "utf-8")
+    options = [f"--dpkgopt=path-exclude=/usr/share/{path}" for path in _LEFT_OUT]
+    for folder, wanted in sets.items():
+        (build.out / "debs" / folder / "partial").mkdir(parents=True)
+        options.append(_fetch(str(build.out / "debs" / folder), wanted))
+    if packages:
+        options.append("--include=" + ",".join(packages))
+    build.run.run(
+        [
+            "env",
+            f"SOURCE_DATE_EPOCH={EPOCH}",
+            f"TMPDIR={build.out}",
+            # What it mounts is gone with it, however it ends.
+            "unshare",
+            "--mount",
+            "mmdebstrap",
+            "--mode=root",
+            f"--variant={variant}",
+            '--aptopt=APT::Install-Recommends "false"',
+            # It would leave folders whose owner depends on who may enter ours.
+            "--skip=cleanup/apt",
+            *options,
+            '--customize-hook=cd "$1"; rm -rf ' + " ".join(_EMPTIED),
+            '--customize-hook=: > "$1/etc/machine-id"; : > "$1/etc/hostname"',
+            build.versions.debian,
+            str(build.out / f"{name}.tar"),
+            str(listed),
+        ],
+        timeout=_TIMEOUT_S,
+    )
+    listed.unlink()
+    for folder in sets:
+        shutil.rmtree(build.out / "debs" / folder / "partial")
+        (build.out / "debs" / folder / "lock").unlink(missing_ok=True)
+
+
+def _fetch(folder: str, packages: Sequence[str]) -> str:
+    """Return the option that fetches packages with the new system's own apt state."""
+    return (
+        "--customize-hook=APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get install --yes "
+        f"--download-only -o Dir::Cache::Archives='{folder}' {' '.join(packages)}"
+    )
+
+
+def make_machine_root(build: BuildContext) -> None:
+    """Make the file system that all machine images start from."""
+    make_file_system(build, "rootfs", "minbase", MACHINE_PACKAGES, MACHINE_SETS)
+
+
+def make_slim_root(build: BuildContext) -> None:
+    """Make the small file system that the images of Pods start from."""
+    make_file_system(build, "slim", "essential", (), SLIM_SETS)

@@ -1,0 +1,58 @@
+"""Fill the storage of the depot's image registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from .graph import BuildContext
+from .images import CLUSTER_IMAGES
+from .servers import answers, free_port, running
+from .versions import REGISTRY
+
+_COPY_TIMEOUT_S = 600.0
+
+
+def make_registry(build: BuildContext) -> None:
+    """Fill the folder with a registry's storage that holds every cluster image."""
+    port = free_port()
+    settings = build.out / ".registry.yml"
+    log = build.out / ".registry.log"
+    settings.write_text(_settings(build.out, port), "utf-8")
+    program = build.needs["go-registry"] / "bin" / "registry"
+    command = [str(program), "serve", str(settings)]
+    with running(command, log, lambda: answers(port)):
+        for image in CLUSTER_IMAGES:
+            _push(build, image.name, port)
+    settings.unlink()
+    log.unlink()
+
+
+def _settings(storage: Path, port: int) -> str:
+    return yaml.safe_dump(
+        {
+            "version": 0.1,
+            "log": {"level": "warn"},
+            "storage": {"filesystem": {"rootdirectory": str(storage)}},
+            "http": {"addr": f"127.0.0.1:{port}"},
+        }
+    )
+
+
+def _push(build: BuildContext, name: str, port: int) -> None:
+    reference = build.versions.images[name]
+    path = reference.removeprefix(f"{REGISTRY}/")
+    build.run.run(
+        [
+            "skopeo",
+            "copy",
+            "--quiet",
+            "--dest-tls-verify=false",
+            "--format=oci",
+            "--dest-compress-format=zstd",
+            f"docker-archive:{build.needs[f'image-{name}'] / 'image.tar'}",
+            f"docker://127.0.0.1:{port}/{path}",
+        ],
+        timeout=_COPY_TIMEOUT_S,
+    )

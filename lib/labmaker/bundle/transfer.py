@@ -1,0 +1,144 @@
+"""Carry a bundle from one computer to another in one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from k8slab.core.process import Runner
+from k8slab.errors import BundleError, CommandFailed
+
+from .cache import MANIFEST, Artefact, Cache, compare, sha256, write
+
+_TIMEOUT_S = 1800.0
+# Owners, device nodes and extended attributes matter in an unpacked image.
+_TAR = ("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*")
+_NEXT = "export the bundle again, and compare the sizes of both files"
+
+
+def manifest(artefacts: Sequence[Artefact]) -> str:
+    """Return the list of artefacts with their checksums, as JSON."""
+    entries = [asdict(artefact) for artefact in artefacts]
+    return json.dumps({"artefacts": entries}, indent=1) + "\n"
+
+
+def export(
+    cache: Cache, artefacts: Sequence[Artefact], file: Path, run: Runner
+) -> None:
+    """Write artefacts and their checksums into one tar.
+
+    Args:
+        cache: Where the artefacts are.
+        artefacts: What to write.
+        file: The file to write; it appears when it is complete.
+        run: Runs commands on this computer.
+
+    Raises:
+        BundleError: It cannot be written.
+    """
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    names = [MANIFEST]
+    for artefact in artefacts:
+        paths = (
+            cache.list_file(artefact),
+            cache.folder(artefact.name, artefact.key),
+        )
+        names += [str(path.relative_to(cache.root)) for path in paths]
+    write(cache.root / MANIFEST, manifest(artefacts))
+    command = [*_TAR, "--sort=name", "-C", str(cache.root), "-cf", str(part)]
+    try:
+        run.run([*command, *names], timeout=_TIMEOUT_S)
+        part.replace(file)
+    except (CommandFailed, OSError) as error:
+        raise BundleError(
+            "the bundle cannot be exported",
+            where=str(file),
+            seen=str(error),
+            next="look at the free space there",
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def import_(
+    cache: Cache, file: Path, keys: Mapping[str, str], run: Runner
+) -> list[Artefact]:
+    """Put the artefacts of an exported file into the cache, once all are checked.
+
+    Args:
+        cache: Where to put them.
+        file: The exported file.
+        keys: The artefacts that this source asks for, and their keys.
+        run: Runs commands on this computer.
+
+    Raises:
+        BundleError: The file is broken or holds something else; nothing of it stays.
+    """
+    if not file.is_file():
+        raise BundleError("there is no such file", where=str(file))
+    part = cache.artefacts / f".tmp-import-{os.getpid()}"
+    part.mkdir(parents=True)
+    try:
+        _unpack(file, part, run)
+        arrived = Cache(part)
+        artefacts = _read(part, file)
+        _compare_keys(artefacts, keys, file)
+        checked = []
+        for artefact in artefacts:
+            list_file = arrived.list_file(artefact)
+            if not list_file.is_file() or sha256(list_file) != artefact.sha256:
+                raise _broken(file, f"{artefact.name}: its list of files is broken")
+            files = arrived.files(artefact)
+            compare(arrived.folder(artefact.name, artefact.key), files, hashes=True)
+            checked.append((artefact, files))
+        for artefact, files in checked:
+            if not cache.has(artefact.name, artefact.key):
+                folder = arrived.folder(artefact.name, artefact.key)
+                cache.adopt(folder, artefact.name, artefact.key, files)
+        return [cache.artefact(a.name, a.key) for a in artefacts]
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _unpack(file: Path, into: Path, run: Runner) -> None:
+    try:
+        run.run([*_TAR, "-p", "-C", str(into), "-xf", str(file)], timeout=_TIMEOUT_S)
+    except CommandFailed as error:
+        raise _broken(file, error.seen) from error
+
+
+def _read(part: Path, file: Path) -> list[Artefact]:
+    try:
+        entries = json.loads((part / MANIFEST).read_text("utf-8"))["artefacts"]
+        return [Artefact(**entry) for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(file, f"its manifest: {error}") from error
+
+
+def _compare_keys(
+    artefacts: Sequence[Artefact], keys: Mapping[str, str], file: Path
+) -> None:
+    seen = {artefact.name: artefact.key for artefact in artefacts}
+    differ = sorted(name for name in keys if seen.get(name) != keys[name])
+    if differ or set(seen) - set(keys):
+        raise BundleError(
+            "the file holds a bundle of another version",
+            where=str(file),
+            wanted="the artefacts that this source asks for",
+            seen="these differ: " + ", ".join(differ or sorted(set(seen) - set(keys))),
+            next="export it from the same version of this repository",
+        )
+
+
+def _broken(file: Path, seen: str) -> BundleError:
+    return BundleError(
+        "the file is broken, or no exported bundle",
+        where=str(file),
+        wanted="a file that 'k8slab bundle export' wrote",
+        seen=seen,
+        next=_NEXT,
+    )

@@ -1,0 +1,219 @@
+"""Make, reach, start and stop all machines of one lab."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from k8slab import lab
+from k8slab.core.phases import Ledger
+from k8slab.core.poll import until
+from k8slab.core.process import Runner
+from k8slab.errors import LabError
+from k8slab.folder import LabFolder, LabRecord, MachineRecord
+from k8slab.ssh.keys import generate_key, known_hosts_line
+
+from .clone import clone, clone_store
+from .host.firewall import lower_fences, raise_fences
+from .plan import AddressPlan
+from .providers.base import Mount, Provider
+from .settings import Settings
+
+SSH_TIMEOUT_S = 30.0
+_ENDED_EVERY_S = 3.0
+_LOGIN = "authorized_keys"
+
+
+@dataclass(frozen=True)
+class Images:
+    """What machines are made from.
+
+    Attributes:
+        references: The engine's name of each machine image, by ``Machine.image``.
+        archives: The file each can be loaded from.
+        store: A prepared containerd folder for ``ready`` machines.
+        apt: The repository the depot serves.
+        registry: The image registry's folder that the depot serves.
+    """
+
+    references: Mapping[str, str]
+    archives: Mapping[str, Path]
+    store: Path
+    apt: Path
+    registry: Path
+
+
+def dismantle(provider: Provider, slots: Iterable[int], runner: Runner) -> None:
+    """Remove a lab's machines, fences and network, whatever of them is there.
+
+    The network comes last: until then its range and its bridge's name belong to no
+    lab that is being made at the same time.
+
+    Args:
+        provider: The lab's provider.
+        slots: The slots whose fences are the lab's.
+        runner: Runs ``ip`` and ``iptables`` on this computer.
+    """
+    bridge = provider.bridge_if_any()
+    provider.remove_machines()
+    for slot in slots:
+        lower_fences(AddressPlan(slot), bridge, runner)
+    provider.remove_network()
+
+
+class Fleet:
+    """The machines of one lab.
+
+    Args:
+        folder: The lab's files.
+        record: What the lab's folder says of it.
+        provider: Makes the machines.
+        runner: Runs commands on this computer.
+    """
+
+    def __init__(
+        self, folder: LabFolder, record: LabRecord, provider: Provider, runner: Runner
+    ) -> None:
+        self.record = record
+        self._plan = Settings.of(record).plan
+        self._folder = folder
+        self._provider = provider
+        self._runner = runner
+        self._abandoned = threading.Event()
+        self.shells = lab.shells(folder, record)
+
+    def close(self) -> None:
+        """Close all connections; commands that still run on them fail at once."""
+        for shell in self.shells.values():
+            shell.close()
+
+    def abandon(self) -> None:
+        """Make whatever still works on the machines end soon, and nothing new begin."""
+        self._abandoned.set()
+        for shell in self.shells.values():
+            shell.close(for_good=True)
+
+    def enclose(self, ledger: Ledger) -> None:
+        """Make the network, and the fences around it."""
+        with ledger.phase("network that leads nowhere else"):
+            self._provider.create_network(self._plan)
+            self.raise_fences()
+
+    def found(self, images: Images, ledger: Ledger) -> None:
+        """Make what all machines share besides: images and keys."""
+        machines = self.record.machines
+        with ledger.phase("machine images") as phase:
+            if not self._load(images, {m.image for m in machines}):
+                phase.unchanged()
+        with ledger.phase("keys"):
+            self._keys(machines)
+
+    def boot(self, machine: MachineRecord, images: Images, ledger: Ledger) -> None:
+        """Create a machine and reach it over SSH."""
+        root = self._folder.machine(machine.name)
+        key = self._folder.root / self._host_key(machine)
+        mounts = [
+            Mount(
+                self._folder.root / _LOGIN, "/root/.ssh/authorized_keys", read_only=True
+            ),
+            Mount(key, "/etc/ssh/ssh_host_ed25519_key", read_only=True),
+        ]
+        with ledger.phase("create and boot", machine.name):
+            if not machine.is_node:
+                # Its own copies, so that the lab outlives the bundle it came from.
+                for source in (images.apt, images.registry):
+                    data = root / source.name.partition("-")[0]
+                    clone(source, data, self._runner)
+                    mounts.append(Mount(data, f"/srv/{data.name}", read_only=True))
+            else:
+                # containerd's overlays cannot lie on the machine's own overlay.
+                for name in ("containerd", "kubelet", "etcd"):
+                    data = root / name
+                    if name == "containerd" and machine.image == "ready":
+                        clone_store(images.store, data, self._runner)
+                    else:
+                        data.mkdir()
+                    mounts.append(Mount(data, f"/var/lib/{name}"))
+            reference = images.references[machine.image]
+            if self._abandoned.is_set():
+                raise LabError("the lab is being removed", where=machine.name)
+            self._provider.create(machine, reference, mounts)
+            self._reach(machine.name)
+
+    def raise_fences(self) -> None:
+        """Make sure that no packet for the lab leaves this computer."""
+        raise_fences(self._plan, self._provider.bridge(), self._runner)
+
+    def start(self, names: Sequence[str], ledger: Ledger) -> None:
+        """Start machines that are stopped, and reach each over SSH."""
+        with ledger.phase("start " + ", ".join(names)):
+            self._provider.start(names)
+            for name in names:
+                self._reach(name)
+
+    def stop(self) -> None:
+        """Shut all machines down."""
+        self.close()
+        self._provider.stop(list(self._provider.states()))
+
+    def remove(self) -> None:
+        """Remove machines, network and fences, whatever of them is there."""
+        self.close()
+        dismantle(self._provider, [self._plan.slot], self._runner)
+
+    def _load(self, images: Images, wanted: set[str]) -> bool:
+        missing = [
+            image
+            for image in sorted(wanted)
+            if not self._provider.has_image(images.references[image])
+        ]
+        for image in missing:
+            self._provider.load_image(images.archives[image])
+        return bool(missing)
+
+    def _keys(self, machines: Sequence[MachineRecord]) -> None:
+        """Write the lab's key pair and each machine's host key; pin the latter."""
+        private, public = generate_key()
+        self._folder.write(self._folder.key.name, private)
+        self._folder.write(_LOGIN, public + "\n")
+        known = []
+        for machine in machines:
+            private, public = generate_key()
+            self._folder.machine(machine.name).mkdir(parents=True)
+            self._folder.write(self._host_key(machine), private)
+            known.append(known_hosts_line(str(machine.address), public))
+        self._folder.write(self._folder.known_hosts.name, "".join(known))
+
+    def _host_key(self, machine: MachineRecord) -> str:
+        return f"machines/{machine.name}/ssh_host_ed25519_key"
+
+    def _reach(self, name: str) -> None:
+        shell = self.shells[name]
+        until(
+            shell.is_up,
+            what=f"{name} does not answer on SSH",
+            want="a login with the lab's key",
+            failed=self._ended(name),
+            timeout=SSH_TIMEOUT_S,
+            where=name,
+            next="k8slab doctor; then k8slab down and k8slab up",
+        )
+
+    def _ended(self, name: str) -> Callable[[bool], str | None]:
+        """Return a look at whether a machine has ended, asked for once a while."""
+        started = time.monotonic()
+
+        def look(_: bool) -> str | None:
+            if self._abandoned.is_set():
+                return "the lab is being removed"
+            nonlocal started
+            if time.monotonic() - started < _ENDED_EVERY_S:
+                return None
+            started = time.monotonic()
+            state = self._provider.states().get(name, "gone")
+            return None if state == "running" else f"the machine ended: {state}"
+
+        return look

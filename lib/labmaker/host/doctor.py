@@ -1,0 +1,300 @@
+"""Say whether this computer can carry a lab, and what to do where it cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from k8slab.errors import CommandFailed, HostProblem
+
+from ..plan import SLOTS, AddressPlan
+from . import computer, kernel
+from .computer import ANSWER_TIMEOUT_S, Host, ThisComputer, foreign_routes
+
+GIB = 1024**3
+MEMORY = 3 * GIB
+DISK_TO_BUILD = 15 * GIB
+DISK_TO_RUN = 3 * GIB
+INOTIFY_INSTANCES = 1024
+INOTIFY_OF_A_LAB = 60
+"""A lab of three machines holds about 45; without one, containerd has no CRI."""
+OPEN_FILES = 8192
+"""Of one process; the API server and etcd are far below it."""
+PROCESSES_OF_A_MACHINE = 2000
+"""Threads count, and those of all machines together."""
+MACHINES = 4
+"""Of a lab as it is by default: the master, two workers and the depot."""
+CAPABILITIES = {
+    "CHOWN": 0,
+    "DAC_OVERRIDE": 1,
+    "KILL": 5,
+    "SETGID": 6,
+    "SETUID": 7,
+    "NET_ADMIN": 12,
+    "NET_RAW": 13,
+    "SYS_CHROOT": 18,
+    "SYS_ADMIN": 21,
+    "MKNOD": 27,
+}
+CONTROLLERS = {
+    1: {"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids", "blkio"},
+    2: {"cpu", "cpuset", "memory", "pids"},
+}
+PACKAGES = {
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "iptables-restore": "iptables",
+    "podman": "podman",
+    "runc": "runc",
+    "docker": "docker.io",
+}
+_COMMANDS = {"podman": ("podman", "runc"), "docker": ("docker",)}
+_ENGINE_ASKED = {
+    "podman": (
+        ["podman", "version", "--format", "{{.Client.Version}}"],
+        ["podman", "--runtime", "runc", "ps", "--quiet", "--last", "1"],
+    ),
+    "docker": (["docker", "version", "--format", "{{.Server.Version}}"],),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fact about this computer.
+
+    Attributes:
+        name: What was looked at.
+        ok: Whether it is as a lab needs it.
+        seen: What was found.
+        wanted: What a lab needs.
+        cure: A command line, or a sentence, that mends it; empty when all is well.
+        severity: ``error`` stops ``up``; ``warning`` is only printed.
+    """
+
+    name: str
+    ok: bool
+    seen: str
+    wanted: str
+    cure: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+
+def diagnose(
+    plan: AddressPlan,
+    *,
+    bridge: str,
+    folders: Sequence[Path],
+    has_bundle: bool,
+    machines: int = MACHINES,
+    engine: str = "podman",
+    host: Host | None = None,
+) -> list[Finding]:
+    """Look at everything a lab needs of this computer; change nothing.
+
+    Args:
+        plan: The addresses the lab will have.
+        bridge: The lab's own bridge, which may hold them already.
+        folders: Where the bundle and the labs are kept.
+        has_bundle: Whether the bundle is built, so that less disk is needed.
+        machines: How many the lab has, the depot included.
+        engine: ``podman`` or ``docker``.
+        host: The computer; this one by default.
+
+    Returns:
+        One finding for each thing looked at, the good ones too.
+    """
+    host = host or ThisComputer()
+    return [
+        _root(host),
+        _capabilities(host),
+        *_commands(host, engine),
+        _engine(host, engine),
+        _cgroups(host),
+        _inotify(host),
+        _modules(host),
+        _limit(host, "open files", "nofile", OPEN_FILES),
+        _limit(host, "processes", "nproc", machines * PROCESSES_OF_A_MACHINE),
+        _memory(host),
+        *_disk(host, folders, has_bundle),
+        _addresses(host, plan, bridge),
+    ]
+
+
+def raise_on_errors(findings: Sequence[Finding]) -> None:
+    """Stop when a finding makes a lab impossible.
+
+    Raises:
+        HostProblem: Names each such finding, with its cure.
+    """
+    bad = [f for f in findings if not f.ok and f.severity == "error"]
+    if not bad:
+        return
+    raise HostProblem(
+        "this computer cannot carry a lab: " + ", ".join(f.name for f in bad),
+        where="this computer",
+        wanted="\n".join(f"{f.name}: {f.wanted}" for f in bad),
+        seen="\n".join(f"{f.name}: {f.seen}" for f in bad),
+        next="\n".join(f.cure for f in bad),
+    )
+
+
+def _root(host: Host) -> Finding:
+    user = (computer.status(host, "Uid").split() or ["?"])[1:2] or ["?"]
+    ok = user[0] == "0"
+    return Finding(
+        "user", ok, f"user id {user[0]}", "user id 0", "" if ok else "sudo -i"
+    )
+
+
+def _capabilities(host: Host) -> Finding:
+    missing = [
+        name for name, bit in CAPABILITIES.items() if not computer.holds(host, bit)
+    ]
+    return Finding(
+        "capabilities",
+        not missing,
+        "missing: " + ", ".join(missing) if missing else "all that are needed",
+        ", ".join(CAPABILITIES),
+        "run as root of the computer itself, or in a container with --privileged"
+        if missing
+        else "",
+    )
+
+
+def _commands(host: Host, engine: str) -> Iterator[Finding]:
+    names = ("ip", "iptables", "iptables-restore", *_COMMANDS[engine])
+    for name in names:
+        if not host.has(name):
+            yield Finding(
+                f"command {name}",
+                False,
+                "not on the PATH",
+                f"the command {name}",
+                f"apt-get install --yes {PACKAGES[name]}",
+            )
+
+
+def _engine(host: Host, engine: str) -> Finding:
+    wanted = f"{engine} that answers within {ANSWER_TIMEOUT_S:g} s"
+    cure = f"apt-get install --yes {PACKAGES[engine]}"
+    if not host.has(engine):
+        return Finding("engine", False, f"there is no {engine}", wanted, cure)
+    version = ""
+    for argv in _ENGINE_ASKED[engine]:
+        try:
+            asked = host.run(argv).check()
+        except CommandFailed as error:
+            cure = f"run '{' '.join(argv)}' and mend what it complains about"
+            return Finding("engine", False, f"{error.what}; {error.seen}", wanted, cure)
+        version = version or asked.stdout.strip()
+    return Finding("engine", True, f"{engine} {version}", wanted)
+
+
+def _cgroups(host: Host) -> Finding:
+    mounts = [m.split() for m in host.read_text("/proc/self/mounts").splitlines()]
+    held = {o for m in mounts if m[2] == "cgroup" for o in m[3].split(",")}
+    version = 1 if "memory" in held else 2
+    if version == 2:
+        try:
+            held = set(host.read_text("/sys/fs/cgroup/cgroup.controllers").split())
+        except OSError:
+            held = set()
+    missing = sorted(CONTROLLERS[version] - held)
+    options = ",".join(missing)
+    return Finding(
+        "cgroups",
+        not missing,
+        f"version {version}"
+        + (f" without {', '.join(missing)}" if missing else ", all controllers"),
+        "the controllers " + ", ".join(sorted(CONTROLLERS[version])),
+        f"enable the controllers {options} in the kernel's command line"
+        if missing
+        else "",
+    )
+
+
+def _inotify(host: Host) -> Finding:
+    name = "fs.inotify.max_user_instances"
+    allowed = int(host.read_text("/proc/sys/" + name.replace(".", "/")))
+    free = allowed - host.inotify_in_use()
+    ok = allowed >= INOTIFY_INSTANCES and free >= INOTIFY_OF_A_LAB
+    wanted = max(INOTIFY_INSTANCES, 2 * allowed if free < INOTIFY_OF_A_LAB else 0)
+    return Finding(
+        "inotify instances",
+        ok,
+        f"{allowed} allowed, {free} of them free",
+        f"at least {wanted} allowed, {INOTIFY_OF_A_LAB} free",
+        "" if ok else f"sysctl -w {name}={wanted}",
+        "error" if free < INOTIFY_OF_A_LAB else "warning",
+    )
+
+
+def _modules(host: Host) -> Finding:
+    wanted = ", ".join(module.name for module in kernel.MODULES)
+    seen, cure = kernel.look(host)
+    return Finding("kernel modules", not cure, seen, wanted, cure)
+
+
+def _limit(host: Host, name: str, option: str, least: int) -> Finding:
+    """Compare what a lab needs with the limit that its machines can be given."""
+    given = computer.highest(host, option)
+    cure = "" if given >= least else computer.how_to_raise(option)
+    seen, wanted = f"machines are given {given}", f"at least {least}"
+    return Finding(f"limit of {name}", not cure, seen, wanted, cure)
+
+
+def _memory(host: Host) -> Finding:
+    text = host.read_text("/proc/meminfo")
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.M)
+    seen = int(found[1]) * 1024 if found else 0
+    ok = seen >= MEMORY
+    cure = "" if ok else "end other programs, or give this computer more memory"
+    return Finding("memory", ok, f"{_gib(seen)} available", _gib(MEMORY), cure)
+
+
+def _disk(host: Host, folders: Sequence[Path], has_bundle: bool) -> Iterator[Finding]:
+    least = DISK_TO_RUN if has_bundle else DISK_TO_BUILD
+    for folder in folders:
+        seen = host.free_bytes(folder)
+        ok = seen >= least
+        yield Finding(
+            "disk",
+            ok,
+            f"{_gib(seen)} free at {folder}",
+            f"{_gib(least)} free",
+            ""
+            if ok
+            else "make room, or set K8SLAB_CACHE and K8SLAB_HOME to folders with room",
+        )
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+def _addresses(host: Host, plan: AddressPlan, bridge: str) -> Finding:
+    ranges = ", ".join(str(network) for network in plan.ranges.all)
+    wanted = f"nobody else in the new lab's {ranges}"
+    try:
+        asked = host.run(["ip", "-json", "-4", "route", "show", "table", "all"]).check()
+    except (CommandFailed, HostProblem) as error:
+        cure = f"apt-get install --yes {PACKAGES['ip']}"
+        return Finding("addresses", False, error.what, wanted, cure)
+    taken = foreign_routes(asked.stdout, plan, bridge)
+    if not taken:
+        return Finding("addresses", True, "free", wanted)
+    others = (AddressPlan(slot) for slot in range(SLOTS))
+    free = [p.slot for p in others if not foreign_routes(asked.stdout, p, bridge)]
+    return Finding(
+        "addresses",
+        False,
+        "\n".join(text for text, _ in taken),
+        wanted,
+        f"k8slab up --slot {free[0]}"
+        if free
+        else "remove the routes named above, or use another computer",
+        "error" if any(hard for _, hard in taken) else "warning",
+    )

@@ -1,0 +1,156 @@
+"""Say whether a lab can be made or made whole, before anything of it is changed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from k8slab.core.process import Runner
+from k8slab.errors import BadInput, HostProblem, SettingsDiffer
+
+from ..plan import AddressPlan
+from ..providers.containers import Engine
+from ..settings import Settings, free_slot
+from . import doctor
+from .firewall import fenced_slots
+
+IMAGES = ("ready", "bare")
+
+
+@contextmanager
+def turn(shared: Path) -> Iterator[None]:
+    """Let one new lab after the other choose its addresses, whatever its home.
+
+    It lasts until the lab's network is fenced, for that is where others see it.
+
+    Args:
+        shared: A folder that is there and that all labs of this computer share; it is
+            locked itself, so nothing is written.
+    """
+    folder = os.open(shared, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
+    """Return the number a new lab's addresses follow from.
+
+    Args:
+        home: The folder of all labs.
+        wanted: The slot asked for; the lowest free one when None.
+        runner: Runs ``ip`` on this computer.
+
+    Raises:
+        BadInput: All slots are taken, or there is no such slot.
+        HostProblem: Another lab, perhaps of another home, has the wanted one.
+    """
+    taken = fenced_slots(runner)
+    if wanted is None:
+        return free_slot(home, taken)
+    ranges = ", ".join(str(network) for network in AddressPlan(wanted).ranges.all)
+    if wanted in taken:
+        raise HostProblem(
+            "the address range is in use by another lab",
+            where=f"--slot {wanted}",
+            wanted="a slot that no lab on this computer has",
+            seen=ranges,
+            next="leave out --slot, and a free one is taken",
+        )
+    return wanted
+
+
+def examine(settings: Settings, folders: Sequence[Path]) -> str:
+    """Have the doctor look at this computer, and return what is not at its best.
+
+    Args:
+        settings: What the lab will be made of.
+        folders: Where the bundle and the labs are kept.
+
+    Raises:
+        BadInput: The settings cannot be.
+        HostProblem: This computer cannot carry the lab.
+    """
+    if settings.image not in IMAGES:
+        raise BadInput(
+            f"there is no machine image named {settings.image!r}",
+            wanted="one of " + ", ".join(IMAGES),
+            seen=settings.image,
+            next="leave out --image",
+        )
+    machines = settings.machines  # refuses a number of workers that cannot be
+    findings = doctor.diagnose(
+        settings.plan,
+        bridge="",
+        folders=folders,
+        has_bundle=True,
+        machines=len(machines),
+        engine=settings.provider,
+    )
+    doctor.raise_on_errors(findings)
+    warnings = [finding.name for finding in findings if not finding.ok]
+    return "warnings: " + ", ".join(warnings) if warnings else ""
+
+
+def refuse_remains(settings: Settings, engine: Engine) -> None:
+    """Refuse to make a lab over another's machines, which are not ours to harm.
+
+    Args:
+        settings: What the lab will be made of.
+        engine: What will provide its machines.
+
+    Raises:
+        BadInput: There are machines or a network of that name.
+    """
+    seen = [*engine.states(), *([engine.network] if engine.bridge_if_any() else [])]
+    if seen:
+        raise BadInput(
+            f"there are machines of a lab named {settings.name!r} already, "
+            "made with another K8SLAB_HOME or left by a crash",
+            where=settings.provider,
+            wanted="none",
+            seen=", ".join(seen),
+            next="choose another --name, or remove them: "
+            f"k8slab down --name {settings.name}",
+        )
+
+
+def refuse_others(
+    settings: Settings,
+    root: Path,
+    *,
+    workers: int | None,
+    image: str | None,
+    slot: int | None,
+) -> None:
+    """Refuse to take a lab that is there for one with other settings.
+
+    Args:
+        settings: What the lab is made of.
+        root: The lab's folder.
+        workers: What was asked for, if anything was.
+        image: What was asked for, if anything was.
+        slot: What was asked for, if anything was.
+
+    Raises:
+        SettingsDiffer: It was made with other settings than those asked for.
+    """
+    for label, wanted, seen in (
+        ("workers (--nodes)", workers, settings.workers),
+        ("image (--image)", image, settings.image),
+        ("slot (--slot)", slot, settings.slot),
+    ):
+        if wanted is not None and wanted != seen:
+            raise SettingsDiffer(
+                f"the lab {settings.name!r} is there with other settings",
+                where=str(root),
+                wanted=f"{label} {wanted}",
+                seen=f"{label} {seen}",
+                next="choose another --name, or remove this lab: "
+                f"k8slab down --name {settings.name}",
+            )

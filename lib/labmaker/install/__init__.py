@@ -1,0 +1,1 @@
+"""From machines that answer on SSH to a cluster that works."""

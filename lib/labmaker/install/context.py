@@ -1,0 +1,110 @@
+"""What an install step is told: the lab it works in, and the machine it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from k8slab.folder import LabRecord, MachineRecord, Ranges
+from k8slab.ssh.shell import Shell
+
+from ..bundle import Bundle, Versions
+
+REGISTRY = "registry.lab"
+DEPOT = "depot.lab"
+
+
+@dataclass(frozen=True)
+class InstallContext:
+    """One lab, as the install steps see it.
+
+    Attributes:
+        record: What the lab's folder says of it.
+        versions: What to install.
+        ca: The certificate of the lab's own authority, in PEM.
+        apt_key: The public key that signs the depot's packages.
+    """
+
+    record: LabRecord
+    versions: Versions
+    ca: str
+    apt_key: bytes
+
+    @classmethod
+    def of(cls, record: LabRecord, bundle: Bundle, ca: str) -> InstallContext:
+        """Return what the steps are told of a lab that is made of a bundle."""
+        key = (bundle.path("apt") / "key.gpg").read_bytes()
+        return cls(record, bundle.versions, ca, key)
+
+    @property
+    def ranges(self) -> Ranges:
+        """The lab's address ranges."""
+        return self.record.ranges
+
+    @property
+    def nodes(self) -> tuple[MachineRecord, ...]:
+        """The machines that become nodes: all but the depot."""
+        return self.record.nodes
+
+    @property
+    def workers(self) -> tuple[MachineRecord, ...]:
+        """The nodes beside the master."""
+        return tuple(m for m in self.nodes if not m.is_master)
+
+    @property
+    def master(self) -> MachineRecord:
+        """The machine of the control plane."""
+        return next(m for m in self.nodes if m.is_master)
+
+    @property
+    def depot(self) -> MachineRecord:
+        """The machine that serves packages and images."""
+        return next(m for m in self.record.machines if not m.is_node)
+
+
+def installed(shell: Shell, names: Sequence[str]) -> dict[str, str]:
+    """Return the installed version of each Debian package that is installed."""
+    asked = shell.run(
+        [
+            "dpkg-query",
+            "--show",
+            "--showformat=${Package} ${Version} ${Status}\\n",
+            *list(names),
+        ],
+        check=False,
+    )
+    rows = (line.split() for line in asked.stdout.splitlines())
+    return {row[0]: row[1] for row in rows if row[-1:] == ["installed"]}
+
+
+def install_packages(shell: Shell, wanted: dict[str, str]) -> bool:
+    """Install Debian packages whose version begins as wanted; return what changed.
+
+    Args:
+        shell: The machine.
+        wanted: The beginning of the version, by package.
+    """
+    have = installed(shell, list(wanted))
+    missing = [
+        f"{name}={version}*"
+        for name, version in wanted.items()
+        if not have.get(name, "").startswith(version)
+    ]
+    if not missing:
+        return False
+    shell.run(["apt-get", "update", "--quiet"], timeout=120)
+    shell.run(
+        [
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "install",
+            "--yes",
+            "--quiet",
+            "--no-install-recommends",
+            "--allow-downgrades",
+            *missing,
+        ],
+        timeout=300,
+    )
+    return True

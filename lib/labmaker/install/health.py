@@ -1,0 +1,206 @@
+"""Prove that a cluster is up: nodes Ready, and names resolved on every worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from k8slab.core.poll import until
+from k8slab.errors import CommandFailed, NotReady
+from k8slab.folder import LabRecord, MachineRecord
+from k8slab.ssh.shell import Shell
+
+from .steps.control_plane import ADMIN_CONF, API_PORT
+
+TIMEOUT_S = 120.0
+_LABEL = "k8slab.dev/check=dns"
+# With its last dot: no other name is tried first, each of which could get lost.
+_NAME = "kubernetes.default.svc.cluster.local."
+# etcd, API server, controller manager, scheduler:
+# https://kubernetes.io/docs/reference/networking/ports-and-protocols/
+_PORTS = (2379, API_PORT, 10257, 10259)
+_KUBECTL = ("kubectl", f"--kubeconfig={ADMIN_CONF}")
+
+
+def restore_master(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Wait for the control plane of a master that was started; start its kubelet anew.
+
+    Its kubelet has asked the API server in vain meanwhile, and would ask again after
+    seconds, for Pods and Services each at a time of its own; and a Pod that is known
+    before the Services fails, and is tried again after ten. A kubelet that starts anew
+    asks for all at once. It must not be ended while it makes a container, so all of
+    the control plane must run before.
+
+    Args:
+        shell: The master over SSH.
+        timeout: Seconds until giving up.
+
+    Raises:
+        NotReady: It does not within the deadline.
+    """
+    connects = [f"exec 3<>/dev/tcp/127.0.0.1/{port}" for port in _PORTS]
+    # The API server listens before it answers; a kubectl waits for that.
+    ask = " ".join([*_KUBECTL, "get", "--raw=/version"])
+    until(
+        lambda: shell.run(["bash", "-c", " && ".join([*connects, ask])], check=False),
+        what="the control plane does not answer",
+        want=f"connections to the ports {', '.join(map(str, _PORTS))}, and a version",
+        done=lambda tried: tried.ok,
+        timeout=timeout,
+        where="master",
+        next="k8slab ssh master journalctl -u kubelet -n 30",
+    )
+    shell.run(["systemctl", "restart", "kubelet"])
+
+
+def ask_names(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Put a Pod on every worker that asks CoreDNS until it answers.
+
+    The Pods name their node themselves, so they may be made before it has joined.
+    What an earlier try left is replaced.
+
+    Args:
+        record: The lab.
+        shell: The master over SSH.
+        timeout: Seconds until giving up: an API server that starts takes no Pods yet,
+            and one that is new takes none before a controller has made their account.
+
+    Raises:
+        NotReady: The API server does not take them within the deadline.
+    """
+    image = record.images["echo"]
+    pods = [_pod(worker, image) for worker in record.nodes if not worker.is_master]
+    listing = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
+    replace = [*_KUBECTL, "replace", "--force", "--validate=false", "--filename=-"]
+    until(
+        lambda: shell.run(replace, input=listing, check=False),
+        what="the API server does not take Pods",
+        want="a Pod on every worker",
+        done=lambda asked: asked.ok,
+        timeout=timeout,
+        every=0.3,
+        where="master",
+        next="k8slab ssh master journalctl -u kubelet -n 30",
+    )
+
+
+def wait_nodes(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Wait until every machine of the lab is a node that is Ready.
+
+    After `wait_names`: a node that has run a Pod has registered.
+
+    Raises:
+        NotReady: One is not within the deadline.
+    """
+    # By name: a wait for 'all' nodes ends happily before the last has registered.
+    nodes = [f"node/{machine.name}" for machine in record.nodes]
+    _wait(shell, "condition=Ready", nodes, "the nodes are not Ready", timeout)
+
+
+def wait_names(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+    """Wait until the Pods of `ask_names` have got their answer.
+
+    Raises:
+        NotReady: One got none within the deadline; its Pod stays, to be looked at.
+    """
+    _wait(
+        shell,
+        "condition=Ready",
+        ["pods", f"--selector={_LABEL}", "--namespace=kube-system"],
+        "CoreDNS does not answer a Pod on every worker",
+        timeout,
+    )
+
+
+def forget_names(shell: Shell) -> None:
+    """Remove the Pods of `ask_names`, from the API at once."""
+    delete = [*_KUBECTL, "delete", "pods", f"--selector={_LABEL}"]
+    delete += ["--namespace=kube-system", "--force", "--grace-period=0"]
+    shell.run([*delete, "--wait=false"])
+
+
+def is_well(shell: Shell, nodes: Sequence[str]) -> bool:
+    """Say whether all nodes are Ready and CoreDNS is available, as of now."""
+    wait = [*_KUBECTL, "wait", "--timeout=1s", "--request-timeout=5s"]
+    is_ready = [*wait, "--for=condition=Ready", *(f"node/{name}" for name in nodes)]
+    available = [*wait, "--for=condition=Available", "--namespace=kube-system"]
+    return (
+        shell.run(is_ready, check=False).ok
+        and shell.run([*available, "deployment/coredns"], check=False).ok
+    )
+
+
+def kube_system_uid(shell: Shell) -> str:
+    """Return the UID of ``kube-system``: no two clusters have the same."""
+    uid = ["get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}"]
+    return shell.run([*_KUBECTL, *uid]).stdout.strip()
+
+
+def _wait(
+    shell: Shell, condition: str, objects: Sequence[str], what: str, timeout: float
+) -> None:
+    argv = [*_KUBECTL, "wait", f"--for={condition}", f"--timeout={timeout:.0f}s"]
+    try:
+        shell.run([*argv, *objects], timeout=timeout + 5)
+    except CommandFailed as error:
+        raise NotReady(
+            what,
+            wanted=f"{' '.join(objects)} to fulfil {condition}",
+            seen="\n".join([*error.stderr.splitlines()[-3:], *_scene(shell)]),
+            waited_s=timeout,
+            where="the cluster",
+            next="k8slab up --keep leaves it as it is; then k8slab kubectl get pods -A",
+        ) from error
+
+
+def _scene(shell: Shell) -> list[str]:
+    """Return what is not well in the cluster, and its last events."""
+    seen: list[str] = []
+    for words in (["get", "nodes"], ["get", "pods", "-A", "-o", "wide"]):
+        seen += shell.run([*_KUBECTL, *words], check=False).stdout.splitlines()[:15]
+    events = ["get", "events", "-A", "--sort-by=.lastTimestamp", "--no-headers"]
+    asked = shell.run(
+        [*_KUBECTL, *events, "--field-selector=type!=Normal"], check=False
+    )
+    return seen + asked.stdout.splitlines()[-8:]
+
+
+def _pod(worker: MachineRecord, image: str) -> dict[str, Any]:
+    key, _, value = _LABEL.partition("=")
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"ask-dns-on-{worker.name}",
+            "namespace": "kube-system",
+            "labels": {key: value},
+        },
+        "spec": {
+            "nodeName": worker.name,
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 0,
+            # A question that gets lost is asked again after one second, not five.
+            "dnsConfig": {
+                "options": [
+                    {"name": "timeout", "value": "1"},
+                    {"name": "attempts", "value": "1"},
+                ]
+            },
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [
+                {
+                    "name": "ask",
+                    "image": image,
+                    # The kubelet tells at once what a probe finds; that a container
+                    # has ended it sees when it looks, once a second.
+                    "readinessProbe": {
+                        "exec": {"command": ["echo-client", "resolve", _NAME, "20"]},
+                        "timeoutSeconds": 30,
+                        "periodSeconds": 1,
+                    },
+                }
+            ],
+        },
+    }

@@ -1,0 +1,37 @@
+"""Keep a new cluster's kubeconfig, and what tells it from all others."""
+
+from __future__ import annotations
+
+from k8slab.errors import WrongCluster
+from k8slab.folder import LabFolder
+from k8slab.kube.kubeconfig import Kubeconfig
+from k8slab.kube.pinning import Fingerprint
+from k8slab.ssh.client import SSHShell
+
+from . import health
+from .steps.control_plane import ADMIN_CONF
+
+
+def pin(folder: LabFolder, master: SSHShell) -> None:
+    """Fetch the kubeconfig from the master, and pin the cluster it leads to.
+
+    Args:
+        folder: The lab's files.
+        master: The master over SSH.
+
+    Raises:
+        WrongCluster: The kubeconfig on the master leads to another machine.
+    """
+    folder.write(folder.kubeconfig.name, master.read(ADMIN_CONF))
+    access = Kubeconfig.read(folder.kubeconfig)
+    if access.host != master.address:
+        folder.kubeconfig.unlink()
+        raise WrongCluster(
+            "the kubeconfig leads to another machine than the master",
+            where=f"master: {ADMIN_CONF}",
+            wanted=master.address,
+            seen=access.host,
+            next="look at localAPIEndpoint in the file that kubeadm init was given",
+        )
+    uid = health.kube_system_uid(master)
+    Fingerprint(access.ca_sha256, uid, access.server).save(folder.fingerprint)

@@ -1,0 +1,78 @@
+"""Fit CoreDNS to a lab that has no outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from k8slab.folder import MachineRecord
+from k8slab.ssh.shell import Shell
+
+from ..context import InstallContext
+from .control_plane import ADMIN_CONF, CONFIG
+
+# Two server blocks. In one block alone, 'template' would answer before
+# 'kubernetes' is asked, and 'ready' speaks for its own block only. The second answers
+# what is not of the cluster at once: there is no name server to pass it on to.
+# lameduck: rules forget a Pod within a second; kubeadm's five would delay each stop.
+COREFILE = """\
+cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
+    errors
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       ttl 30
+    }
+    cache 30 {
+       disable success cluster.local
+       disable denial cluster.local
+    }
+    loadbalance
+}
+.:53 {
+    errors
+    health {
+       lameduck 1s
+    }
+    prometheus :9153
+    template ANY ANY . {
+       rcode NXDOMAIN
+    }
+    reload
+}
+"""
+
+
+def coredns_config() -> dict[str, Any]:
+    """Return the ConfigMap that CoreDNS reads."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "coredns", "namespace": "kube-system"},
+        "data": {"Corefile": COREFILE},
+    }
+
+
+def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool:
+    """Start CoreDNS with a configuration that fits; return what changed.
+
+    kubeadm keeps a configuration that is there before CoreDNS is; the other way
+    round, CoreDNS would start with one that it refuses, and wait before it retries.
+
+    Args:
+        context: The lab.
+        machine: The master.
+        shell: The master over SSH.
+    """
+    kubectl = ["kubectl", f"--kubeconfig={ADMIN_CONF}"]
+    config = yaml.safe_dump(coredns_config())
+    created = shell.run(
+        [*kubectl, "create", "--validate=false", "-f", "-"], input=config, check=False
+    )
+    if "AlreadyExists" in created.stderr:
+        return False
+    created.check()
+    shell.run(["kubeadm", "init", "phase", "addon", "coredns", f"--config={CONFIG}"])
+    shell.run(["rm", "--force", CONFIG])  # it holds the token
+    return True

@@ -1,0 +1,18 @@
+"""Install kubelet, kubeadm and kubectl from the depot."""
+
+from __future__ import annotations
+
+from k8slab.folder import MachineRecord
+from k8slab.ssh.shell import Shell
+
+from ..context import InstallContext, install_packages
+
+
+def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool:
+    """Install the Kubernetes packages unless they are there; return what changed."""
+    kubernetes = dict.fromkeys(
+        ("kubelet", "kubeadm", "kubectl"), context.versions.kubernetes
+    )
+    return install_packages(
+        shell, {**kubernetes, "kubernetes-cni": context.versions.cni}
+    )

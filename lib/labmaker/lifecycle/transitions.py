@@ -1,0 +1,294 @@
+"""Make, revive, stop and remove one lab, leaving nothing half done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from k8slab import lab
+from k8slab.core.parallel import in_parallel
+from k8slab.core.phases import Ledger
+from k8slab.core.process import LocalRunner
+from k8slab.core.signals import undisturbed
+from k8slab.errors import LabError
+from k8slab.folder import LabFolder, LabRecord, MachineRecord
+
+from ..bundle import Bundle
+from ..clone import clone
+from ..fleet import Fleet, Images, dismantle
+from ..host import kernel, preflight
+from ..host.computer import ThisComputer
+from ..install import bring_up, health
+from ..install.context import InstallContext
+from ..install.pin import pin
+from ..install.steps import depot
+from ..pki import make_identity
+from ..providers import provider_of
+from ..providers.containers import Engine
+from ..settings import Settings
+
+
+class Transitions:
+    """Work on one lab; only one at a time does.
+
+    Args:
+        folder: The lab's files.
+        provider: The engine for a new lab: ``podman`` or ``docker``.
+        cache: The folder of the bundle.
+        source: The repository's ``bundle`` folder.
+    """
+
+    def __init__(
+        self, folder: LabFolder, provider: str, cache: Path, source: Path
+    ) -> None:
+        self.folder = folder
+        self._provider = provider
+        self._cache = cache
+        self._source = source
+        self._runner = LocalRunner()
+
+    def create(
+        self,
+        ledger: Ledger,
+        *,
+        workers: int,
+        image: str,
+        slot: int | None,
+        keep: bool,
+        cluster: bool,
+    ) -> None:
+        """Make a lab from nothing; when that fails, nothing of it stays.
+
+        Args:
+            ledger: Times and shows the phases.
+            workers: Machines beside the master.
+            image: What they start from.
+            slot: The number of its addresses; a free one when None.
+            keep: Leave what was made when it fails.
+            cluster: Whether to make the machines a cluster.
+        """
+        bundle = self._bundle(ledger)
+        with ExitStack() as turn:
+            turn.enter_context(preflight.turn(self._cache))
+            settings = Settings(
+                name=self.folder.name,
+                slot=preflight.choose_slot(self.folder.home, slot, self._runner),
+                workers=workers,
+                image=image,
+                provider=self._provider,
+                kubernetes=bundle.versions.kubernetes,
+            )
+            with ledger.phase("doctor", "this computer") as phase:
+                folders = [self._cache, self.folder.home]
+                phase.unchanged(preflight.examine(settings, folders))
+                preflight.refuse_remains(settings, self._engine(settings.provider))
+            kernel.load(ThisComputer(), self._runner, ledger)
+            engine = self._engine(settings.provider)
+            record = settings.record(engine.power, bundle.versions.images)
+            self.folder.save(record)
+            try:
+                with self._fleet(record) as fleet:
+                    fleet.enclose(ledger)
+                    turn.close()
+                    self._make(ledger, record, bundle, fleet, cluster=cluster)
+            except BaseException:
+                if not keep:
+                    self.remove(ledger)
+                raise
+        self.folder.save(replace(record, complete=True))
+
+    def revive(
+        self,
+        ledger: Ledger,
+        record: LabRecord,
+        *,
+        workers: int | None,
+        image: str | None,
+        slot: int | None,
+    ) -> None:
+        """Make a lab that exists whole again, or say why it cannot be.
+
+        Args:
+            ledger: Times and shows the phases.
+            record: What the lab's folder says of it.
+            workers: What was asked for, if anything was.
+            image: What was asked for, if anything was.
+            slot: What was asked for, if anything was.
+
+        Raises:
+            SettingsDiffer: It was made with other settings than those asked for.
+            LabError: Parts of it are gone, or it was never finished.
+        """
+        preflight.refuse_others(
+            Settings.of(record),
+            self.folder.root,
+            workers=workers,
+            image=image,
+            slot=slot,
+        )
+        with self._fleet(record) as fleet:
+            states = self._engine(record.provider).states()
+            self._whole(record, states)
+            stopped = [name for name, state in states.items() if state != "running"]
+            if not stopped and self._works(ledger, record, fleet):
+                return
+            # A restart of this computer took them away as it stopped the machines.
+            kernel.load(ThisComputer(), self._runner, ledger)
+            with ledger.phase("fences of the network"):
+                fleet.raise_fences()
+            if not self.folder.kubeconfig.exists():
+                fleet.start(stopped, ledger)
+                _served(fleet, ledger)
+                return
+            self._rejoin(ledger, record, fleet, stopped)
+
+    def _rejoin(
+        self, ledger: Ledger, record: LabRecord, fleet: Fleet, stopped: Sequence[str]
+    ) -> None:
+        """Start a cluster's machines, the master first, and see the cluster work.
+
+        The others ask its API server as soon as they run, so they come when it answers.
+        """
+        first = next(machine.name for machine in record.nodes if machine.is_master)
+        master = fleet.shells[first]
+        if first in stopped:
+            fleet.start([first], ledger)
+            with ledger.phase("control plane", first):
+                health.restore_master(master)
+        others = [name for name in stopped if name != first]
+        ways = [partial(health.ask_names, record, master)]
+        if others:
+            ways.append(partial(fleet.start, others, ledger))
+        in_parallel(ways, abort=fleet.abandon)
+        _served(fleet, ledger)
+        bring_up.prove(record, master, ledger)
+
+    def stop(self, ledger: Ledger) -> None:
+        """Shut the lab's machines down.
+
+        Raises:
+            LabMissing: There is no such lab.
+        """
+        record = self.folder.record()
+        if record is None:
+            raise lab.missing(self.folder.name)
+        with self._fleet(record) as fleet, ledger.phase("stop the machines"):
+            fleet.stop()
+
+    def remove(self, ledger: Ledger) -> bool:
+        """Remove all there is of the lab; return whether there was anything."""
+        record: LabRecord | None = None
+        with suppress(LabError):  # a record that cannot be read is removed, too
+            record = self.folder.record()
+        there = self.folder.root.exists()
+        with undisturbed():
+            with ledger.phase("remove the machines and their network") as phase:
+                if record is not None:
+                    with self._fleet(record) as fleet:
+                        fleet.remove()
+                else:
+                    engine = self._engine(self._provider)
+                    there = there or bool(engine.states())
+                    dismantle(engine, engine.slots(own=True), self._runner)
+                if not there:
+                    phase.unchanged("there was none")
+            self.folder.remove()
+        return there
+
+    def _make(
+        self,
+        ledger: Ledger,
+        record: LabRecord,
+        bundle: Bundle,
+        fleet: Fleet,
+        *,
+        cluster: bool,
+    ) -> None:
+        identity = make_identity(record.name, depot.NAMES)
+        self.folder.write(self.folder.ca.name, identity.ca)
+        clone(bundle.kubectl, self.folder.kubectl, self._runner)
+        images = _images(bundle)
+        fleet.found(images, ledger)
+        context = InstallContext.of(record, bundle, identity.ca)
+
+        def boot(machine: MachineRecord) -> None:
+            fleet.boot(machine, images, ledger)
+
+        def serve() -> None:
+            with ledger.phase("serve packages and images", context.depot.name):
+                depot.serve(
+                    fleet.shells[context.depot.name],
+                    certificate=identity.certificate,
+                    key=identity.key,
+                )
+
+        if not cluster:
+            boots = [partial(boot, machine) for machine in record.machines]
+            in_parallel(boots, abort=fleet.abandon)
+            serve()
+            return
+        bring_up.BringUp(
+            context, fleet.shells, boot, serve, fleet.abandon, ledger
+        ).run()
+        with ledger.phase("pin the cluster"):
+            pin(self.folder, fleet.shells["master"])
+
+    def _works(self, ledger: Ledger, record: LabRecord, fleet: Fleet) -> bool:
+        """Say whether a lab whose machines run needs nothing."""
+        with ledger.phase("look at the lab") as phase:
+            fleet.raise_fences()
+            if self.folder.kubeconfig.exists():
+                names = [machine.name for machine in record.nodes]
+                if not health.is_well(fleet.shells["master"], names):
+                    phase.changed("the cluster is not well yet")
+                    return False
+            phase.unchanged("it is up")
+            return True
+
+    def _whole(self, record: LabRecord, states: Mapping[str, str]) -> None:
+        gone = [m.name for m in record.machines if m.name not in states]
+        if record.complete and not gone:
+            return
+        raise LabError(
+            f"the lab {record.name!r} cannot be made whole: "
+            + ("its machines are gone" if gone else "it was never up"),
+            where=str(self.folder.root),
+            wanted="machines " + ", ".join(m.name for m in record.machines),
+            seen=", ".join(f"{n} {s}" for n, s in sorted(states.items())) or "none",
+            next=f"begin anew: k8slab reset --name {record.name}",
+        )
+
+    def _bundle(self, ledger: Ledger) -> Bundle:
+        with ledger.phase("open", "bundle") as phase:
+            phase.unchanged()
+            return Bundle.open(self._cache, self._source)
+
+    def _engine(self, provider: str) -> Engine:
+        return provider_of(provider, self.folder.name, self._runner)
+
+    @contextmanager
+    def _fleet(self, record: LabRecord) -> Iterator[Fleet]:
+        fleet = Fleet(self.folder, record, self._engine(record.provider), self._runner)
+        try:
+            yield fleet
+        finally:
+            fleet.close()
+
+
+def _served(fleet: Fleet, ledger: Ledger) -> None:
+    with ledger.phase("serve packages and images", "depot"):
+        depot.wait_served(fleet.shells["depot"])
+
+
+def _images(bundle: Bundle) -> Images:
+    kinds = ("bare", "ready", "depot")
+    return Images(
+        references={kind: bundle.image_ref(kind) for kind in kinds},
+        archives={kind: bundle.image_tar(kind) for kind in kinds},
+        store=bundle.path("store"),
+        apt=bundle.path("apt"),
+        registry=bundle.path("registry"),
+    )

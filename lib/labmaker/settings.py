@@ -1,0 +1,150 @@
+"""Say what a lab is made of, and keep that in its folder for its maker alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from k8slab.errors import BadInput, LabError
+from k8slab.folder import NAME_LENGTH, LabFolder, LabRecord, MachineRecord, records
+
+from .plan import SLOTS, AddressPlan
+
+_PURPOSE = 7
+Power = Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]]
+"""Returns the commands that cut a machine's power and give it back."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a lab is made of; fixed when it is made.
+
+    Attributes:
+        name: The lab's name.
+        slot: The number its addresses follow from.
+        workers: How many machines beside the master.
+        image: ``ready`` or ``bare``: what the machines start from.
+        provider: ``podman`` or ``docker``.
+        kubernetes: The version installed.
+    """
+
+    name: str
+    slot: int
+    workers: int
+    image: str
+    provider: str
+    kubernetes: str
+
+    @property
+    def plan(self) -> AddressPlan:
+        """The lab's addresses."""
+        return AddressPlan(self.slot)
+
+    @property
+    def machines(self) -> tuple[MachineRecord, ...]:
+        """The lab's machines, the depot last."""
+        return self.plan.machines(self.workers, self.image)
+
+    @property
+    def nodes(self) -> tuple[MachineRecord, ...]:
+        """The machines that are nodes, the master first."""
+        return tuple(machine for machine in self.machines if machine.is_node)
+
+    def record(self, power: Power, images: Mapping[str, str]) -> LabRecord:
+        """Return the facts that the lab's folder keeps, of a lab that is not up yet.
+
+        Args:
+            power: Tells how a machine's power is switched.
+            images: The full names of the lab's images, by short name.
+        """
+        machines = []
+        for machine in self.machines:
+            off, on = power(machine.name)
+            machines.append(replace(machine, power_off=off, power_on=on))
+        return LabRecord(
+            name=self.name,
+            provider=self.provider,
+            kubernetes=self.kubernetes,
+            machines=tuple(machines),
+            ranges=self.plan.ranges,
+            images=dict(images),
+            maker={"slot": self.slot, "workers": self.workers, "image": self.image},
+        )
+
+    @classmethod
+    def of(cls, record: LabRecord) -> Settings:
+        """Return the settings of a lab that was made here.
+
+        Raises:
+            LabError: Somebody else made it.
+        """
+        try:
+            return cls(
+                record.name,
+                int(record.maker["slot"]),
+                int(record.maker["workers"]),
+                str(record.maker["image"]),
+                record.provider,
+                record.kubernetes,
+            )
+        except KeyError as error:
+            raise LabError(
+                f"the lab {record.name!r} was not made by this command",
+                wanted="the settings that 'k8slab up' notes in lab.json",
+                seen=f"no {error}",
+            ) from error
+
+
+def own_lab(lab: str, purpose: str) -> str:
+    """Return the name of the lab that a chapter makes beside the one it is run on.
+
+    Runs on different labs get different ones, so they may share a computer.
+
+    Args:
+        lab: The lab that commands and chapters mean.
+        purpose: What it is for: one word of at most seven letters.
+    """
+    return family(lab) + purpose
+
+
+def family(lab: str) -> str:
+    """Return how the names begin that `own_lab` gives to a lab's companions."""
+    if len(lab) <= NAME_LENGTH - _PURPOSE - 1:
+        return f"{lab}-"
+    mark = hashlib.sha256(lab.encode()).hexdigest()[:4]
+    return f"{lab[: NAME_LENGTH - _PURPOSE - len(mark) - 2].rstrip('-')}-{mark}-"
+
+
+def settings_of(folder: LabFolder) -> Settings | None:
+    """Return what a lab is made of, or None when there is no such lab.
+
+    Raises:
+        LabError: Its record cannot be read, or somebody else made it.
+    """
+    record = folder.record()
+    return None if record is None else Settings.of(record)
+
+
+def free_slot(home: Path, taken: Collection[int] = ()) -> int:
+    """Return the lowest slot that no lab has.
+
+    Args:
+        home: The folder of all labs.
+        taken: Slots that are not free for other reasons.
+
+    Raises:
+        BadInput: All slots are taken.
+    """
+    used = {record.maker.get("slot") for record in records(home)} | set(taken)
+    for slot in range(SLOTS):
+        if slot not in used:
+            return slot
+    raise BadInput(
+        f"there are {SLOTS} labs already",
+        where=str(home),
+        wanted=f"fewer than {SLOTS}",
+        seen=str(len(used)),
+        next="remove one: k8slab down --name NAME",
+    )
