@@ -90,10 +90,11 @@ book: $(STAMP) ## build the web book into _build/html; needs no lab
 # What a developer does.
 
 .PHONY: lint
-lint: $(STAMP) ## ruff and mypy
+lint: $(STAMP) ## ruff, mypy and the arrows between packages
 	@$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 .PHONY: test
 test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in labs of its own

@@ -22,11 +22,11 @@ from k8slab.core.signals import terminable
 from k8slab.folder import LabFolder, MachineRecord
 from labmaker.bundle import opened
 from labmaker.fleet import Fleet
-from labmaker.host import preflight
 from labmaker.install import health
 from labmaker.install.context import InstallContext, Shell
 from labmaker.install.steps import coredns, join, pod_network, system
 from labmaker.install.steps.control_plane import ADMIN_CONF, IGNORED_PREFLIGHT
+from labmaker.lifecycle import preflight
 from labmaker.settings import Settings
 
 from . import plain_config, plain_machines

@@ -115,7 +115,7 @@ class LabGateway:
         from k8slab import lab
         from k8slab.core.process import LocalRunner
         from k8slab.kube import snapshot
-        from labmaker.host import leftovers
+        from labmaker import leftovers
         from labmaker.settings import family
 
         home = Environment.read().home

@@ -3,7 +3,7 @@
 import json
 
 from k8slab.core.process import Completed
-from labmaker.host import leftovers
+from labmaker import leftovers
 from labmaker.providers.containers import LABEL, Engine
 
 

@@ -19,7 +19,7 @@ from k8slab.folder import LabFolder, LabRecord, MachineRecord
 from ..bundle import Bundle
 from ..clone import clone
 from ..fleet import Fleet, Images, dismantle
-from ..host import kernel, preflight
+from ..host import kernel
 from ..host.computer import ThisComputer
 from ..install import bring_up, health
 from ..install.context import InstallContext
@@ -29,6 +29,7 @@ from ..pki import make_identity
 from ..providers import provider_of
 from ..providers.containers import Engine
 from ..settings import Settings
+from . import preflight
 
 
 class Transitions:

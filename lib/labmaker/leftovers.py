@@ -8,9 +8,9 @@ from k8slab.core.poll import until
 from k8slab.core.process import Runner
 from k8slab.errors import NotReady
 
-from ..plan import AddressPlan
-from ..providers.containers import Engine
-from .firewall import fenced_slots
+from .host.firewall import fenced_slots
+from .plan import AddressPlan
+from .providers.containers import Engine
 
 # A lab may be removed between the look at the fences and that at the networks.
 _PASSING_S = 3.0

@@ -11,11 +11,11 @@ from pathlib import Path
 from k8slab.core.process import Runner
 from k8slab.errors import BadInput, HostProblem, SettingsDiffer
 
+from ..host import doctor
+from ..host.firewall import fenced_slots
 from ..plan import AddressPlan
 from ..providers.containers import Engine
 from ..settings import Settings, free_slot
-from . import doctor
-from .firewall import fenced_slots
 
 IMAGES = ("ready", "bare")
 
