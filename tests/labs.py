@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from paths import K8SLAB
+
 from k8slab import lab
 from k8slab.core.env import Environment
 from k8slab.core.poll import until
@@ -27,8 +29,6 @@ from labmaker.plan import SLOTS, AddressPlan
 from labmaker.providers.containers import LABEL
 from labmaker.settings import Settings
 
-ROOT = Path(__file__).parents[1]
-K8SLAB = ROOT / ".venv" / "bin" / "k8slab"
 _FOLDER = "k8slab-tests-"
 # Addresses that nobody has; they are documentation's own. Asked of machines only.
 OUTSIDE = ("198.51.100.7", "203.0.113.9")

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import labs
 import pytest
-from labs import K8SLAB, ROOT, Lab, own_home
+from labs import Lab, own_home
+from paths import K8SLAB, ROOT
 from playwright.sync_api import Locator, Page, expect
 
 from booktools.jupyterlab.opening import PAGE

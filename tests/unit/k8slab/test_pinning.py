@@ -1,4 +1,4 @@
-"""The guard: fingerprints, and the arguments kubectl may get."""
+"""Pinning: fingerprints, and the arguments kubectl may get."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from k8slab.errors import LabMissing, Refused, WrongCluster
+from k8slab.folder import LabFolder
 from k8slab.kube import pinning
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.kubeconfig import Kubeconfig
@@ -140,12 +141,10 @@ def test_another_uid_is_another_cluster(cluster: Cluster, fake: Any) -> None:
 
 
 def test_another_server_is_refused_without_a_request(
-    cluster: Cluster, fake: Any, tmp_path: Path
+    cluster: Cluster, fake: Any, folder: LabFolder
 ) -> None:
     """A kubeconfig whose server was changed leads to no request at all."""
-    fake.kubeconfig(
-        tmp_path / "state" / "kubeconfig", cluster={"server": "https://127.0.0.2:1"}
-    )
+    fake.kubeconfig(folder.kubeconfig, cluster={"server": "https://127.0.0.2:1"})
 
     with pytest.raises(WrongCluster):
         cluster.scratch("chapter")
@@ -155,12 +154,10 @@ def test_another_server_is_refused_without_a_request(
 
 
 def test_a_server_with_another_ca_gets_no_request(
-    cluster: Cluster, fake: Any, impostor: Any, tmp_path: Path
+    cluster: Cluster, fake: Any, impostor: Any, folder: LabFolder
 ) -> None:
     """Who answers at the right address without the right certificate is refused."""
-    kubeconfig = fake.kubeconfig(
-        tmp_path / "state" / "kubeconfig", cluster={"server": impostor.url}
-    )
+    kubeconfig = fake.kubeconfig(folder.kubeconfig, cluster={"server": impostor.url})
     known = Kubeconfig.read(kubeconfig)
     cluster.fingerprint = Fingerprint(known.ca_sha256, fake.uid, known.server)
 

@@ -7,13 +7,12 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import paramiko
-import pytest
 
 from k8slab.ssh.client import SSHShell
 from k8slab.ssh.keys import generate_key, known_hosts_line
@@ -248,11 +247,3 @@ def _pump_in(channel: paramiko.Channel, sink: Any) -> None:
         while data := channel.recv(65536):
             sink.write(data)
             sink.flush()
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[FakeMachine]:
-    """A machine that answers on SSH; all it started ends with the test."""
-    fake = FakeMachine(tmp_path)
-    yield fake
-    fake.close()

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from paths import BUNDLE
 
 from k8slab.core.process import Completed
 from k8slab.errors import HostProblem
 from labmaker.bundle import go, versions
 from labmaker.bundle.graph import BuildContext
 
-KNOWN = versions.read(Path(__file__).parents[2] / "bundle")
+KNOWN = versions.read(BUNDLE)
 
 
 class FakeMachine:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from paths import BUNDLE
 
 from k8slab.core.phases import Ledger
 from k8slab.core.process import Completed
@@ -11,7 +12,7 @@ from labmaker.bundle import versions
 from labmaker.bundle.cache import Cache
 from labmaker.bundle.graph import BuildContext, Builder, Recipe, keys
 
-KNOWN = versions.read(Path(__file__).parents[2] / "bundle")
+KNOWN = versions.read(BUNDLE)
 
 
 class FakeRunner:

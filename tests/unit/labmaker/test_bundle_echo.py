@@ -6,11 +6,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from paths import BUNDLE
 
-SCRIPT = Path(__file__).parents[2] / "bundle" / "images" / "echo" / "echo.py"
+SCRIPT = BUNDLE / "images" / "echo" / "echo.py"
 
 
 @pytest.fixture

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import base64
 import copy
-import datetime
-import ipaddress
 import json
 import queue
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from k8slab.core.process import Completed
-from k8slab.kube import current
-from k8slab.kube.cluster import Cluster
-from k8slab.kube.kubeconfig import Kubeconfig
-from k8slab.kube.pinning import Fingerprint
-from labmaker.settings import Settings
+from .certificates import certificate, key_pem, pem
+from .objects import pod
 
 KINDS = [
     ("", "v1", "Namespace", "namespaces", False),
@@ -49,114 +37,35 @@ SHORT = {"pods": ["po"], "replicationcontrollers": ["rc"], "namespaces": ["ns"]}
 CLUSTER_UID = "11111111-2222-3333-4444-555555555555"
 
 
-def certificate(
-    name: str, issuer: tuple[x509.Certificate, Any] | None = None
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Make a CA, or a certificate for 127.0.0.1 signed by one."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    signer, signer_key = issuer or (None, key)
-    public = (issuer[1] if issuer else key).public_key()
-    cert = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signer.subject if signer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
-        .add_extension(x509.BasicConstraints(issuer is None, None), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=True,
-                content_commitment=False,
-                key_encipherment=False,
-                data_encipherment=False,
-                key_agreement=False,
-                key_cert_sign=issuer is None,
-                crl_sign=issuer is None,
-                encipher_only=False,
-                decipher_only=False,
-            ),
-            critical=True,
-        )
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
-        )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False
-        )
-        .sign(signer_key, hashes.SHA256())
-    )
-    return cert, key
-
-
-def pem(cert: x509.Certificate) -> bytes:
-    """Return a certificate as PEM."""
-    return cert.public_bytes(serialization.Encoding.PEM)
-
-
-def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Return a private key as PEM."""
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def pod(name: str, **changes: Any) -> dict[str, Any]:
-    """Return a Pod object: ready, or as the changes say."""
-    ready = changes.get("ready", True)
-    state = {"running": {}}
-    if changes.get("waiting"):
-        ready = False
-        state = {"waiting": {"reason": changes["waiting"], "message": "because"}}
-    meta: dict[str, Any] = {
-        "name": name,
-        "labels": changes.get("labels", {"app": "echo"}),
-    }
-    if changes.get("controller"):
-        owner = {
-            "kind": "ReplicationController",
-            "name": changes["controller"],
-            "controller": True,
-        }
-        meta["ownerReferences"] = [owner]
-    if changes.get("terminating"):
-        meta["deletionTimestamp"] = "2026-11-01T00:00:00Z"
-    return {
-        "metadata": meta,
-        "spec": {
-            "nodeName": changes.get("node", "node1"),
-            "containers": [{"name": "echo", "image": "registry.lab/echo:1"}],
-        },
-        "status": {
-            "phase": changes.get("phase", "Running"),
-            "podIP": changes.get("ip", "10.244.1.7"),
-            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
-            "containerStatuses": [
-                {
-                    "name": "echo",
-                    "image": "registry.lab/echo:1",
-                    "imageID": "sha256:1",
-                    "ready": ready,
-                    "restartCount": changes.get("restarts", 0),
-                    "state": state,
-                }
-            ],
-        },
-    }
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, api: FakeApi) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.api = api
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that leave in the middle are part of the tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *args: Any) -> None:
+        """Stay silent."""
+
+    def do_GET(self) -> None:
+        self.server.api.answer(self, "GET")
+
+    def do_POST(self) -> None:
+        self.server.api.answer(self, "POST")
+
+    def do_PATCH(self) -> None:
+        self.server.api.answer(self, "PATCH")
+
+    def do_DELETE(self) -> None:
+        self.server.api.answer(self, "DELETE")
 
 
 class FakeApi:
@@ -191,7 +100,7 @@ class FakeApi:
         (folder / "server.pem").write_bytes(pem(cert) + key_pem(key))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "server.pem")
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server(self)
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -242,6 +151,11 @@ class FakeApi:
             self._objects[key] = copy.deepcopy(obj)
             self._tell(plural, namespace, kind, self._objects[key])
 
+    def holds(self, plural: str, name: str, namespace: str = "") -> bool:
+        """Say whether there is such an object."""
+        with self._lock:
+            return (plural, namespace, name) in self._objects
+
     def drop(self, plural: str, name: str, namespace: str = "") -> None:
         """Remove an object."""
         with self._lock:
@@ -274,28 +188,8 @@ class FakeApi:
             if wanted == plural and inside in ("", namespace) and not self.silent:
                 events.put(event)
 
-    def _handler(fake) -> type[BaseHTTPRequestHandler]:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args: Any) -> None:
-                """Stay silent."""
-
-            def do_GET(self) -> None:
-                fake._answer(self, "GET")
-
-            def do_POST(self) -> None:
-                fake._answer(self, "POST")
-
-            def do_PATCH(self) -> None:
-                fake._answer(self, "PATCH")
-
-            def do_DELETE(self) -> None:
-                fake._answer(self, "DELETE")
-
-        return Handler
-
-    def _answer(self, handler: BaseHTTPRequestHandler, method: str) -> None:
+    def answer(self, handler: BaseHTTPRequestHandler, method: str) -> None:
+        """Answer a request, as the API server does."""
         url = urlsplit(handler.path)
         query = parse_qs(url.query)
         length = int(handler.headers.get("Content-Length") or 0)
@@ -468,125 +362,3 @@ def _chunk(handler: BaseHTTPRequestHandler, data: bytes) -> None:
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-class FakeShell:
-    """A machine that answers from a table and remembers what it was asked."""
-
-    def __init__(self, name: str, address: str) -> None:
-        self.where = name
-        self.address = address
-        self.asked: list[str] = []
-        self.answer: Callable[[str], tuple[int, str, str]] = lambda text: (0, "", "")
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        input: str | None = None,
-        check: bool = True,
-        timeout: float = 60,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """Answer a command."""
-        return self._completed(argv, " ".join(argv), check, on_line)
-
-    def script(
-        self,
-        text: str,
-        *,
-        shell: str = "bash",
-        check: bool = True,
-        timeout: float = 60,
-        on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
-        """Answer a script."""
-        return self._completed([shell, "(script)"], text, check, on_line)
-
-    def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
-        """Take a file and forget it."""
-        return True
-
-    def read(self, path: str) -> str:
-        """Return an empty file."""
-        return ""
-
-    def is_up(self) -> bool:
-        """Answer always."""
-        return True
-
-    def end(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def _completed(
-        self,
-        argv: Sequence[str],
-        text: str,
-        check: bool,
-        on_line: Callable[[str], None] | None,
-    ) -> Completed:
-        self.asked.append(text)
-        code, out, err = self.answer(text)
-        for line in (out + err).splitlines():
-            if on_line is not None:
-                on_line(line)
-        completed = Completed(tuple(argv), self.where, code, out, err, 0.01)
-        return completed.check() if check else completed
-
-
-@pytest.fixture
-def fake(tmp_path: Path) -> Iterator[FakeApi]:
-    """Serve an API for one test."""
-    folder = tmp_path / "server"
-    folder.mkdir()
-    server = FakeApi(folder)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def impostor(tmp_path: Path) -> Iterator[FakeApi]:
-    """Serve another API, with a CA of its own."""
-    folder = tmp_path / "impostor"
-    folder.mkdir()
-    server = FakeApi(folder)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def cluster(fake: FakeApi, tmp_path: Path) -> Iterator[Cluster]:
-    """Connect to the fake API as to a lab with a master and two nodes."""
-    state = tmp_path / "state"
-    state.mkdir()
-    kubeconfig = fake.kubeconfig(state / "kubeconfig")
-    access = Kubeconfig.read(kubeconfig)
-    kubectl = tmp_path / "kubectl"
-    settings = Settings("default", 0, 2, "ready", "podman", "1.37.2")
-    record = settings.record(lambda name: ((), ()), {})
-    made = Cluster(
-        record,
-        {m.name: FakeShell(m.name, str(m.address)) for m in record.machines},
-        kubeconfig=kubeconfig,
-        fingerprint=Fingerprint(access.ca_sha256, CLUSTER_UID, access.server),
-        kubectl=kubectl,
-    )
-    current.use(made)
-    yield made
-    current.forget()
-    made.close()
-
-
-@pytest.fixture
-def kubectl(cluster: Cluster, tmp_path: Path) -> Callable[[str], None]:
-    """Give the lab a kubectl that is a shell script."""
-
-    def write(script: str) -> None:
-        path = tmp_path / "kubectl"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-
-    return write

@@ -20,6 +20,7 @@ from k8slab.errors import (
     UnknownMachine,
     Unreachable,
 )
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Pod
 from k8slab.probe import _dns as dns
@@ -251,7 +252,7 @@ def test_a_broken_packet_is_no_answer() -> None:
 
 
 def test_rows_come_from_the_client_in_the_pod(
-    cluster: Cluster, fake: Any, kubectl: Any
+    cluster: Cluster, folder: LabFolder, fake: Any, kubectl: Any
 ) -> None:
     """Rows are tuples; the password goes by standard input and nowhere else."""
     kubectl(
@@ -259,7 +260,7 @@ def test_rows_come_from_the_client_in_the_pod(
         "printf '1\\ttea\\n2\\tmilk\\n'"
     )
     seen = probe.sql(pod(fake), "select * from orders", password="CANARY")
-    home = cluster._kubeconfig.parent / "client" / "home"
+    home = folder.root / "client" / "home"
 
     assert seen.rows == (("1", "tea"), ("2", "milk"))
     assert (home / "input").read_text() == "CANARY\nselect * from orders"

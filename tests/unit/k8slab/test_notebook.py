@@ -13,6 +13,7 @@ from traitlets.config import Config
 
 from k8slab.core.phases import Ledger, Silent
 from k8slab.errors import BadInput
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.notebook import completion, phases, short_errors
 
@@ -53,13 +54,13 @@ def test_tab_asks_kubectl_what_may_follow(
 
 
 def test_tab_after_a_blank_asks_for_a_new_word(
-    cluster: Cluster, kubectl: Any, shell: InteractiveShell
+    cluster: Cluster, folder: LabFolder, kubectl: Any, shell: InteractiveShell
 ) -> None:
     """The empty word is an argument; what tells a shell what to do is no answer."""
     kubectl('printf "%s|" "$@" >"$HOME/asked"; printf "echo-1\\n:4\\n"')
 
     assert completed(shell, "%kubectl get pods ") == ["echo-1"]
-    asked = cluster._kubeconfig.parent / "client" / "home" / "asked"
+    asked = folder.root / "client" / "home" / "asked"
     assert asked.read_text() == "__complete|get|pods||"
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from paths import BUNDLE
 
 from k8slab.core.process import Completed
 from k8slab.errors import BundleError
 from labmaker.bundle import debian, versions
 from labmaker.bundle.graph import BuildContext
 
-KNOWN = versions.read(Path(__file__).parents[2] / "bundle")
+KNOWN = versions.read(BUNDLE)
 TARGETS = """\
 Debian|bookworm|http://mirror.example/debian/|main
 Debian|bookworm|http://mirror.example/debian/|main

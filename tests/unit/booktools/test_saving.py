@@ -3,14 +3,14 @@
 import asyncio
 import json
 from copy import deepcopy
-from pathlib import Path
 
 import nbformat
+from paths import ROOT
 
 from booktools.jupyterlab.saving import BookContentsManager, in_book_form
 from booktools.notebooks import dump
 
-CHAPTER = Path(__file__).parents[2] / "chapters" / "concepts.ipynb"
+CHAPTER = ROOT / "chapters" / "concepts.ipynb"
 NOTES = {"codemirror_mode": {"name": "ipython", "version": 3}, "name": "python"}
 
 

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from fakes.ssh_server import FakeMachine
 
 from k8slab import wait
 from k8slab.errors import (
@@ -21,8 +22,6 @@ from k8slab.errors import (
 )
 from k8slab.ssh.client import SSHShell
 from k8slab.ssh.keys import generate_key, known_hosts_line
-
-from .conftest import FakeMachine
 
 
 def _is_alive(pid: int) -> bool:

@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from fakes.clock import FakeClock
 
 from k8slab.core import poll
 from k8slab.core.poll import SystemClock
 from k8slab.errors import NotReady
-
-
-class FakeClock:
-    """A clock that moves only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        """Return the time that was slept to."""
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        """Move the clock."""
-        self.slept.append(seconds)
-        self.time += seconds
 
 
 def test_a_state_that_is_there_is_returned_at_once() -> None:

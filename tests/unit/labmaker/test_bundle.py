@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from paths import BUNDLE
 
 from k8slab.core.phases import Ledger
 from k8slab.errors import BundleError
@@ -12,9 +13,8 @@ from labmaker.bundle import Bundle, graph, transfer, versions
 from labmaker.bundle.cache import MANIFEST, Cache, write
 from labmaker.bundle.recipes import recipes
 
-SOURCE = Path(__file__).parents[2] / "bundle"
-KNOWN = versions.read(SOURCE)
-KEYS = graph.keys(recipes(KNOWN), SOURCE)
+KNOWN = versions.read(BUNDLE)
+KEYS = graph.keys(recipes(KNOWN), BUNDLE)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 def test_a_complete_bundle_opens_quickly(root: Path) -> None:
     """Opening reads the source and sizes, not the files: it takes little CPU time."""
     started = time.process_time()
-    bundle = Bundle.open(root, SOURCE)
+    bundle = Bundle.open(root, BUNDLE)
     took_s = time.process_time() - started
 
     assert [artefact.name for artefact in bundle.list()] == list(KEYS)
@@ -42,7 +42,7 @@ def test_a_complete_bundle_opens_quickly(root: Path) -> None:
 def test_a_bundle_that_is_not_built_says_what_to_do(tmp_path: Path) -> None:
     """The error names the command."""
     with pytest.raises(BundleError) as caught:
-        Bundle.open(tmp_path, SOURCE)
+        Bundle.open(tmp_path, BUNDLE)
 
     assert caught.value.next == "run 'k8slab bundle build'"
 
@@ -52,27 +52,27 @@ def test_an_out_of_date_bundle_names_the_artefact(root: Path, tmp_path: Path) ->
     source = tmp_path / "source"
     source.mkdir()
     for name in ("go", "images", "machine", "versions.yaml"):
-        (source / name).symlink_to(SOURCE / name)
+        (source / name).symlink_to(BUNDLE / name)
     with pytest.raises(BundleError, match="out of date: apt was made"):
         Bundle.open(root, source)
 
 
 def test_a_cut_off_file_is_seen_at_once(root: Path) -> None:
     """Opening compares sizes, and names the file."""
-    folder = Bundle.open(root, SOURCE).path("store")
+    folder = Bundle.open(root, BUNDLE).path("store")
     (folder / "file").write_text("", "utf-8")
     with pytest.raises(BundleError) as caught:
-        Bundle.open(root, SOURCE)
+        Bundle.open(root, BUNDLE)
 
     assert caught.value.where == str(folder / "file")
 
 
 def test_verify_sees_a_changed_byte(root: Path) -> None:
     """A file of the same size and other content is seen by verify only."""
-    bundle = Bundle.open(root, SOURCE)
+    bundle = Bundle.open(root, BUNDLE)
     names = bundle.verify()
     (bundle.path("apt") / "file").write_text("apX", "utf-8")
-    Bundle.open(root, SOURCE)
+    Bundle.open(root, BUNDLE)
     with pytest.raises(BundleError, match="is broken"):
         bundle.verify()
 
@@ -83,13 +83,13 @@ def test_a_damaged_manifest_is_an_error_of_the_bundle(root: Path) -> None:
     """Half a manifest is no traceback of the JSON reader."""
     (root / MANIFEST).write_text('{"artefacts": [', "utf-8")
     with pytest.raises(BundleError, match="manifest cannot be read"):
-        Bundle.open(root, SOURCE)
+        Bundle.open(root, BUNDLE)
 
 
 def test_an_unchanged_bundle_is_not_built_again(root: Path) -> None:
     """One phase says that nothing had to be done."""
     ledger = Ledger()
-    Bundle.build(root, SOURCE, ledger)
+    Bundle.build(root, BUNDLE, ledger)
     seen = [(phase.name, phase.outcome) for phase in ledger.phases]
 
     assert seen == [("look for changes", "unchanged")]
@@ -97,9 +97,9 @@ def test_an_unchanged_bundle_is_not_built_again(root: Path) -> None:
 
 def test_an_exported_bundle_can_be_imported(root: Path, tmp_path: Path) -> None:
     """The other computer's bundle has the same artefacts and checksums."""
-    here = Bundle.open(root, SOURCE)
+    here = Bundle.open(root, BUNDLE)
     here.export(tmp_path / "kit.tar")
-    there = Bundle.import_(tmp_path / "there", SOURCE, tmp_path / "kit.tar")
+    there = Bundle.import_(tmp_path / "there", BUNDLE, tmp_path / "kit.tar")
 
     assert there.list() == here.list()
     assert there.verify() == here.verify()
@@ -107,7 +107,7 @@ def test_an_exported_bundle_can_be_imported(root: Path, tmp_path: Path) -> None:
 
 def test_a_machine_image_is_named_after_its_key(root: Path) -> None:
     """Two versions of a machine image never share a name."""
-    bundle = Bundle.open(root, SOURCE)
+    bundle = Bundle.open(root, BUNDLE)
     key = KEYS["image-ready"][:12]
 
     assert bundle.image_ref("ready") == f"localhost/k8slab/ready:{key}"
@@ -117,7 +117,7 @@ def test_a_machine_image_is_named_after_its_key(root: Path) -> None:
 def test_an_unknown_artefact_is_named(root: Path) -> None:
     """The error lists what there is."""
     with pytest.raises(BundleError, match="no artefact named 'nonsense'"):
-        Bundle.open(root, SOURCE).path("nonsense")
+        Bundle.open(root, BUNDLE).path("nonsense")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_change_reaches_only_what_depends_on_it(
 ) -> None:
     """The keys that follow from a file are those of the artefacts made of it."""
     source = tmp_path / "bundle"
-    shutil.copytree(SOURCE, source)
+    shutil.copytree(BUNDLE, source)
     (source / changed).write_text("changed", "utf-8")
     seen = graph.keys(recipes(KNOWN), source)
 

@@ -20,6 +20,7 @@ from k8slab.errors import (
     UnknownMachine,
     WrongCluster,
 )
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 
 
@@ -35,6 +36,7 @@ def test_kubectl_prints_what_it_prints(
 
 def test_kubectl_knows_this_cluster_only(
     cluster: Cluster,
+    folder: LabFolder,
     kubectl: Any,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -46,7 +48,7 @@ def test_kubectl_knows_this_cluster_only(
     kubectl('echo "$KUBECONFIG|$HOME|$HTTPS_PROXY|$PATH|$KUBERC"')
     magics.kubectl("get pods")
     config, home, proxy, path, kuberc = capsys.readouterr().out.strip().split("|")
-    state = cluster._kubeconfig.parent
+    state = folder.root
 
     assert config == f"{state}/client/namespaces/chapter.json:{state}/kubeconfig"
     assert (home, proxy, kuberc) == (f"{state}/client/home", "", "off")
@@ -79,11 +81,15 @@ def test_another_cluster_is_refused_before_kubectl_starts(
 
 
 def test_a_changed_kubeconfig_stops_kubectl(
-    cluster: Cluster, kubectl: Any, fake: Any, capsys: pytest.CaptureFixture[str]
+    cluster: Cluster,
+    folder: LabFolder,
+    kubectl: Any,
+    fake: Any,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The guard looks before every command."""
     kubectl("echo ran")
-    fake.kubeconfig(cluster._kubeconfig, cluster={"server": "https://127.0.0.9:1"})
+    fake.kubeconfig(folder.kubeconfig, cluster={"server": "https://127.0.0.9:1"})
 
     with pytest.raises(WrongCluster):
         magics.kubectl("get pods")
@@ -160,10 +166,12 @@ def test_an_open_quote_is_named(cluster: Cluster) -> None:
         magics.kubectl("get pods 'x")
 
 
-def test_an_interrupt_ends_kubectl(cluster: Cluster, kubectl: Any) -> None:
+def test_an_interrupt_ends_kubectl(
+    cluster: Cluster, folder: LabFolder, kubectl: Any
+) -> None:
     """Ctrl-C leaves no process behind."""
     kubectl("echo $$ > $HOME/pid; exec /bin/sleep 60")
-    pid = cluster._kubeconfig.parent / "client" / "home" / "pid"
+    pid = folder.root / "client" / "home" / "pid"
 
     def interrupt() -> None:
         deadline = time.monotonic() + 10

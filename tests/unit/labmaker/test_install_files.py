@@ -1,10 +1,10 @@
 """The files that the reader of the chapter install copies say what the library says."""
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
+from paths import ROOT
 
 from labmaker.bundle import versions
 from labmaker.install.context import InstallContext
@@ -12,7 +12,6 @@ from labmaker.install.steps import control_plane, coredns, pod_network
 from labmaker.plan import AddressPlan
 from labmaker.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 PLAN = AddressPlan(2)
 VERSIONS = versions.read(ROOT / "bundle")
 SETTINGS = Settings("lab", PLAN.slot, 2, "bare", "podman", VERSIONS.kubernetes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from labs import ROOT
+from paths import ROOT
 
 from k8slab.core.process import Completed
 from k8slab.errors import NotReady

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from k8slab.errors import BadInput, Refused, UnknownMachine
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.connection import ApiError
 
@@ -18,7 +19,7 @@ def api(fake: Any) -> Any:
     def fill(method: str, path: str) -> None:
         if path.endswith("/serviceaccounts") or path.endswith("/configmaps"):
             name = path.split("/")[4]
-            if ("namespaces", "", name) in fake._objects:
+            if fake.holds("namespaces", name):
                 fake.put("serviceaccounts", {"metadata": {"name": "default"}}, name)
                 root = {"metadata": {"name": "kube-root-ca.crt"}}
                 fake.put("configmaps", root, name)
@@ -166,11 +167,13 @@ def test_an_unknown_machine_is_named_with_the_known_ones(cluster: Cluster) -> No
         cluster.on("node9")
 
 
-def test_the_client_key_is_for_its_owner_only(cluster: Cluster) -> None:
+def test_the_client_key_is_for_its_owner_only(
+    cluster: Cluster, folder: LabFolder
+) -> None:
     """The private key that the TLS library reads from a file is private."""
     cluster.verify()
-    folder = cluster._kubeconfig.parent / "client"
-    modes = {path.stat().st_mode & 0o777 for path in folder.glob("*.key")}
+    keys = (folder.root / "client").glob("*.key")
+    modes = {path.stat().st_mode & 0o777 for path in keys}
 
     assert modes == {0o600}
 

@@ -4,18 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
+from paths import BUNDLE
 
 from k8slab.errors import BundleError
 from labmaker.bundle import go, versions
 
-SOURCE = Path(__file__).parents[2] / "bundle"
-KNOWN = versions.read(SOURCE)
+KNOWN = versions.read(BUNDLE)
 
 
 @pytest.mark.parametrize("component", go.COMPONENTS, ids=lambda c: c.name)
 def test_a_go_module_has_the_listed_version(component: go.Component) -> None:
     """Each go.mod requires the version that versions.yaml names."""
-    text = (SOURCE / "go" / component.name / "go.mod").read_text("utf-8")
+    text = (BUNDLE / "go" / component.name / "go.mod").read_text("utf-8")
 
     seen = re.findall(
         rf"^\s*(?:require )?{re.escape(component.module)} v(\S+)", text, re.M
@@ -27,7 +27,7 @@ def test_a_go_module_has_the_listed_version(component: go.Component) -> None:
 @pytest.mark.parametrize("component", go.COMPONENTS, ids=lambda c: c.name)
 def test_go_min_is_enough_for_every_module(component: go.Component) -> None:
     """No go.mod asks for a newer Go than versions.yaml does."""
-    text = (SOURCE / "go" / component.name / "go.mod").read_text("utf-8")
+    text = (BUNDLE / "go" / component.name / "go.mod").read_text("utf-8")
     (asked,) = re.findall(r"^go (\S+)$", text, re.M)
 
     assert _numbers(asked) <= _numbers(KNOWN.go_min)
@@ -36,7 +36,7 @@ def test_go_min_is_enough_for_every_module(component: go.Component) -> None:
 @pytest.mark.parametrize("component", go.COMPONENTS, ids=lambda c: c.name)
 def test_a_go_module_lists_the_programs_as_tools(component: go.Component) -> None:
     """Each program is a tool of its go.mod, so that go.sum has all it needs."""
-    text = (SOURCE / "go" / component.name / "go.mod").read_text("utf-8")
+    text = (BUNDLE / "go" / component.name / "go.mod").read_text("utf-8")
     listed = text[text.index("tool") :].split(")")[0]
 
     missing = [p for p in component.programs.values() if p not in listed.split()]
@@ -46,7 +46,7 @@ def test_a_go_module_lists_the_programs_as_tools(component: go.Component) -> Non
 
 def test_the_kubernetes_staging_modules_have_its_version() -> None:
     """Every replacement in Kubernetes' go.mod is 0.MINOR.PATCH of the version."""
-    text = (SOURCE / "go" / "kubernetes" / "go.mod").read_text("utf-8")
+    text = (BUNDLE / "go" / "kubernetes" / "go.mod").read_text("utf-8")
     wanted = "v0." + KNOWN.kubernetes.split(".", 1)[1]
 
     seen = set(re.findall(r"=> k8s\.io/\S+ (\S+)", text))
@@ -76,7 +76,7 @@ def test_an_image_carries_the_labs_registry() -> None:
 
 def test_a_missing_version_is_named(tmp_path: Path) -> None:
     """A list without an entry is refused, and the entry is named."""
-    text = (SOURCE / "versions.yaml").read_text("utf-8")
+    text = (BUNDLE / "versions.yaml").read_text("utf-8")
     (tmp_path / "versions.yaml").write_text(text.replace("etcd:", "#etcd:"), "utf-8")
 
     with pytest.raises(BundleError, match="'etcd'"):
@@ -85,7 +85,7 @@ def test_a_missing_version_is_named(tmp_path: Path) -> None:
 
 def test_a_version_that_yaml_takes_for_a_number_is_refused(tmp_path: Path) -> None:
     """An unquoted 10.11 would become a number, so it is refused."""
-    text = (SOURCE / "versions.yaml").read_text("utf-8")
+    text = (BUNDLE / "versions.yaml").read_text("utf-8")
     (tmp_path / "versions.yaml").write_text(text.replace('"10.11"', "10.11"), "utf-8")
 
     with pytest.raises(BundleError, match="quotes"):

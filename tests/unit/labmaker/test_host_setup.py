@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hosts import ALL_CAPABILITIES, CACHE, MODPROBE, NO_SYS_RESOURCE, STATE, FakeHost
+from fakes.host import (
+    ALL_CAPABILITIES,
+    CACHE,
+    MODPROBE,
+    NO_SYS_RESOURCE,
+    STATE,
+    FakeHost,
+)
 
 from k8slab.core.phases import Ledger
 from k8slab.errors import HostProblem

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hosts import CACHE, STATE, FakeHost
+from fakes.host import CACHE, STATE, FakeHost
 
 from k8slab.errors import HostProblem
 from labmaker.host.computer import ThisComputer

@@ -1,0 +1,36 @@
+"""The project's folder, and chapters made for one test."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes import chapters
+from paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbformat import NotebookNode
+
+    from booktools.notebooks import Chapter
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the project's folder."""
+    return ROOT
+
+
+@pytest.fixture
+def good() -> list[NotebookNode]:
+    """Return a chapter's cells that break no rule, to be broken by a test."""
+    return chapters.good_cells()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Chapter]:
+    """Return a maker of chapters in a temporary folder."""
+    return partial(chapters.write, tmp_path)
