@@ -270,7 +270,7 @@ def traces(prefix: str, folder: Path) -> set[str]:
         *_lines("rule", "iptables-save"),
     ]
     for slot in set(range(SLOTS)) - others:
-        starts = [_start(network) for network in AddressPlan(slot).ranges]
+        starts = [_start(network) for network in AddressPlan(slot).ranges.all]
         words = "|".join([*starts, rf"K8SLAB-{slot}\b"])
         found |= {line for line in lines if re.search(rf"(?<![\d.])(?:{words})", line)}
     mounts = _lines("mount", "cat", "/proc/self/mounts")

@@ -52,6 +52,33 @@ def test_what_is_done_is_shown(home: Path, book: Path) -> None:
     assert shown.progress(book, home).text.startswith("✔ Count")
 
 
+def test_what_solutions_claim_is_not_asked_of_the_reader(
+    home: Path, book: Path
+) -> None:
+    """A reader who solves an exercise another way has missed nothing."""
+    path = book / "chapters" / "first.ipynb"
+    chapter = notebooks.load(path)
+    solution = v4.new_code_cell("", id="solution-sums-check")
+    solution.outputs = [v4.new_output("stream", text="✔ the book's own way\n")]
+    chapter.notebook.cells.append(solution)
+    path.write_text(notebooks.dump(chapter.notebook))
+
+    assert shown.claims(chapter) == ["one", "two"]
+    assert [row.claims for row in shown.rows(book, home)] == [2]
+
+
+def test_the_total_stays_when_the_readers_outputs_are_stored(
+    home: Path, book: Path
+) -> None:
+    """It is the total of the book's own run, which the chapter notes."""
+    path = book / "chapters" / "first.ipynb"
+    chapter = notebooks.load(path)
+    chapter.notebook.metadata["lab"] = {"run": {"claims": ["one", "two", "three"]}}
+    path.write_text(notebooks.dump(chapter.notebook))
+
+    assert [row.claims for row in shown.rows(book, home)] == [3]
+
+
 def test_an_unsolved_exercise_is_not_recorded(home: Path, book: Path) -> None:
     """Only its true claims are."""
     check.exercise("sums", ("one", True), ("two", False))
