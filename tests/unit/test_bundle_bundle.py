@@ -111,7 +111,7 @@ def test_a_machine_image_is_named_after_its_key(root: Path) -> None:
     key = KEYS["image-ready"][:12]
 
     assert bundle.image_ref("ready") == f"localhost/k8slab/ready:{key}"
-    assert bundle.image_ref("echo") == f"registry.lab/echo:{KNOWN.echo}"
+    assert bundle.image_ref("echo") == f"registry.lab/echo:{KNOWN.of('echo')}"
 
 
 def test_an_unknown_artefact_is_named(root: Path) -> None:

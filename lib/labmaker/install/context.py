@@ -10,7 +10,6 @@ from k8slab.ssh.shell import Shell
 
 from ..bundle import Bundle, Versions
 
-REGISTRY = "registry.lab"
 DEPOT = "depot.lab"
 
 
