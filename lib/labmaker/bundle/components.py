@@ -232,6 +232,11 @@ def find(name: str) -> Component:
     return known[name]
 
 
+def on_demand() -> list[str]:
+    """Return the names of the components that are built on demand only."""
+    return [component.name for component in COMPONENTS if component.on_demand]
+
+
 def images() -> list[Image]:
     """Return the images that every bundle has."""
     return [
