@@ -193,11 +193,18 @@ def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
 
 
 @bundle_app.command("build")
-def bundle_build(timings: Timings = None) -> None:
+def bundle_build(
+    component: Annotated[
+        list[str] | None, typer.Argument(help="Built on demand only.")
+    ] = None,
+    timings: Timings = None,
+) -> None:
     """Build what is missing or out of date."""
     ledger = Ledger(reporter_for())
     try:
-        Bundle.build(Environment.read().cache, source(), ledger)
+        Bundle.build(
+            Environment.read().cache, source(), ledger, also=tuple(component or ())
+        )
     finally:
         ledger.close()
     _show(ledger, timings)
@@ -213,7 +220,7 @@ def bundle_verify() -> None:
 def bundle_list() -> None:
     """Show the artefacts with their sizes and keys."""
     table = Table("artefact", "MB", "key")
-    for artefact in opened().list():
+    for artefact in opened().artefacts:
         table.add_row(
             artefact.name, f"{artefact.size_bytes / 1e6:.1f}", artefact.key[:12]
         )

@@ -8,7 +8,10 @@ from typing import Protocol
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
 
-NAMES = ("depot.lab", "registry.lab")
+from ...bundle import REGISTRY
+from ..context import DEPOT
+
+NAMES = (DEPOT, REGISTRY)
 APT_FOLDER = "/srv/apt"
 REGISTRY_FOLDER = "/srv/registry"
 _TIMEOUT_S = 30.0
@@ -50,7 +53,7 @@ def wait_served(shell: Runner) -> None:
     Raises:
         NotReady: It does not within 30 s.
     """
-    for name, path in (("depot.lab", "/apt/dists/lab/InRelease"), (NAMES[1], "/v2/")):
+    for name, path in ((DEPOT, "/apt/dists/lab/InRelease"), (REGISTRY, "/v2/")):
         until(
             _status(shell, name, path),
             what=f"the depot does not serve https://{name}{path}",
