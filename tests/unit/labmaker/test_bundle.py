@@ -154,7 +154,7 @@ ADD_ON = Component(
 def with_add_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A source with one component more, which is built on demand."""
     source = tmp_path / "with-add-on"
-    shutil.copytree(SOURCE, source)
+    shutil.copytree(BUNDLE, source)
     for name in ("go/addon/go.mod", "go/addon/go.sum", "images/addon/Containerfile"):
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_text("", "utf-8")
@@ -206,6 +206,6 @@ def test_what_was_built_on_demand_stays(root: Path, with_add_on: Path) -> None:
 def test_only_components_can_be_asked_for(root: Path) -> None:
     """The error lists those there are."""
     with pytest.raises(BundleError, match="no component named 'nonsense'") as caught:
-        Bundle.build(root, SOURCE, Ledger(), also=["nonsense"])
+        Bundle.build(root, BUNDLE, Ledger(), also=["nonsense"])
 
     assert "kubernetes" in caught.value.wanted
