@@ -383,3 +383,7 @@ def _busy() -> float:
     got = share()
     load = os.getloadavg()[0] / (2 * (os.cpu_count() or 1))
     return max(1.0 if got > 0.75 else 1.5 / got, load)
+
+
+if __name__ == "__main__":  # as 'make test' does
+    remove_stale_labs()
