@@ -241,6 +241,30 @@ def bundle_import(file: Path) -> None:
     _say("the bundle is taken over")
 
 
+@bundle_app.command("bump")
+def bundle_bump(component: str, version: str) -> None:
+    """Give a component another version, in every place that names it."""
+    from k8slab.core.process import LocalRunner
+
+    from .bundle.bump import bump
+
+    cache = Environment.read().cache
+    done = bump(source().parent, cache, component, version, LocalRunner())
+    if not done.changed:
+        _say(f"{component} is {version} already")
+        return
+    _say(f"{component} is {version} now, {done.old} before")
+    for what, names in (
+        ("changed", done.changed),
+        ("not changed, as another component has that version, too", done.doubtful),
+        ("run first", done.commands),
+        ("'k8slab bundle build' makes anew", done.rebuilt),
+        ("to be executed again on a new lab", done.chapters),
+    ):
+        if names:
+            _say(f"{what}:\n  " + "\n  ".join(names))
+
+
 def command() -> typer.Typer:
     """Return the whole command: this module's part, and what others add to it."""
     for part in entry_points(group="k8slab.commands"):

@@ -30,11 +30,11 @@ class Machine:
 @pytest.mark.parametrize(
     ("have", "changed"),
     [
-        ("kubelet 1.37.2-1.1 install ok installed\n", False),
-        ("kubelet 1.37.2-2.0 install ok installed\n", False),
-        ("kubelet 1.37.20-1.1 install ok installed\n", True),
-        ("kubelet 1.37.1-1.1 install ok installed\n", True),
-        ("kubelet 1.37.2-1.1 deinstall ok config-files\n", True),
+        ("kubelet 2.5.1-1.1 install ok installed\n", False),
+        ("kubelet 2.5.1-2.0 install ok installed\n", False),
+        ("kubelet 2.5.10-1.1 install ok installed\n", True),
+        ("kubelet 2.5.0-1.1 install ok installed\n", True),
+        ("kubelet 2.5.1-1.1 deinstall ok config-files\n", True),
         ("", True),
     ],
 )
@@ -44,13 +44,13 @@ def test_a_package_is_there_in_its_version_whatever_its_revision(
     """A longer number that begins alike is another version."""
     machine = Machine(have)
 
-    assert install_packages(cast(Shell, machine), {"kubelet": "1.37.2"}) is changed
+    assert install_packages(cast(Shell, machine), {"kubelet": "2.5.1"}) is changed
     assert bool(machine.asked) is changed
 
 
 def test_apt_may_choose_the_revision_but_not_the_version() -> None:
     """It is asked for the version and a dash."""
     machine = Machine("")
-    install_packages(cast(Shell, machine), {"kubelet": "1.37.2"})
+    install_packages(cast(Shell, machine), {"kubelet": "2.5.1"})
 
-    assert machine.asked[-1].endswith(" kubelet=1.37.2-*")
+    assert machine.asked[-1].endswith(" kubelet=2.5.1-*")
