@@ -573,6 +573,7 @@ def cluster(fake: FakeApi, tmp_path: Path) -> Iterator[Cluster]:
         kubeconfig=kubeconfig,
         fingerprint=Fingerprint(access.ca_sha256, CLUSTER_UID, access.server),
         kubectl=kubectl,
+        journal=state / "journal",
     )
     current.use(made)
     yield made
