@@ -59,4 +59,5 @@ def connect(api: FakeApi, folder: LabFolder) -> Cluster:
         kubeconfig=folder.kubeconfig,
         fingerprint=Fingerprint(access.ca_sha256, api.uid, access.server),
         kubectl=folder.kubectl,
+        journal=folder.journal,
     )
