@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from .core import files
+from .core.hints import anew
 from .errors import BadInput, InUse, LabError
 
 SCHEMA = 1
@@ -212,8 +213,7 @@ class LabFolder:
                 where=str(self.record_file),
                 wanted=f"schema {SCHEMA}",
                 seen=str(error),
-                next=f"begin anew: k8slab down --name {self.name}, "
-                f"then k8slab up --name {self.name}",
+                next=f"begin anew: {anew(self.name)}",
             ) from error
 
     def save(self, record: LabRecord) -> None:

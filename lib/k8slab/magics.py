@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .core.hints import command
 from .core.parallel import in_parallel
 from .errors import BadInput, CommandTimeout, LabError
 from .kube import current, kubectl_arguments
@@ -211,7 +212,7 @@ def _refuse_terminal(own: Sequence[str]) -> None:
             wanted="a command that needs no keyboard",
             seen="kubectl " + " ".join(own),
             next="leave out -it and give the command after --, or use a terminal of "
-            "JupyterLab and 'k8slab kubectl'",
+            f"JupyterLab and {command('kubectl', current.current().lab)}",
         )
 
 

@@ -138,7 +138,7 @@ def _broken(file: Path, seen: str) -> BundleError:
     return BundleError(
         "the file is broken, or no exported bundle",
         where=str(file),
-        wanted="a file that 'k8slab bundle export' wrote",
+        wanted="a file that 'k8slab bundle export FILE' wrote",
         seen=seen,
         next=_NEXT,
     )

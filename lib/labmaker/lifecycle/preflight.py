@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from k8slab.core.hints import command
 from k8slab.core.process import Runner
 from k8slab.errors import BadInput, HostProblem, SettingsDiffer
 
@@ -116,7 +117,7 @@ def refuse_remains(settings: Settings, engine: Engine) -> None:
             wanted="none",
             seen=", ".join(seen),
             next="choose another --name, or remove them: "
-            f"k8slab down --name {settings.name}",
+            f"{command('down', settings.name)}",
         )
 
 
@@ -152,5 +153,5 @@ def refuse_others(
                 wanted=f"{label} {wanted}",
                 seen=f"{label} {seen}",
                 next="choose another --name, or remove this lab: "
-                f"k8slab down --name {settings.name}",
+                f"{command('down', settings.name)}",
             )

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from k8slab import lab
+from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
@@ -259,7 +260,7 @@ class Transitions:
             where=str(self.folder.root),
             wanted="machines " + ", ".join(m.name for m in record.machines),
             seen=", ".join(f"{n} {s}" for n, s in sorted(states.items())) or "none",
-            next=f"begin anew: k8slab reset --name {record.name}",
+            next=f"begin anew: {command('reset', record.name)}",
         )
 
     def _bundle(self, ledger: Ledger) -> Bundle:

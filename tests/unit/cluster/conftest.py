@@ -10,9 +10,10 @@ import json
 import queue
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -50,9 +51,12 @@ CLUSTER_UID = "11111111-2222-3333-4444-555555555555"
 
 
 def certificate(
-    name: str, issuer: tuple[x509.Certificate, Any] | None = None
+    name: str,
+    issuer: tuple[x509.Certificate, Any] | None = None,
+    *,
+    days: int = 1,
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Make a CA, or a certificate for 127.0.0.1 signed by one."""
+    """Make a CA, or a certificate for 127.0.0.1 signed by one; days may be past."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -65,8 +69,8 @@ def certificate(
         .issuer_name(signer.subject if signer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=3))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
         .add_extension(x509.BasicConstraints(issuer is None, None), critical=True)
         .add_extension(
@@ -155,6 +159,17 @@ def pod(name: str, **changes: Any) -> dict[str, Any]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler], fake: FakeApi):
+        super().__init__(("127.0.0.1", port), handler)
+        self._fake = fake
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Refuse a connection before its handshake, as often as the fake says."""
+        if self._fake.hang_up:
+            self._fake.hang_up -= 1
+            return False
+        return True
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that leave in the middle are part of the tests."""
 
@@ -165,6 +180,8 @@ class FakeApi:
     Attributes:
         requests: Method and path of each request, in order.
         refuse_watch: HTTP statuses for the next watches, each used once.
+        passing: Statuses that answer the next requests, whatever they are.
+        hang_up: How many connections end before the handshake does.
         silent: Whether watches send nothing, as on a connection that died.
         on_request: Called with method and path before each answer.
         uid: The UID of its ``kube-system``.
@@ -178,7 +195,9 @@ class FakeApi:
         self.requests: list[str] = []
         self.queries: list[dict[str, list[str]]] = []
         self.refuse_watch: list[int] = []
-        self.errors: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.errors: dict[str, tuple[Any, ...]] = {}
+        self.passing: list[int] = []
+        self.hang_up = 0
         self.silent = False
         self.on_request: Any = None
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -187,25 +206,32 @@ class FakeApi:
         self._history: list[tuple[str, str, dict[str, Any]]] = []
         self._lock = threading.RLock()
         self.ca, self._ca_key = certificate("fake CA")
-        cert, key = certificate("server", (self.ca, self._ca_key))
-        (folder / "server.pem").write_bytes(pem(cert) + key_pem(key))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "server.pem")
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self._folder = folder
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.show_certificate()
+        self._server = self._serve(0)
         self.url = f"https://127.0.0.1:{self._server.server_port}"
-        threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        ).start()
         self.put(
             "namespaces", {"metadata": {"name": "kube-system", "uid": CLUSTER_UID}}
         )
 
-    def kubeconfig(self, path: Path, **changes: Any) -> Path:
+    def show_certificate(self, *, days: int = 1) -> None:
+        """Show new clients a certificate that is valid for so many days."""
+        cert, key = certificate("server", (self.ca, self._ca_key), days=days)
+        (self._folder / "server.pem").write_bytes(pem(cert) + key_pem(key))
+        self._tls.load_cert_chain(self._folder / "server.pem")
+
+    def _serve(self, port: int) -> _Server:
+        server = _Server(port, self._handler(), self)
+        server.socket = self._tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        return server
+
+    def kubeconfig(self, path: Path, *, days: int = 1, **changes: Any) -> Path:
         """Write a kubeconfig for it, as a lab has one."""
-        cert, key = certificate("client", (self.ca, self._ca_key))
+        cert, key = certificate("client", (self.ca, self._ca_key), days=days)
         cluster = {"server": self.url, "certificate-authority-data": _b64(pem(self.ca))}
         user = {
             "client-certificate-data": _b64(pem(cert)),
@@ -259,6 +285,15 @@ class FakeApi:
                     events.put(last)
                 events.put(None)
 
+    def restart(self, seconds: float) -> None:
+        """Refuse connections for a while, with all that were open cut."""
+        self.close()
+
+        def serve() -> None:
+            self._server = self._serve(self._server.server_port)
+
+        threading.Timer(seconds, serve).start()
+
     def close(self) -> None:
         """Stop serving."""
         self.end_watches()
@@ -304,6 +339,11 @@ class FakeApi:
         self.queries.append(query)
         if self.on_request:
             self.on_request(method, url.path)
+        if self.passing:
+            status = self.passing.pop(0)
+            words = {"kind": "Status", "message": f"passing {status}"}
+            self._send(handler, status, words, {"Retry-After": "1"})
+            return
         known = self.errors.get(f"{method} {url.path}")
         if known:
             self._send(handler, *known)
@@ -406,12 +446,18 @@ class FakeApi:
                 self._watchers = [w for w in self._watchers if w[2] is not events]
 
     def _send(
-        self, handler: BaseHTTPRequestHandler, status: int, body: dict[str, Any]
+        self,
+        handler: BaseHTTPRequestHandler,
+        status: int,
+        body: dict[str, Any] | str,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        data = json.dumps(body).encode()
+        data = (body if isinstance(body, str) else json.dumps(body)).encode()
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(data)))
+        for name, value in headers.items():
+            handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(data)
 
@@ -475,6 +521,7 @@ class FakeShell:
 
     def __init__(self, name: str, address: str) -> None:
         self.where = name
+        self.lab = "default"
         self.address = address
         self.asked: list[str] = []
         self.answer: Callable[[str], tuple[int, str, str]] = lambda text: (0, "", "")
@@ -563,7 +610,7 @@ def cluster(fake: FakeApi, tmp_path: Path) -> Iterator[Cluster]:
     state = tmp_path / "state"
     state.mkdir()
     kubeconfig = fake.kubeconfig(state / "kubeconfig")
-    access = Kubeconfig.read(kubeconfig)
+    access = Kubeconfig.read(kubeconfig, "default")
     kubectl = tmp_path / "kubectl"
     settings = Settings("default", 0, 2, "ready", "podman", "1.37.2")
     record = settings.record(lambda name: ((), ()), {})

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from k8slab.errors import BadInput, Refused, UnknownMachine
+from k8slab.errors import ApiError, BadInput, Refused, UnknownMachine
 from k8slab.kube.cluster import Cluster
-from k8slab.kube.connection import ApiError
 
 
 @pytest.fixture
