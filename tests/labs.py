@@ -194,6 +194,7 @@ class Lab:
         with SSHShell(
             machine,
             str(address),
+            lab=self.name,
             key=self.folder.key,
             known_hosts=self.folder.known_hosts,
         ) as shell:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from k8slab import lab
+from k8slab.core import hints
 from k8slab.core.env import Environment
 from k8slab.core.phases import Ledger, reporter_for
 from k8slab.errors import LabError, UnknownMachine
@@ -37,6 +38,8 @@ Timings = Annotated[
 ]
 INTERRUPTED = 130
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+# What comes after the first word is the other command's, a --name included.
+_PASS_ALL = {**_PASS_ON, "allow_interspersed_args": False}
 
 
 @app.command()
@@ -112,7 +115,7 @@ def status(name: Name = None) -> None:
     if table.row_count:
         Console().print(table)
     else:
-        _say("there is no lab; make one: k8slab up")
+        _say(f"there is no lab; make one: {hints.command('up', name or '')}")
 
 
 @app.command(context_settings=_PASS_ON)
@@ -136,10 +139,10 @@ def ssh(context: typer.Context, machine: str, name: Name = None) -> None:
     os.execvp("ssh", argv)  # noqa: S606 - the reader's own terminal takes over
 
 
-@app.command(context_settings=_PASS_ON, add_help_option=False)
-def kubectl(context: typer.Context) -> None:
-    """Run kubectl on the lab's cluster, and on no other."""
-    argv, variables = lab.connect().kubectl_command(context.args)
+@app.command(context_settings=_PASS_ALL, add_help_option=False)
+def kubectl(context: typer.Context, name: Name = None) -> None:
+    """Run kubectl on the lab's cluster, and on no other; --name comes first."""
+    argv, variables = lab.connect(name).kubectl_command(context.args)
     sys.stdout.flush()
     # The reader's own terminal takes over, so that -it and -w work as usual.
     os.execve(argv[0], argv, {**os.environ, **variables})  # noqa: S606

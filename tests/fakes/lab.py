@@ -52,7 +52,7 @@ RECORD = LabRecord(
 def connect(api: FakeApi, folder: LabFolder) -> Cluster:
     """Write a lab's kubeconfig, and connect to the API server as to that lab."""
     folder.root.mkdir(parents=True)
-    access = Kubeconfig.read(api.kubeconfig(folder.kubeconfig))
+    access = Kubeconfig.read(api.kubeconfig(folder.kubeconfig), "default")
     return Cluster(
         RECORD,
         {each.name: FakeShell(each.name, str(each.address)) for each in RECORD.nodes},

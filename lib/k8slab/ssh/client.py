@@ -43,6 +43,7 @@ class SSHShell:
     Args:
         machine: The machine's name, shown in messages.
         address: Its address.
+        lab: The name of the lab it belongs to, for messages.
         user: Who logs in.
         key: The file of the lab's private key.
         known_hosts: The file that pins the machine's host key.
@@ -55,6 +56,7 @@ class SSHShell:
         machine: str,
         address: str,
         *,
+        lab: str,
         user: str = "root",
         key: Path,
         known_hosts: Path,
@@ -63,7 +65,8 @@ class SSHShell:
     ) -> None:
         self.where = machine
         self.address = address
-        self._login = Login(machine, address, port, user, key, known_hosts)
+        self.lab = lab
+        self._login = Login(lab, machine, address, port, user, key, known_hosts)
         self._connect_timeout = connect_timeout
         self._over = False
         self._client: paramiko.SSHClient | None = None
@@ -244,6 +247,7 @@ class SSHShell:
                 self._channel,
                 shown,
                 where=self.where,
+                lab=self.lab,
                 timeout=timeout,
                 on_line=on_line,
             )

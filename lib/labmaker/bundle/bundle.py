@@ -6,12 +6,13 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
+from k8slab.core.files import write
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
 from k8slab.errors import BundleError
 
 from . import graph, images, transfer, versions
-from .cache import MANIFEST, SHORT_KEY, Artefact, Cache, compare, write
+from .cache import MANIFEST, READABLE, SHORT_KEY, Artefact, Cache, compare
 from .components import find, on_demand
 from .recipes import recipes
 
@@ -89,8 +90,8 @@ class Bundle:
             run: Runs commands on this computer.
 
         Raises:
-            BundleError: A part cannot be built, there is no such component, or another
-                build is running.
+            BundleError: A part cannot be built, or there is no such component.
+            InUse: Another build is running.
         """
         for name in also:
             find(name)
@@ -224,4 +225,4 @@ def _read_manifest(cache: Cache) -> dict[str, Artefact]:
 
 
 def _write_manifest(cache: Cache, artefacts: list[Artefact]) -> None:
-    write(cache.root / MANIFEST, transfer.manifest(artefacts))
+    write(cache.root / MANIFEST, transfer.manifest(artefacts), mode=READABLE)

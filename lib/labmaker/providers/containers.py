@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from k8slab.core.hints import command
 from k8slab.core.process import Runner
 from k8slab.errors import BadInput, CommandFailed, HostProblem
 from k8slab.folder import MachineRecord
@@ -122,7 +123,7 @@ class Engine:
                 f"{self.name} does not work",
                 wanted=f"'{self.name} version' to answer",
                 seen=error.seen,
-                next="run 'k8slab doctor'",
+                next=f"see what this computer lacks: {command('doctor')}",
             ) from error
 
     def create_network(self, plan: AddressPlan) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from k8slab.errors import BadInput, Refused, UnknownMachine
+from k8slab.errors import ApiError, BadInput, Refused, UnknownMachine
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
-from k8slab.kube.connection import ApiError
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from k8slab import record, show
-from k8slab.errors import BadInput, NotReady
+from k8slab.errors import ApiError, BadInput, NotReady
 from k8slab.kube.cluster import Cluster
-from k8slab.kube.connection import ApiError
 from k8slab.kube.namespace import Namespace
 
 KINDS = ("Deployment", "Pod")

@@ -24,6 +24,8 @@ REFUSED = "bash: connect: Connection refused"
 class Shell:
     """A master whose first commands fail, each with a complaint."""
 
+    lab = "default"
+
     def __init__(self, *complaints: str) -> None:
         self.complaints = list(complaints)
         self.asked: list[str] = []

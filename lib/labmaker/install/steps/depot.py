@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from k8slab.core.hints import command
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
 
@@ -18,6 +19,8 @@ _TIMEOUT_S = 30.0
 
 
 class _Shell(Runner, Protocol):
+    lab: str
+
     def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
         """Write a file atomically; return whether that changed it."""
         ...
@@ -47,7 +50,7 @@ def serve(shell: _Shell, *, certificate: str, key: str) -> bool:
     return any(written)
 
 
-def wait_served(shell: Runner) -> None:
+def wait_served(shell: _Shell) -> None:
     """Wait until the depot serves its packages and its images.
 
     Raises:
@@ -61,7 +64,9 @@ def wait_served(shell: Runner) -> None:
             done=lambda status: status == "200",
             timeout=_TIMEOUT_S,
             where="depot",
-            next="k8slab ssh depot journalctl -u nginx -u registry -n 30",
+            next=command(
+                "ssh", shell.lab, "depot journalctl -u nginx -u registry -n 30"
+            ),
         )
 
 
