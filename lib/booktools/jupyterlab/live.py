@@ -11,7 +11,7 @@ from ipywidgets import HTML
 
 from k8slab.core.env import Environment
 from k8slab.errors import LabError
-from k8slab.progress import FILE
+from k8slab.progress import path
 
 from .. import progress as reader
 
@@ -45,7 +45,8 @@ def progress(root: Path | None = None) -> None:
 
 
 def _follow(table: HTML, root: Path | None, over: threading.Event) -> None:
-    record = Environment.read().home / FILE
+    env = Environment.read()
+    record = path(env.home, env.lab)
     seen, looks = _stamp(record), 0
     while looks * EVERY_S < LIMIT_S and not over.wait(EVERY_S):
         looks += 1
