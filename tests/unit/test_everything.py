@@ -138,7 +138,7 @@ def test_a_second_ctrl_c_kills_the_step_and_labs_are_removed() -> None:
 
 
 def test_steps_in_the_background_hear_ctrl_c() -> None:
-    """A run that ignores Ctrl-C, as a background job does, hands that on to none."""
+    """A run that ignores Ctrl-C, as a background job of a script, hands it to none."""
     disposition = "import signal; print(signal.getsignal(signal.SIGINT).__name__)"
     code = f"""
 import signal, sys, everything

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from fakes import chapters
+from nbformat import NotebookNode
 from paths import ROOT
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nbformat import NotebookNode
-
-    from booktools.notebooks import Chapter
+from booktools.notebooks import Chapter
 
 
 @pytest.fixture(scope="session")
