@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Future,
-    InvalidStateError,
-    ThreadPoolExecutor,
-    wait,
-)
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from graphlib import TopologicalSorter
+from queue import SimpleQueue
 
 from k8slab.core.phases import Ledger
 from k8slab.core.signals import deferred, undisturbed
@@ -60,7 +55,10 @@ class Schedule:
         self._abort = abort
         self._lanes = dict(lanes or {})
         self._steps: dict[str, _Step] = {}
-        self._milestones: dict[str, Future[None]] = {}
+        self._milestones: set[str] = set()
+        # What was passed, and of a step how it ended. Ctrl-C interrupts the wait for
+        # it without leaving a lock held, as it might that for several futures.
+        self._passed: SimpleQueue[tuple[str, Future[None] | None]] = SimpleQueue()
 
     def add(
         self,
@@ -95,12 +93,11 @@ class Schedule:
         self._steps[name] = _Step(
             act, tuple(needs), what, where, tuple(milestones), lane
         )
-        self._milestones.update((each, Future()) for each in milestones)
+        self._milestones.update(milestones)
 
     def reach(self, milestone: str) -> None:
         """Let those begin that need a milestone; a second time changes nothing."""
-        with suppress(InvalidStateError):
-            self._milestones[milestone].set_result(None)
+        self._passed.put((milestone, None))
 
     def run(self) -> None:
         """Run all steps; when it returns or raises, none of them runs any more.
@@ -116,7 +113,7 @@ class Schedule:
             )
             for lane in {step.lane for step in self._steps.values()}
         }
-        pending = {future: name for name, future in self._milestones.items()}
+        pending = set(self._milestones)
         try:
             while sorter.is_active():
                 # A thread whose start is interrupted belongs to no pool.
@@ -124,14 +121,19 @@ class Schedule:
                     for name in sorter.get_ready():
                         if name in self._steps:
                             step = self._steps[name]
-                            pending[pools[step.lane].submit(self._one, step)] = name
-                for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                    future.result()
-                    sorter.done(pending.pop(future))
+                            pending.add(name)
+                            future = pools[step.lane].submit(self._one, step)
+                            future.add_done_callback(partial(self._end, name))
+                name, ended = self._passed.get()
+                if ended is not None:
+                    ended.result()
+                if name in pending:
+                    pending.remove(name)
+                    sorter.done(name)
         except BaseException:
             with undisturbed():  # a second Ctrl-C must not leave any of them at work
-                for future in pending:
-                    future.cancel()
+                for pool in pools.values():
+                    pool.shutdown(wait=False, cancel_futures=True)
                 if self._abort is not None:
                     self._abort()
                 for pool in pools.values():
@@ -152,6 +154,9 @@ class Schedule:
             sorter.add(name, *step.needs)
         sorter.prepare()
         return sorter
+
+    def _end(self, name: str, future: Future[None]) -> None:
+        self._passed.put((name, future))
 
     def _one(self, step: _Step) -> None:
         if step.what:
