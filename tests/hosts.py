@@ -28,8 +28,7 @@ class FakeHost:
         kernel: What its kernel has built in or loaded.
         modules: What can be loaded besides.
         loads: What ``modprobe`` says when it is to load something; nothing is well.
-        engine_says: What a provider's command says of itself: version and folder.
-        runtime: What its containers are run by.
+        engine_says: What a provider's command says of itself.
     """
 
     where = "this computer"
@@ -58,8 +57,7 @@ class FakeHost:
             {"dst": "192.0.2.0/24", "dev": "eth0", "scope": "link"},
         ]
         self.engine_code = 0
-        self.engine_says: dict[str, str] = {"docker": f"23.0.1 {IMAGES}"}
-        self.runtime = "runc"
+        self.engine_says = {"podman": "4.3.1", "docker": f"23.0.1 runc {IMAGES}"}
         self.engine_hangs = False
         self.asked: list[tuple[str, ...]] = []
 
@@ -89,6 +87,7 @@ class FakeHost:
         files["/proc/filesystems"] = f"nodev\tproc\n\text4\nnodev{shown}"
         if self.unified:
             files["/sys/fs/cgroup/cgroup.controllers"] = self.unified
+        files["/etc/containers/storage.conf"] = f"[storage]\ngraphroot='{IMAGES}'\n"
         if path not in files:
             raise FileNotFoundError(path)
         return files[path]
@@ -115,9 +114,7 @@ class FakeHost:
             raise CommandTimeout(argv, where="x", timeout=5)
         code = self.engine_code
         complaint = "cannot connect to the storage" if code else ""
-        said = self.engine_says.get(argv[0], f"4.3.1 {IMAGES}")
-        if "DefaultRuntime" in argv[-1]:
-            said = self.runtime
+        said = self.engine_says[argv[0]]
         return Completed(tuple(argv), "x", code, f"{said}\n", complaint, 0.0)
 
     def _modprobe(self, argv: tuple[str, ...]) -> Completed:

@@ -204,8 +204,7 @@ def test_an_old_docker_is_refused_where_root_may_less(
     host = FakeHost()
     host.commands |= {"docker", "dockerd"}
     host.capabilities = capabilities or host.capabilities
-    host.engine_says["docker"] = f"{version} {IMAGES}"
-    host.runtime = runtime
+    host.engine_says["docker"] = f"{version} {runtime} {IMAGES}"
     provider = provider_of("docker", "test", host, host=host)
 
     if ok:

@@ -52,8 +52,6 @@ class Containers(ABC):
 
     _client: tuple[str, ...]
     """The command with the options that stand before every subcommand."""
-    _about: tuple[str, ...]
-    """The subcommand that prints the version and the folder of images."""
     _machine: tuple[str, ...]
     """Options of a new machine beside those that all engines take."""
     _init: tuple[str, ...] = ("/sbin/init",)
@@ -92,9 +90,7 @@ class Containers(ABC):
                 "there is no " + " and no ".join(lacking),
                 "apt-get install --yes " + " ".join(packages),
             )
-        said = self._ask(*self._about)
-        version, _, images = said.strip().partition(" ")
-        return About(version, Path(images))
+        return self._look()
 
     def create_network(self, plan: AddressPlan) -> None:
         """Make the lab's network; it leads nowhere but to the lab."""
@@ -215,6 +211,10 @@ class Containers(ABC):
     @abstractmethod
     def packages(self) -> tuple[str, ...]:
         """Return the Debian packages that this computer must have for it."""
+
+    @abstractmethod
+    def _look(self) -> About:
+        """Return what the engine says, whose commands are there; see `about`."""
 
     @abstractmethod
     def _network(self, plan: AddressPlan) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from ..computer import SYS_RESOURCE, holds
@@ -24,7 +25,6 @@ class Docker(Containers):
     }
 
     _client = ("docker",)
-    _about = ("info", "--format={{.ServerVersion}} {{.DockerRootDir}}")
     # dns: the daemon answers machines' look-ups, and would pass on what it does not
     # know; so it is told to ask the machine itself, where nobody listens.
     # exec: unlike others, docker forbids to run what lies in such a file system.
@@ -45,24 +45,25 @@ class Docker(Containers):
     _remove = ("--force",)
     asks_first = ("DOCKER-USER",)
 
-    def about(self) -> About:
-        """Return what docker says of itself, or raise `HostProblem`."""
-        about = super().about()
-        major = about.version.partition(".")[0]
+    def _look(self) -> About:
+        said = self._ask(
+            "info", "--format={{.ServerVersion}} {{.DefaultRuntime}} {{.DockerRootDir}}"
+        )
+        version, runtime, images = said.strip().split(maxsplit=2)
+        major = version.partition(".")[0]
         if (
             major.isdigit()
             and int(major) < _GIVES_WHAT_IT_HOLDS
             and not holds(self._host, SYS_RESOURCE)
-            # Another runtime may see to it.
-            and self._ask("info", "--format={{.DefaultRuntime}}").strip() == "runc"
+            and runtime == "runc"  # another one may see to it
         ):
             raise self._unusable(
-                f"docker {about.version} gives machines the capability SYS_RESOURCE, "
+                f"docker {version} gives machines the capability SYS_RESOURCE, "
                 "which this computer lacks",
                 f"install docker {_GIVES_WHAT_IT_HOLDS} or newer, "
                 "or choose another provider: unset K8SLAB_PROVIDER",
             )
-        return about
+        return About(version, Path(images))
 
     def packages(self) -> tuple[str, ...]:
         """Return Debian's package, unless docker is there from elsewhere.

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import ClassVar
 
 from ..plan import AddressPlan
 from .base import About
 from .containers import LABEL, Containers
+
+_SETTINGS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
+_IMAGES = Path("/var/lib/containers/storage")
 
 
 class Podman(Containers):
@@ -19,7 +25,6 @@ class Podman(Containers):
 
     # Its own default cannot lay out cgroups on every computer.
     _client = ("podman", "--runtime", "runc")
-    _about = ("info", "--format={{.Version.Version}} {{.Store.GraphRoot}}")
     # systemd=false: on cgroup v1, podman would mount the host's own systemd
     # hierarchy into every machine, and stopping one would end the others'.
     _machine = (
@@ -34,15 +39,22 @@ class Podman(Containers):
     _remove = ("--force", "--time=0")
     _remove_network = ("--force",)
 
-    def about(self) -> About:
-        """Return what podman says of itself, or raise `HostProblem`."""
-        about = super().about()
-        self._ask("ps", "--quiet", "--last=1")  # its list of containers can be read
-        return about
-
     def packages(self) -> tuple[str, ...]:
         """Return the Debian packages; netavark is no command, yet makes networks."""
         return ("netavark", *sorted(self.commands.values()))
+
+    def _look(self) -> About:
+        version = self._ask("version", "--format={{.Client.Version}}").strip()
+        self._ask("ps", "--quiet", "--last=1")  # its list of containers can be read
+        return About(version, self._images())
+
+    def _images(self) -> Path:
+        """Return what podman's settings say: 'podman info' takes ten times as long."""
+        for file in _SETTINGS:
+            with suppress(OSError, KeyError, tomllib.TOMLDecodeError):
+                said = tomllib.loads(self._host.read_text(file))
+                return Path(said["storage"]["graphroot"])
+        return _IMAGES
 
     def _network(self, plan: AddressPlan) -> tuple[str, ...]:
         return ("--disable-dns",)
