@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from ..core.parallel import in_parallel
 from ..errors import LabMissing
 from ..kube.objects import Endpoints, Pod
 from ._kind import CLUSTER, Fault, Place, Seen
@@ -17,12 +19,12 @@ MODE = 0o600
 
 
 def api_ready(at: Place) -> Seen:
-    """Look whether the API server is ready, and the master's kubelet has seen it."""
-    name = f"kube-apiserver-{at.master.where}"
-    pod = at.cluster.get("pods", name, namespace="kube-system")
-    conditions = pod["status"].get("conditions") or []
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return Seen(ready, "ready" if ready else "it answers, and is not ready yet")
+    """Look whether the API server answers, and says of itself that it is ready."""
+    at.cluster.version()
+    url = f"https://{at.master.address}:6443/readyz"
+    ask = ["curl", "-fsS", "-m", "3", "--cacert", "/etc/kubernetes/pki/ca.crt", url]
+    asked = at.master.run(ask, check=False)
+    return Seen(asked.ok, "ready" if asked.ok else "it answers, and is not ready yet")
 
 
 class BadStaticManifest(Fault):
@@ -108,23 +110,17 @@ class ExpiredCertificate(Fault):
     needs = CLUSTER
     symptom = "kubectl logs and kubectl exec are refused, and all else works."
     cause = "The API server's certificate as a client of the kubelets has expired."
-    cure = "Run kubeadm certs renew apiserver-kubelet-client, restart the API server."
+    cure = "kubeadm certs renew apiserver-kubelet-client; then restart the API server."
     health_s = 120
 
     def save(self, at: Place) -> dict[str, Any]:
-        """Keep certificate and manifest; neither is a secret."""
-        return {
-            "certificate": at.master.read(CERTIFICATE),
-            "manifest": at.master.read(MANIFEST),
-        }
+        """Keep the certificate; it is no secret."""
+        return {"certificate": at.master.read(CERTIFICATE)}
 
     def inject(self, at: Place) -> None:
-        """Put an expired one in its place, and have the API server start with it."""
+        """Put an expired one in its place."""
         at.master.put(CERTIFICATE, at.master.script(_EXPIRED).stdout)
-        mark = "  annotations:\n"
-        restarted = f'{mark}    k8slab.dev/restarted: "1"\n'
-        manifest = at.saved["manifest"].replace(mark, restarted, 1)
-        at.master.put(MANIFEST, manifest, mode=MODE)
+        self._disconnect(at)
 
     def shows(self, at: Place) -> Seen:
         """Look whether logs are refused by a server that answers."""
@@ -134,11 +130,19 @@ class ExpiredCertificate(Fault):
         return Seen("provide credentials" in asked, asked or "logs are shown")
 
     def repair(self, at: Place) -> None:
-        """Put the old one back, unless it was renewed, and the manifest."""
+        """Put the old one back, unless it was renewed."""
         check = ["openssl", "x509", "-checkend", "0", "-noout", "-in", CERTIFICATE]
         if not at.master.run(check, check=False).ok:
             at.master.put(CERTIFICATE, at.saved["certificate"])
-        at.master.put(MANIFEST, at.saved["manifest"], mode=MODE)
+            self._disconnect(at)
+
+    @staticmethod
+    def _disconnect(at: Place) -> None:
+        """Have the kubelets end their connections; only new ones show the new file."""
+        restart = ["systemctl", "restart", "kubelet"]
+        in_parallel(
+            [partial(at.cluster.on(name).run, restart) for name in at.cluster.machines]
+        )
 
     def healthy(self, at: Place) -> Seen:
         """Look whether logs are shown."""
