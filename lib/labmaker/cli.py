@@ -105,6 +105,13 @@ def reset(name: Name = None, timings: Timings = None) -> None:
 
 
 @app.command()
+def heal(name: Name = None) -> None:
+    """Undo the faults that ended sessions left in a lab; connecting does so, too."""
+    lab.connect(name)
+    _say("no ended session has a fault left in the lab")
+
+
+@app.command()
 def status(name: Name = None) -> None:
     """Show a lab's machines, or all labs when none is named."""
     table = Table("lab", "machine", "state", "network", "Kubernetes")
