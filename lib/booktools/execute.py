@@ -13,6 +13,7 @@ from typing import Any
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from k8slab.core import files
 from k8slab.core.phases import Ledger, Phase
 from k8slab.errors import BadInput, CheckFailed, LabError
 
@@ -169,7 +170,5 @@ def _store(chapter: Chapter) -> bool:
     text = dump(chapter.notebook)
     if text == chapter.path.read_text(encoding="utf-8"):
         return False
-    draft = chapter.path.with_suffix(".ipynb.new")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(chapter.path)
+    files.write(chapter.path, text, mode=0o644)
     return True

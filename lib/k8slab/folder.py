@@ -22,7 +22,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -30,7 +30,7 @@ from typing import Any
 
 from .core import files
 from .core.hints import anew
-from .errors import BadInput, InUse, LabError
+from .errors import BadInput, LabError
 
 SCHEMA = 1
 """The form of ``lab.json`` that this version writes, and the only one it reads."""
@@ -240,16 +240,8 @@ class LabFolder:
             InUse: Another command holds it.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as held:
-            try:
-                lock = self.home / f".{self.name}.lock"
-                held.enter_context(files.locked(lock, wait=False))
-            except InUse as error:
-                raise InUse(
-                    f"another command is at work on the lab {self.name!r}",
-                    where=str(self.root),
-                    next=error.next,
-                ) from error
+        busy = f"another command is at work on the lab {self.name!r}"
+        with files.locked(self.home / f".{self.name}.lock", wait=False, busy=busy):
             yield
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+from ..core import files
 from .kubeconfig import Kubeconfig
 
 _EMPTY = (
@@ -45,9 +46,7 @@ def environment(
         link.symlink_to(diff)
     first = folder / "namespaces" / f"{namespace}.json"
     if not first.exists():
-        draft = first.with_suffix(".draft")
-        draft.write_text(_default_namespace(access, namespace), encoding="utf-8")
-        draft.replace(first)
+        files.write(first, _default_namespace(access, namespace))
     return {
         **dict.fromkeys(_EMPTY, ""),
         "KUBECONFIG": f"{first}:{kubeconfig}",

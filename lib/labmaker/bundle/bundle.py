@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from k8slab.core.files import write
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
 from k8slab.errors import BundleError
 
 from . import graph, images, transfer, versions
-from .cache import MANIFEST, SHORT_KEY, Artefact, Cache, compare, write
+from .cache import MANIFEST, READABLE, SHORT_KEY, Artefact, Cache, compare
 from .recipes import recipes
 
 _NEXT = "run 'k8slab bundle build'"
@@ -80,7 +81,8 @@ class Bundle:
             run: Runs commands on this computer.
 
         Raises:
-            BundleError: A part cannot be built, or another build is running.
+            BundleError: A part cannot be built.
+            InUse: Another build is running.
         """
         known = versions.read(source)
         store = Cache(cache)
@@ -204,4 +206,4 @@ def _read_manifest(cache: Cache) -> dict[str, Artefact]:
 
 
 def _write_manifest(cache: Cache, artefacts: list[Artefact]) -> None:
-    write(cache.root / MANIFEST, transfer.manifest(artefacts))
+    write(cache.root / MANIFEST, transfer.manifest(artefacts), mode=READABLE)

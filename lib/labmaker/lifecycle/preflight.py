@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from k8slab.core.hints import command
@@ -19,24 +16,6 @@ from ..providers.containers import Engine
 from ..settings import Settings, free_slot
 
 IMAGES = ("ready", "bare")
-
-
-@contextmanager
-def turn(shared: Path) -> Iterator[None]:
-    """Let one new lab after the other choose its addresses, whatever its home.
-
-    It lasts until the lab's network is fenced, for that is where others see it.
-
-    Args:
-        shared: A folder that is there and that all labs of this computer share; it is
-            locked itself, so nothing is written.
-    """
-    folder = os.open(shared, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from k8slab import lab
+from k8slab.core import files
 from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
@@ -74,7 +75,9 @@ class Transitions:
         """
         bundle = self._bundle(ledger)
         with ExitStack() as turn:
-            turn.enter_context(preflight.turn(self._cache))
+            # One new lab after the other chooses its addresses, whatever its home,
+            # until its routes are made: there the others see them.
+            turn.enter_context(files.locked(self._cache))
             settings = Settings(
                 name=self.folder.name,
                 slot=preflight.choose_slot(self.folder.home, slot, self._runner),
