@@ -1,4 +1,4 @@
-"""Say what labs have on this computer: machines, networks, fences and files."""
+"""Say what labs have on this computer: machines, networks, firewall rules and files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from k8slab.core.poll import until
 from k8slab.core.process import Runner
 from k8slab.errors import NotReady
 
-from .host.firewall import fenced_slots
+from .host.firewall import slots_with_rules
 from .plan import AddressPlan
 from .providers.containers import Engine
 
-# A lab may be removed between the look at the fences and that at the networks.
+# A lab may be removed between the look at the rules and that at the networks.
 _PASSING_S = 3.0
 
 
@@ -38,18 +38,24 @@ def of_labs(home: Path, prefix: str, engine: Engine, runner: Runner) -> frozense
 
 
 def _orphans(engine: Engine, runner: Runner) -> frozenset[int]:
-    """Return the slots whose fences stand although no lab has them."""
+    """Return the slots that have firewall rules although no lab has them."""
     seen: frozenset[int] = frozenset()
 
     def look() -> bool:
         nonlocal seen
-        # In this order: fences are raised when the network is there already.
-        fenced = fenced_slots(runner)
-        seen = fenced - engine.slots()
+        # In this order: rules are applied when the network is there already.
+        with_rules = slots_with_rules(runner)
+        seen = with_rules - engine.slots()
         return not seen
 
     try:
-        until(look, what="fences of no lab", want="none", timeout=_PASSING_S, every=0.5)
+        until(
+            look,
+            what="firewall rules of no lab",
+            want="none",
+            timeout=_PASSING_S,
+            every=0.5,
+        )
     except NotReady:
         return seen
     return frozenset()

@@ -25,7 +25,7 @@ def _chain(plan: AddressPlan) -> str:
     return f"K8SLAB-{plan.slot}"
 
 
-def raise_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
+def apply_rules(plan: AddressPlan, bridge: str, runner: Runner) -> None:
     """Make the bridge, the refusing routes and the filters, and prove the routes.
 
     Repeating it mends what is missing, as after a restart of this computer.
@@ -59,10 +59,10 @@ def raise_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
     runner.run(["ip", "address", "replace", address, "dev", bridge])
     runner.run(["ip", "link", "set", bridge, "up"])
     _filters(plan, bridge, runner)
-    check_fences(plan, bridge, runner)
+    check_routes(plan, bridge, runner)
 
 
-def lower_fences(plan: AddressPlan, bridge: str | None, runner: Runner) -> None:
+def remove_rules(plan: AddressPlan, bridge: str | None, runner: Runner) -> None:
     """Remove the filters, the bridge and the refusing routes; the last come last."""
     chain = _chain(plan)
     for table, hook in _HOOKS:
@@ -80,8 +80,8 @@ def lower_fences(plan: AddressPlan, bridge: str | None, runner: Runner) -> None:
         )
 
 
-def fenced_slots(runner: Runner) -> frozenset[int]:
-    """Return the slots whose fences stand on this computer, whoever's labs they are.
+def slots_with_rules(runner: Runner) -> frozenset[int]:
+    """Return the slots with firewall rules on this computer, whoever has the labs.
 
     Args:
         runner: Runs ``ip`` on this computer.
@@ -95,7 +95,7 @@ def fenced_slots(runner: Runner) -> frozenset[int]:
     )
 
 
-def check_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
+def check_routes(plan: AddressPlan, bridge: str, runner: Runner) -> None:
     """Prove from the routing table that no packet for the lab can leave.
 
     Args:
