@@ -21,6 +21,17 @@ from k8slab.ssh.keys import generate_key, known_hosts_line
 LOST = (paramiko.SSHException, EOFError, OSError)
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C interrupt, as in a terminal.
+
+    What a script starts in its background inherits a SIGINT that is ignored.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class _Files(paramiko.SFTPServerInterface):
     """Serve a folder as if it were the root of a machine."""
 
