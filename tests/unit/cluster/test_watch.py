@@ -282,7 +282,7 @@ def test_an_object_is_waited_for_until_it_is_as_wanted(
     """A missing object is waited for, and one that failed ends the wait."""
     job = {"metadata": {"name": "settings"}, "data": {"step": "2"}}
     later(0.1, lambda: fake.put("configmaps", job, "chapter"))
-    found = wait.object(
+    found = wait.for_object(
         ns,
         "ConfigMap",
         "settings",
@@ -293,7 +293,7 @@ def test_an_object_is_waited_for_until_it_is_as_wanted(
 
     assert found["data"] == {"step": "2"}
     with pytest.raises(NotReady, match="it went wrong"):
-        wait.object(
+        wait.for_object(
             ns,
             "ConfigMap",
             "settings",
