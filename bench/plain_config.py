@@ -31,7 +31,7 @@ def documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
     cluster = {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
-        # What the images are called, and the ranges that this computer fences.
+        # What the images are called, and the ranges that the firewall rules cover.
         "kubernetesVersion": f"v{context.versions.kubernetes}",
         "imageRepository": REGISTRY,
         "dns": {"imageTag": context.versions.tag("coredns")},

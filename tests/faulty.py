@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def prove(cluster: Cluster, name: str, where: str) -> Proof:
             injected.repair()
             lap()
         lap()
-        return Proof(*(end - begin for begin, end in zip(laps, laps[1:], strict=False)))
+        return Proof(*(end - begin for begin, end in itertools.pairwise(laps)))
     except LabError as error:
         return Proof(problem=str(error))
     finally:

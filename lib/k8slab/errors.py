@@ -46,6 +46,7 @@ class LabError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    retry_after_s: float = 0.0
 
     @property
     def passing(self) -> bool:

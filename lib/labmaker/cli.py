@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperCommand
 
 from k8slab import lab
 from k8slab.core import hints
@@ -24,6 +25,7 @@ from .bundle import Bundle, opened, source
 app = typer.Typer(
     help="A real Kubernetes lab on this computer, and the book that runs on it.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -34,15 +36,40 @@ Name = Annotated[
     str | None, typer.Option("--name", help="The lab; K8SLAB_LAB or 'default'.")
 ]
 Timings = Annotated[
-    str | None, typer.Option(help="Show each phase's time: 'table' or 'json'.")
+    str | None,
+    typer.Option(help="Show each phase's time: 'table', or 'json'; alone: table."),
 ]
 INTERRUPTED = 130
+_FORMS = (["table"], ["json"])
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 # What comes after the first word is the other command's, a --name included.
 _PASS_ALL = {**_PASS_ON, "allow_interspersed_args": False}
 
 
-@app.command()
+class _Timed(TyperCommand):
+    """A command whose ``--timings`` may stand without a value, which means a table."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give ``--timings`` the value that it lacks, then parse as usual."""
+        given = list(args)
+        for place, word in enumerate(args):
+            if word == "--timings" and args[place + 1 : place + 2] not in _FORMS:
+                given[place] = "--timings=table"
+        return super().parse_args(ctx, given)
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.")
+    ] = False,
+) -> None:
+    if version:
+        print(f"k8slab {metadata.version('k8slab')}")
+        raise typer.Exit
+
+
+@app.command(cls=_Timed)
 def up(
     name: Name = None,
     nodes: Annotated[
@@ -92,13 +119,13 @@ def stop(name: Name = None) -> None:
     lifecycle.stop(name, reporter=reporter_for())
 
 
-@app.command()
+@app.command(cls=_Timed)
 def start(name: Name = None, timings: Timings = None) -> None:
     """Start a stopped lab, and see it work again."""
     _show(lifecycle.start(name, reporter=reporter_for()), timings)
 
 
-@app.command()
+@app.command(cls=_Timed)
 def reset(name: Name = None, timings: Timings = None) -> None:
     """Make a lab anew with the same settings."""
     _show(lifecycle.reset(name, reporter=reporter_for()), timings)
@@ -206,7 +233,7 @@ def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
         ledger.close()
 
 
-@bundle_app.command("build")
+@bundle_app.command("build", cls=_Timed)
 def bundle_build(
     component: Annotated[
         list[str] | None, typer.Argument(help="Built on demand only.")
@@ -281,7 +308,7 @@ def bundle_bump(component: str, version: str) -> None:
 
 def command() -> typer.Typer:
     """Return the whole command: this module's part, and what others add to it."""
-    for part in entry_points(group="k8slab.commands"):
+    for part in metadata.entry_points(group="k8slab.commands"):
         part.load()(app)
     return app
 

@@ -18,7 +18,7 @@ from k8slab.folder import LabFolder, LabRecord, MachineRecord
 from k8slab.ssh.keys import generate_key, known_hosts_line
 
 from .clone import clone, clone_store
-from .host.firewall import lower_fences, raise_fences
+from .host.firewall import apply_rules, remove_rules
 from .plan import AddressPlan
 from .providers import Mount, Provider
 from .settings import Settings
@@ -48,20 +48,20 @@ class Images:
 
 
 def dismantle(provider: Provider, slots: Iterable[int], runner: Runner) -> None:
-    """Remove a lab's machines, fences and network, whatever of them is there.
+    """Remove a lab's machines, firewall rules and network, whatever of them is there.
 
     The network comes last: until then its range and its bridge's name belong to no
     lab that is being made at the same time.
 
     Args:
         provider: The lab's provider.
-        slots: The slots whose fences are the lab's.
+        slots: The slots whose firewall rules are the lab's.
         runner: Runs ``ip`` and ``iptables`` on this computer.
     """
     bridge = provider.bridge_if_any()
     provider.remove_machines()
     for slot in slots:
-        lower_fences(AddressPlan(slot), bridge, runner, hooks=provider.asks_first)
+        remove_rules(AddressPlan(slot), bridge, runner, hooks=provider.asks_first)
     provider.remove_network()
 
 
@@ -98,10 +98,10 @@ class Fleet:
             shell.close(for_good=True)
 
     def enclose(self, ledger: Ledger) -> None:
-        """Make the network, and the fences around it."""
+        """Make the network, and the firewall rules around it."""
         with ledger.phase("network that leads nowhere else"):
             self._provider.create_network(self._plan)
-            self.raise_fences()
+            self.apply_firewall()
 
     def found(self, images: Images, ledger: Ledger) -> None:
         """Make what all machines share besides: images and keys."""
@@ -158,9 +158,9 @@ class Fleet:
             self._provider.create(machine, reference, [*mounts, *beside])
             self._reach(machine.name)
 
-    def raise_fences(self) -> None:
+    def apply_firewall(self) -> None:
         """Make sure that no packet for the lab leaves this computer."""
-        raise_fences(
+        apply_rules(
             self._plan,
             self._provider.bridge(),
             self._runner,
@@ -180,7 +180,7 @@ class Fleet:
         self._provider.stop(list(self._provider.states()))
 
     def remove(self) -> None:
-        """Remove machines, network and fences, whatever of them is there."""
+        """Remove machines, network and firewall rules, whatever of them is there."""
         self.close()
         dismantle(self._provider, [self._plan.slot], self._runner)
 

@@ -1,4 +1,4 @@
-"""Say what labs have on this computer: machines, networks, fences and files."""
+"""Say what labs have on this computer: machines, networks, firewall rules and files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner, Runner
 from k8slab.errors import HostProblem, NotReady
 
-from .host.firewall import fenced_slots
+from .host.firewall import slots_with_rules
 from .plan import AddressPlan
 from .providers import NAMES, Provider, provider_of
 
-# A lab may be removed between the look at the fences and that at the networks.
+# A lab may be removed between the look at the rules and that at the networks.
 _PASSING_S = 3.0
 
 
@@ -53,18 +53,24 @@ def of_all() -> frozenset[str]:
 
 
 def _orphans(providers: Sequence[Provider], runner: Runner) -> frozenset[int]:
-    """Return the slots whose fences stand although no lab has them."""
+    """Return the slots that have firewall rules although no lab has them."""
     seen: frozenset[int] = frozenset()
 
     def look() -> bool:
         nonlocal seen
-        # In this order: fences are raised when the network is there already.
-        fenced = fenced_slots(runner)
-        seen = fenced.difference(*(each.slots() for each in providers))
+        # In this order: rules are applied when the network is there already.
+        with_rules = slots_with_rules(runner)
+        seen = with_rules.difference(*(each.slots() for each in providers))
         return not seen
 
     try:
-        until(look, what="fences of no lab", want="none", timeout=_PASSING_S, every=0.5)
+        until(
+            look,
+            what="firewall rules of no lab",
+            want="none",
+            timeout=_PASSING_S,
+            every=0.5,
+        )
     except NotReady:
         return seen
     return frozenset()

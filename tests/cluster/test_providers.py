@@ -19,7 +19,7 @@ from k8slab.core.poll import until
 from k8slab.core.process import Completed, LocalRunner
 from labmaker.bundle import opened
 from labmaker.fleet import dismantle
-from labmaker.host.firewall import fenced_slots, raise_fences
+from labmaker.host.firewall import apply_rules, slots_with_rules
 from labmaker.lifecycle import preflight
 from labmaker.plan import AddressPlan
 from labmaker.providers import NAMES, Mount, Provider, provider_of
@@ -53,12 +53,12 @@ class Place:
         with preflight.turn(Environment.read().cache):
             self.plan = AddressPlan(preflight.choose_slot(data, None, runner))
             provider.create_network(self.plan)
-            self.fence(provider, self.plan)
+            self.enclose(provider, self.plan)
 
-    def fence(self, provider: Provider, plan: AddressPlan) -> None:
-        """Raise the fences of a network."""
+    def enclose(self, provider: Provider, plan: AddressPlan) -> None:
+        """Apply the rules of a network."""
         hooks = provider.asks_first
-        raise_fences(plan, provider.bridge(), self.runner, hooks=hooks)
+        apply_rules(plan, provider.bridge(), self.runner, hooks=hooks)
 
     def create(self) -> None:
         """Create the machines, side by side."""
@@ -115,7 +115,7 @@ def place(
         assert provider.bridge_if_any() is None
         assert LAB not in provider.labs()
         assert provider.slots(own=True) == frozenset()
-        assert made.plan.slot not in fenced_slots(inside)
+        assert made.plan.slot not in slots_with_rules(inside)
         assert not inside.run(["ip", "link", "show", bridge], check=False).ok
         rules = inside.run(["iptables-save"]).stdout
         assert f"K8SLAB-{made.plan.slot} " not in rules
@@ -171,7 +171,7 @@ def test_pods_of_two_machines_meet_beside_another_network(place: Place) -> None:
     with preflight.turn(Environment.read().cache):
         slot = preflight.choose_slot(place.data, None, place.runner)
         other.create_network(AddressPlan(slot))
-        place.fence(other, AddressPlan(slot))
+        place.enclose(other, AddressPlan(slot))
     try:
         met = place.on("master", "ping", "-c1", "-W3", str(pods[1]))
     finally:

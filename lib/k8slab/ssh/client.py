@@ -22,7 +22,7 @@ from ..errors import (
     MachineUnreachable,
 )
 from . import files
-from .channel import LOST, Session
+from .command import LOST, RemoteCommand
 from .connect import Login, is_refusal
 
 SESSIONS = 8
@@ -74,7 +74,7 @@ class SSHShell:
         self._lock = threading.RLock()
         self._files_lock = threading.Lock()
         self._free = threading.BoundedSemaphore(SESSIONS)
-        self._running: set[Session] = set()
+        self._running: set[RemoteCommand] = set()
 
     def __repr__(self) -> str:
         return f"SSHShell({self.where!r}, {self.address!r})"
@@ -211,12 +211,12 @@ class SSHShell:
         return True
 
     def end(self) -> None:
-        """End every command that still runs, also on the machine; see `Session.abort`.
+        """End every command that still runs, also on the machine.
 
         For another thread than theirs; each ends as if its connection had broken.
         """
-        for session in list(self._running):
-            session.abort()
+        for command in list(self._running):
+            command.abort()
 
     def close(self, *, for_good: bool = False) -> None:
         """Close the connection; commands that run on it fail at once.
@@ -242,7 +242,7 @@ class SSHShell:
         if not argv:
             raise BadInput("there is no command to run", where=self.where)
         with self._free:
-            session = Session(
+            command = RemoteCommand(
                 self._channel(),
                 self._channel,
                 shown,
@@ -252,11 +252,11 @@ class SSHShell:
                 on_line=on_line,
             )
             data = None if input is None else input.encode()
-            self._running.add(session)
+            self._running.add(command)
             try:
-                completed = session.run(argv, data)
+                completed = command.run(argv, data)
             finally:
-                self._running.discard(session)
+                self._running.discard(command)
         return completed.check() if check else completed
 
     def _channel(self) -> paramiko.Channel:

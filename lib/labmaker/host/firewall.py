@@ -26,7 +26,7 @@ def _chain(plan: AddressPlan) -> str:
     return f"K8SLAB-{plan.slot}"
 
 
-def raise_fences(
+def apply_rules(
     plan: AddressPlan, bridge: str, runner: Runner, *, hooks: Sequence[str] = ()
 ) -> None:
     """Make the bridge, the refusing routes and the filters, and prove the routes.
@@ -63,10 +63,10 @@ def raise_fences(
     runner.run(["ip", "address", "replace", address, "dev", bridge])
     runner.run(["ip", "link", "set", bridge, "up"])
     _filters(plan, bridge, runner, hooks)
-    check_fences(plan, bridge, runner)
+    check_routes(plan, bridge, runner)
 
 
-def lower_fences(
+def remove_rules(
     plan: AddressPlan, bridge: str | None, runner: Runner, *, hooks: Sequence[str] = ()
 ) -> None:
     """Remove the filters, the bridge and the refusing routes; the last come last."""
@@ -87,8 +87,8 @@ def lower_fences(
         )
 
 
-def fenced_slots(runner: Runner) -> frozenset[int]:
-    """Return the slots whose fences stand on this computer, whoever's labs they are.
+def slots_with_rules(runner: Runner) -> frozenset[int]:
+    """Return the slots with firewall rules on this computer, whoever has the labs.
 
     Args:
         runner: Runs ``ip`` on this computer.
@@ -102,7 +102,7 @@ def fenced_slots(runner: Runner) -> frozenset[int]:
     )
 
 
-def check_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
+def check_routes(plan: AddressPlan, bridge: str, runner: Runner) -> None:
     """Prove from the routing table that no packet for the lab can leave.
 
     Args:

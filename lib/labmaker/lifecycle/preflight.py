@@ -10,7 +10,7 @@ from k8slab.core.process import Runner
 from k8slab.errors import BadInput, HostProblem, SettingsDiffer
 
 from ..host import doctor
-from ..host.firewall import fenced_slots
+from ..host.firewall import slots_with_rules
 from ..plan import AddressPlan
 from ..providers import Provider
 from ..settings import Settings, free_slot
@@ -30,7 +30,7 @@ def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
         BadInput: All slots are taken, or there is no such slot.
         HostProblem: Another lab, perhaps of another home, has the wanted one.
     """
-    taken = fenced_slots(runner)
+    taken = slots_with_rules(runner)
     if wanted is None:
         return free_slot(home, taken)
     ranges = ", ".join(str(network) for network in AddressPlan(wanted).ranges.all)

@@ -141,8 +141,8 @@ class Transitions:
                 return
             # A restart of this computer took them away as it stopped the machines.
             kernel.load(ThisComputer(), self._runner, ledger)
-            with ledger.phase("fences of the network"):
-                fleet.raise_fences()
+            with ledger.phase("firewall of the network"):
+                fleet.apply_firewall()
             if not self.folder.kubeconfig.exists():
                 fleet.start(stopped, ledger)
                 _served(fleet, ledger)
@@ -248,7 +248,7 @@ class Transitions:
     def _works(self, ledger: Ledger, record: LabRecord, fleet: Fleet) -> bool:
         """Say whether a lab whose machines run needs nothing."""
         with ledger.phase("look at the lab") as phase:
-            fleet.raise_fences()
+            fleet.apply_firewall()
             if self.folder.kubeconfig.exists():
                 names = [machine.name for machine in record.nodes]
                 if not health.is_well(fleet.shells["master"], names):

@@ -94,7 +94,7 @@ class _Errors(_Stream):
         super().feed(data)
 
 
-class Session:
+class RemoteCommand:
     """One command on one channel.
 
     The command runs below ``timeout``, so that it ends at its deadline even when
