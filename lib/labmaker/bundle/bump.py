@@ -11,7 +11,7 @@ from pathlib import Path
 
 from k8slab.core.files import write
 from k8slab.core.process import Runner
-from k8slab.errors import BundleError, LabError
+from k8slab.errors import BundleError, CommandFailed, LabError
 
 from . import components, go, graph, versions
 from .components import REGISTRY, Component, GoModule
@@ -69,8 +69,8 @@ def bump(root: Path, cache: Path, name: str, version: str, run: Runner) -> Bump:
         run: Runs commands on this computer.
 
     Raises:
-        BundleError: There is no such component, or that is no version of it.
-        CommandFailed: Go finds no such version of its module.
+        BundleError: There is no such component, that is no version of it, or Go finds
+            no such version of its module.
     """
     component = components.find(name)
     source = root / "bundle"
@@ -170,7 +170,16 @@ def _module(
         (place / "go.mod").write_text(text, "utf-8")
         (place / "go.sum").write_bytes((folder / "go.sum").read_bytes())
         command = [*go.environment(cache), program, "-C", name, "mod", "tidy"]
-        run.run(command, timeout=_TIDY_TIMEOUT_S)
+        try:
+            run.run(command, timeout=_TIDY_TIMEOUT_S)
+        except CommandFailed as error:
+            raise BundleError(
+                f"Go cannot take {folder.name} {new}; nothing was changed",
+                where=f"bundle/go/{folder.name}/go.mod",
+                wanted=f"a released version of {module.path}, and all it needs",
+                seen=error.seen,
+                next="give a version that is released, or mend that go.mod by hand",
+            ) from error
         files = {
             folder / file: (place / file).read_text("utf-8")
             for file in ("go.mod", "go.sum")
