@@ -21,6 +21,7 @@ from .gateway import Gateway, LabGateway
 from .lint import secrets
 from .lint.rules import text_of
 from .notebooks import Chapter, chapter_paths, dump, load, tags
+from .progress import claims
 
 CELL_LIMIT_S = 600
 _TRACE_LINES = 12
@@ -104,6 +105,7 @@ def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(seconds),
         "versions": gateway.versions(lab, needs),
+        "claims": claims(chapter),
     }
     changed = _store(chapter)
     if not changed:

@@ -29,6 +29,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -170,6 +171,11 @@ class CommandFailed(LabError):
 
     exit_code = 6
     _TAIL: ClassVar[int] = 12
+    _SHOWN: ClassVar[int] = 1000
+    shown = False
+    """Whether the reader saw already what the command said."""
+    line = 0
+    """The line of a script that failed, from 1; 0 when it is not known."""
 
     def __init__(
         self,
@@ -184,7 +190,7 @@ class CommandFailed(LabError):
         tail = (stderr.strip() or stdout.strip()).splitlines()[-self._TAIL :]
         super().__init__(
             what or f"'{argv[0]}' ended with exit code {returncode}",
-            where=f"{where}: {' '.join(argv)[:300]}",
+            where=f"{where}: {shlex.join(argv)[: self._SHOWN]}",
             wanted="exit code 0",
             seen="\n".join(tail) or f"exit code {returncode} and no output",
         )
@@ -192,6 +198,16 @@ class CommandFailed(LabError):
         self.returncode = returncode
         self.stdout = stdout
         self.stderr = stderr
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the command's words once: not when they stand above already."""
+        if not self.shown or not (self.stdout or self.stderr).strip():
+            return super()._render_traceback_()
+        told, self.seen = self.seen, "what it said stands above"
+        try:
+            return super()._render_traceback_()
+        finally:
+            self.seen = told
 
 
 class CommandTimeout(CommandFailed):

@@ -14,6 +14,7 @@ the bundle it was made of, nor the engine that provides its machines.
     known_hosts        the machines' pinned host keys
     ca.crt             the lab's own authority
     machines/          what the machines keep on this computer, if anything
+    journal/           faults that have to be undone (`fault`)
 """
 
 from __future__ import annotations
@@ -192,6 +193,7 @@ class LabFolder:
         self.kubectl = self.root / "kubectl"
         self.fingerprint = self.root / "fingerprint.json"
         self.record_file = self.root / "lab.json"
+        self.journal = self.root / "journal"
 
     def machine(self, name: str) -> Path:
         """Return the folder of a machine's data."""

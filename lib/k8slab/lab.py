@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:  # it takes a second to import, and commands need none of it
 def connect(name: str | None = None) -> Cluster:
     """Connect to a lab's cluster, and to no other.
 
-    In a notebook this also makes ``%kubectl`` and ``%%on`` available.
+    In a notebook this also makes ``%kubectl`` and ``%%on`` available. Faults that an
+    ended session left are undone first, which is said.
 
     Args:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
@@ -28,7 +30,7 @@ def connect(name: str | None = None) -> Cluster:
         ApiUnreachable: Its API server does not answer.
         WrongCluster: What answers is not the cluster that was pinned.
     """
-    from . import magics
+    from . import fault, magics
     from .kube.cluster import Cluster
     from .kube.pinning import Fingerprint
 
@@ -42,7 +44,11 @@ def connect(name: str | None = None) -> Cluster:
         kubeconfig=lab.kubeconfig,
         fingerprint=Fingerprint.load(lab.fingerprint, lab.name),
         kubectl=lab.kubectl,
+        journal=lab.journal,
     )
+    for undone in fault.heal(cluster):
+        # Not on standard output, which belongs to the command or cell that connects.
+        print(f"undone, as an ended session left it: {undone}", file=sys.stderr)
     cluster.verify()
     magics.register(cluster)
     return cluster

@@ -223,11 +223,18 @@ def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
 
 
 @bundle_app.command("build", cls=_Timed)
-def bundle_build(timings: Timings = None) -> None:
+def bundle_build(
+    component: Annotated[
+        list[str] | None, typer.Argument(help="Built on demand only.")
+    ] = None,
+    timings: Timings = None,
+) -> None:
     """Build what is missing or out of date."""
     ledger = Ledger(reporter_for())
     try:
-        Bundle.build(Environment.read().cache, source(), ledger)
+        Bundle.build(
+            Environment.read().cache, source(), ledger, also=tuple(component or ())
+        )
     finally:
         ledger.close()
     _show(ledger, timings)
@@ -243,7 +250,7 @@ def bundle_verify() -> None:
 def bundle_list() -> None:
     """Show the artefacts with their sizes and keys."""
     table = Table("artefact", "MB", "key")
-    for artefact in opened().list():
+    for artefact in opened().artefacts:
         table.add_row(
             artefact.name, f"{artefact.size_bytes / 1e6:.1f}", artefact.key[:12]
         )
@@ -262,6 +269,30 @@ def bundle_import(file: Path) -> None:
     """Take over a bundle from a file, after checking every part of it."""
     Bundle.import_(Environment.read().cache, source(), file)
     _say("the bundle is taken over")
+
+
+@bundle_app.command("bump")
+def bundle_bump(component: str, version: str) -> None:
+    """Give a component another version, in every place that names it."""
+    from k8slab.core.process import LocalRunner
+
+    from .bundle.bump import bump
+
+    cache = Environment.read().cache
+    done = bump(source().parent, cache, component, version, LocalRunner())
+    if not done.changed:
+        _say(f"{component} is {version} already")
+        return
+    _say(f"{component} is {version} now, {done.old} before")
+    for what, names in (
+        ("changed", done.changed),
+        ("not changed, as another component has that version, too", done.doubtful),
+        ("run first", done.commands),
+        ("'k8slab bundle build' makes anew", done.rebuilt),
+        ("to be executed again on a new lab", done.chapters),
+    ):
+        if names:
+            _say(f"{what}:\n  " + "\n  ".join(names))
 
 
 def command() -> typer.Typer:

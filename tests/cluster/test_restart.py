@@ -146,7 +146,7 @@ def forget(plan, bridge):
         base = ["iptables", "--wait", "-t", table]
         commands += [[*base, "-D", hook, "-j", chain], [*base, "-F", chain]]
         commands += [[*base, "-X", chain]]
-    for network in plan.ranges:
+    for network in plan.ranges.all:
         commands.append(["ip", "route", "delete", "unreachable", str(network)])
     # The engine may be taking the bridge away itself, as the last machine has ended.
     delete = ["ip", "link", "delete", bridge]

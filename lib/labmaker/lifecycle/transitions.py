@@ -235,9 +235,14 @@ class Transitions:
             in_parallel(boots, abort=fleet.abandon)
             serve()
             return
-        bring_up.BringUp(
-            context, fleet.shells, boot, serve, fleet.abandon, ledger
-        ).run()
+        bring_up.bring_up(
+            context,
+            fleet.shells,
+            boot=boot,
+            serve=serve,
+            abandon=fleet.abandon,
+            ledger=ledger,
+        )
         with ledger.phase("pin the cluster"):
             pin(self.folder, fleet.shells["master"])
 

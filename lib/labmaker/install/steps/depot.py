@@ -9,7 +9,10 @@ from k8slab.core.hints import command
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
 
-NAMES = ("depot.lab", "registry.lab")
+from ...bundle import REGISTRY
+from ..context import DEPOT
+
+NAMES = (DEPOT, REGISTRY)
 APT_FOLDER = "/srv/apt"
 REGISTRY_FOLDER = "/srv/registry"
 _TIMEOUT_S = 30.0
@@ -53,7 +56,7 @@ def wait_served(shell: _Shell) -> None:
     Raises:
         NotReady: It does not within 30 s.
     """
-    for name, path in (("depot.lab", "/apt/dists/lab/InRelease"), (NAMES[1], "/v2/")):
+    for name, path in ((DEPOT, "/apt/dists/lab/InRelease"), (REGISTRY, "/v2/")):
         until(
             _status(shell, name, path),
             what=f"the depot does not serve https://{name}{path}",

@@ -19,7 +19,7 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
     Raises:
         NotReady: containerd does not serve within 30 s.
     """
-    changed = install_packages(shell, {"containerd": context.versions.containerd})
+    changed = install_packages(shell, {"containerd": context.versions.of("containerd")})
     until(
         lambda: shell.run(["systemctl", "is-active", "containerd"], check=False).stdout,
         what="containerd is not active",
