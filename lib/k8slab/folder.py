@@ -108,7 +108,7 @@ class LabRecord:
 
     Attributes:
         name: The lab's name.
-        provider: Who provides its machines, as in ``podman``.
+        provider: Who provides its machines, by a name that its maker knows.
         kubernetes: The version of its cluster, as in ``1.37.2``.
         machines: Its machines, the control plane's first, the depot last.
         ranges: Its address ranges.

@@ -132,6 +132,13 @@ def reset(name: Name = None, timings: Timings = None) -> None:
 
 
 @app.command()
+def heal(name: Name = None) -> None:
+    """Undo the faults that ended sessions left in a lab; connecting does so, too."""
+    lab.connect(name)
+    _say("no ended session has a fault left in the lab")
+
+
+@app.command()
 def status(name: Name = None) -> None:
     """Show a lab's machines, or all labs when none is named."""
     table = Table("lab", "machine", "state", "network", "Kubernetes")
@@ -182,6 +189,7 @@ def doctor() -> None:
 
     from .host.doctor import diagnose, raise_on_errors
     from .plan import AddressPlan
+    from .providers import provider_of
     from .settings import free_slot
 
     env = Environment.read()
@@ -195,7 +203,7 @@ def doctor() -> None:
         bridge="",
         folders=[env.cache, env.home],
         has_bundle=built,
-        engine=env.provider,
+        provider=provider_of(env.provider, env.lab),
     )
     table = Table("", "what", "seen", "wanted", "cure")
     for finding in findings:
@@ -212,11 +220,14 @@ def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
 
     from .bundle import versions
     from .host import setup
+    from .providers import NAMES, packages
 
     ledger = Ledger(reporter_for())
     try:
         known = versions.read(source())
-        wanted = known.host_packages + (known.test_packages if tests else ())
+        providers = NAMES if tests else (Environment.read().provider,)
+        wanted = [*known.host_packages, *packages(*providers)]
+        wanted += known.test_packages if tests else ()
         setup.prepare(wanted, LocalRunner(), ledger)
     finally:
         ledger.close()

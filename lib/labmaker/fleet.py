@@ -20,7 +20,7 @@ from k8slab.ssh.keys import generate_key, known_hosts_line
 from .clone import clone, clone_store
 from .host.firewall import apply_rules, remove_rules
 from .plan import AddressPlan
-from .providers.base import Mount, Provider
+from .providers import Mount, Provider
 from .settings import Settings
 
 SSH_TIMEOUT_S = 30.0
@@ -33,7 +33,7 @@ class Images:
     """What machines are made from.
 
     Attributes:
-        references: The engine's name of each machine image, by ``Machine.image``.
+        references: The provider's name of each machine image, by ``Machine.image``.
         archives: The file each can be loaded from.
         store: A prepared containerd folder for ``ready`` machines.
         apt: The repository the depot serves.
@@ -61,7 +61,7 @@ def dismantle(provider: Provider, slots: Iterable[int], runner: Runner) -> None:
     bridge = provider.bridge_if_any()
     provider.remove_machines()
     for slot in slots:
-        remove_rules(AddressPlan(slot), bridge, runner)
+        remove_rules(AddressPlan(slot), bridge, runner, hooks=provider.asks_first)
     provider.remove_network()
 
 
@@ -112,8 +112,22 @@ class Fleet:
         with ledger.phase("keys"):
             self._keys(machines)
 
-    def boot(self, machine: MachineRecord, images: Images, ledger: Ledger) -> None:
-        """Create a machine and reach it over SSH."""
+    def boot(
+        self,
+        machine: MachineRecord,
+        images: Images,
+        ledger: Ledger,
+        *,
+        beside: Sequence[Mount] = (),
+    ) -> None:
+        """Create a machine and reach it over SSH.
+
+        Args:
+            machine: Which one.
+            images: What it is made from.
+            ledger: Times and shows the phase.
+            beside: What else of this computer it sees.
+        """
         root = self._folder.machine(machine.name)
         key = self._folder.root / self._host_key(machine)
         mounts = [
@@ -141,12 +155,17 @@ class Fleet:
             reference = images.references[machine.image]
             if self._abandoned.is_set():
                 raise LabError("the lab is being removed", where=machine.name)
-            self._provider.create(machine, reference, mounts)
+            self._provider.create(machine, reference, [*mounts, *beside])
             self._reach(machine.name)
 
     def apply_firewall(self) -> None:
         """Make sure that no packet for the lab leaves this computer."""
-        apply_rules(self._plan, self._provider.bridge(), self._runner)
+        apply_rules(
+            self._plan,
+            self._provider.bridge(),
+            self._runner,
+            hooks=self._provider.asks_first,
+        )
 
     def start(self, names: Sequence[str], ledger: Ledger) -> None:
         """Start machines that are stopped, and reach each over SSH."""

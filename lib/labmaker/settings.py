@@ -27,7 +27,7 @@ class Settings:
         slot: The number its addresses follow from.
         workers: How many machines beside the master.
         image: ``ready`` or ``bare``: what the machines start from.
-        provider: ``podman`` or ``docker``.
+        provider: What provides its machines, by its name in `providers`.
         kubernetes: The version installed.
     """
 

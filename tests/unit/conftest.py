@@ -1,4 +1,4 @@
-"""What every unit test stands on: a Ctrl-C that interrupts."""
+"""What every unit test has."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from ..kube.namespace import Namespace
 from ..kube.objects import Node
 from ..machine import Machine
 from . import _journal
+from ._blind import Hidden, draw, judge
 from ._catalogue import every, find
 from ._injection import Injection, undo
 from ._kind import CLUSTER, MACHINE, NAMESPACE, Fault, Place, Seen
@@ -17,12 +18,15 @@ __all__ = [
     "MACHINE",
     "NAMESPACE",
     "Fault",
+    "Hidden",
     "Injection",
     "Seen",
+    "draw",
     "every",
     "find",
     "heal",
     "inject",
+    "judge",
     "names",
 ]
 

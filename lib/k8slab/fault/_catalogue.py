@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadInput
-from . import _control_plane, _machines, _workloads
+from . import _control_plane, _machines, _namespaces, _workloads
 from ._kind import Fault
 
 _ALL: tuple[type[Fault], ...] = (
@@ -11,15 +11,24 @@ _ALL: tuple[type[Fault], ...] = (
     _workloads.CrashLoop,
     _workloads.OutOfMemory,
     _workloads.PendingResources,
+    _namespaces.PendingTaints,
     _workloads.MissingSecretKey,
     _workloads.EagerLiveness,
     _workloads.SelectorMismatch,
     _workloads.WrongPort,
     _workloads.DiskFull,
+    _namespaces.ClaimWithoutClass,
+    _namespaces.StuckNamespace,
+    _namespaces.WebhookSilent,
     _machines.KubeletStopped,
     _machines.KubeletMisconfigured,
     _machines.ContainerdStopped,
+    _machines.ConflistAway,
+    _machines.RouteAway,
+    _machines.PoweredOff,
+    _control_plane.BrokenDns,
     _control_plane.BadStaticManifest,
+    _control_plane.ExpiredCertificate,
 )
 _BY_NAME: dict[str, Fault] = {each.name: each() for each in _ALL}
 

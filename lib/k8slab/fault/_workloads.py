@@ -23,7 +23,7 @@ class WorkloadFault(Fault):
 
     needs = NAMESPACE
     whole: ClassVar[Form] = Form()
-    broken: ClassVar[Form]
+    broken: ClassVar[Form] = Form()
     reasons: ClassVar[tuple[str, ...]] = ()
     says: ClassVar[str] = ""
     steady_s: ClassVar[float] = 0

@@ -31,6 +31,14 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
                 wanted=f"{key} at the top",
                 seen=", ".join(map(str, manifest.data)),
             )
+    if not isinstance(manifest.data["metadata"], dict):
+        raise bad(
+            "metadata has fields",
+            manifest.name,
+            manifest.line("metadata"),
+            wanted="fields, indented below it, as name",
+            seen=str(manifest.data["metadata"]),
+        )
     try:
         known = _kinds(cluster)
     except (ApiUnreachable, LabMissing):
@@ -76,7 +84,7 @@ def _check_kind(manifest: Manifest, known: set[tuple[str, str]]) -> None:
 def _check_by_server(manifest: Manifest, cluster: Cluster) -> None:
     kind = cluster.catalogue.find(manifest.kind, manifest.api_version)
     meta = manifest.data["metadata"]
-    namespace = meta.get("namespace") or cluster.namespace
+    namespace = str(meta.get("namespace") or cluster.namespace)
     try:
         cluster.connection.send(
             "POST", kind.path(namespace), query=_STRICT, body=manifest.data

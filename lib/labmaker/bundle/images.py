@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from . import components, image_builder
+from ..providers import build_image, ensure_image
+from . import components
 from .components import Component, Image
+from .debian import EPOCH
 from .graph import BuildContext
 
 _MACHINE_PREFIX = "localhost/k8slab"
@@ -58,12 +60,13 @@ def _machine(
     arguments = {}
     if kind != "bare":
         arguments["BARE"] = _base(build, "image-bare", "bare")
-    image_builder.build(
+    build_image(
         build.run,
         folder / f"{kind}.Containerfile",
         context or folder,
         build.out / "image.tar",
         machine_reference(kind, build.key),
+        timestamp=EPOCH,
         contexts={"machine": folder, **(contexts or {})},
         arguments=arguments,
         volumes=volumes,
@@ -73,12 +76,13 @@ def _machine(
 
 def make_slim(build: BuildContext) -> None:
     """Make the image that all images with a Debian in them share."""
-    image_builder.build(
+    build_image(
         build.run,
         build.source / "images" / "slim" / "Containerfile",
         build.needs["slim"],
         build.out / "image.tar",
         machine_reference("slim", build.key),
+        timestamp=EPOCH,
         keep=True,
     )
 
@@ -94,12 +98,13 @@ def make_cluster_image(build: BuildContext, component: Component, image: Image) 
         volumes[build.needs["slim"] / "debs" / image.name] = "/debs"
     if image.unpacked:
         contexts[image.unpacked] = _unpacked(build, image.unpacked)
-    image_builder.build(
+    build_image(
         build.run,
         folder / "Containerfile",
         folder,
         build.out / "image.tar",
         build.versions.images[image.name],
+        timestamp=EPOCH,
         contexts=contexts,
         arguments=arguments,
         volumes=volumes,
@@ -117,8 +122,8 @@ def _unpacked(build: BuildContext, debs: str) -> Path:
 
 
 def _base(build: BuildContext, artefact: str, kind: str) -> str:
-    """Return the name of a base image that podman's store has for certain."""
+    """Return the name of a base image that the builder has for certain."""
     folder = build.needs[artefact]
     reference = machine_reference(kind, folder.name.rpartition("-")[2])
-    image_builder.ensure(build.run, folder / "image.tar", reference)
+    ensure_image(build.run, folder / "image.tar", reference)
     return reference

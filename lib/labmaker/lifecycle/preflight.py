@@ -12,7 +12,7 @@ from k8slab.errors import BadInput, HostProblem, SettingsDiffer
 from ..host import doctor
 from ..host.firewall import slots_with_rules
 from ..plan import AddressPlan
-from ..providers.containers import Engine
+from ..providers import Provider
 from ..settings import Settings, free_slot
 
 IMAGES = ("ready", "bare")
@@ -45,11 +45,12 @@ def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
     return wanted
 
 
-def examine(settings: Settings, folders: Sequence[Path]) -> str:
+def examine(settings: Settings, provider: Provider, folders: Sequence[Path]) -> str:
     """Have the doctor look at this computer, and return what is not at its best.
 
     Args:
         settings: What the lab will be made of.
+        provider: What will provide its machines.
         folders: Where the bundle and the labs are kept.
 
     Raises:
@@ -70,24 +71,25 @@ def examine(settings: Settings, folders: Sequence[Path]) -> str:
         folders=folders,
         has_bundle=True,
         machines=len(machines),
-        engine=settings.provider,
+        provider=provider,
     )
     doctor.raise_on_errors(findings)
     warnings = [finding.name for finding in findings if not finding.ok]
     return "warnings: " + ", ".join(warnings) if warnings else ""
 
 
-def refuse_remains(settings: Settings, engine: Engine) -> None:
+def refuse_remains(settings: Settings, provider: Provider) -> None:
     """Refuse to make a lab over another's machines, which are not ours to harm.
 
     Args:
         settings: What the lab will be made of.
-        engine: What will provide its machines.
+        provider: What will provide its machines.
 
     Raises:
         BadInput: There are machines or a network of that name.
     """
-    seen = [*engine.states(), *([engine.network] if engine.bridge_if_any() else [])]
+    network = [provider.network] if provider.bridge_if_any() else []
+    seen = [*provider.states(), *network]
     if seen:
         raise BadInput(
             f"there are machines of a lab named {settings.name!r} already, "

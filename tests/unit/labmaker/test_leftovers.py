@@ -4,7 +4,8 @@ import json
 
 from k8slab.core.process import Completed
 from labmaker import leftovers
-from labmaker.providers.containers import LABEL, Engine
+from labmaker.providers import provider_of
+from labmaker.providers.containers import LABEL
 
 
 class Computer:
@@ -40,9 +41,8 @@ class Computer:
 
 def seen(home, computer):
     """Return the traces of the labs that belong to the lab ``test``."""
-    return leftovers.of_labs(
-        home, "test-", Engine("podman", "test", computer), computer
-    )
+    provider = provider_of("podman", "test", computer)
+    return leftovers.of_labs(home, "test-", [provider], computer)
 
 
 def test_a_lab_of_the_chapters_own_is_seen(tmp_path):
