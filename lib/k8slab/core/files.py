@@ -88,3 +88,18 @@ def locked(
         yield
     finally:
         os.close(handle)
+
+
+def hold(path: Path) -> int | None:
+    """Lock a file that is there until its handle is closed, or the process ends.
+
+    Returns:
+        The handle; None when another process holds the file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle

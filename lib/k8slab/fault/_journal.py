@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import files
+from ..core.hints import command
 from ..errors import LabError
 
 SCHEMA = 1
@@ -87,11 +87,8 @@ def _hold(path: Path) -> bool:
     """Lock an entry for this process; say whether it has it."""
     if path in _mine:
         return True
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+    handle = files.hold(path)
+    if handle is None:
         return False
     _mine[path] = handle
     return True
@@ -109,5 +106,5 @@ def _read(path: Path) -> Entry:
             where=str(path),
             wanted=f"schema {SCHEMA}",
             seen=str(error),
-            next="begin anew: k8slab reset",
+            next=f"begin anew: {command('reset', path.parent.parent.name)}",
         ) from error

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..core.poll import until
-from ..errors import ApiError, CommandFailed, LabError, LabMissing, MachineUnreachable
+from ..errors import (
+    ApiError,
+    ApiUnreachable,
+    CommandFailed,
+    LabError,
+    MachineUnreachable,
+)
 from ._kind import Place, Seen
 
 EVERY_S = 0.3
@@ -16,7 +22,7 @@ def look(at: Place, sees: Look) -> Seen:
     """Look once; where nothing answers, that is what is seen."""
     try:
         return sees(at)
-    except (LabMissing, MachineUnreachable, ApiError, CommandFailed) as error:
+    except (ApiUnreachable, MachineUnreachable, ApiError, CommandFailed) as error:
         return Seen(False, error.what + (f": {error.seen}" if error.seen else ""))
 
 
@@ -40,6 +46,6 @@ def attempt(at: Place, act: Callable[[Place], None]) -> LabError | None:
     """Act, and return what stood in the way for now, if anything did."""
     try:
         act(at)
-    except (LabMissing, MachineUnreachable, ApiError, CommandFailed) as error:
+    except (ApiUnreachable, MachineUnreachable, ApiError, CommandFailed) as error:
         return error
     return None

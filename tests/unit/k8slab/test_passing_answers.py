@@ -42,11 +42,14 @@ WAITS: dict[str, Callable[[Namespace], Any]] = {
     ),
 }
 STATUSES = (401, 403, 404, 408, 429, 500, 502, 503, 504)
+
+
+def _twice(status: int) -> Callable[[Any], None]:
+    return lambda fake: fake.passing.extend([status] * 2)
+
+
 ANSWERS: dict[str, Callable[[Any], None]] = {
-    **{
-        str(status): lambda fake, status=status: fake.passing.extend([status] * 2)
-        for status in STATUSES
-    },
+    **{str(status): _twice(status) for status in STATUSES},
     "connection refused": lambda fake: fake.restart(0.3),
     "broken handshake": lambda fake: setattr(fake, "hang_up", 3),
 }
