@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import overload
 
+import yaml
+
 from . import progress
-from .errors import CheckFailed, LabError
+from .errors import BadInput, CheckFailed, LabError
+
+__all__ = ["exercise", "fails", "grade", "that"]
 
 Claim = Sequence[object]
+HINTS = "_hints"
+"""The folder beside the chapters that keeps the hints of their exercises."""
+# What a fact meets when what it asks for is not there yet.
+_PENDING = (
+    *(LabError, LookupError, TypeError, ValueError),
+    *(AttributeError, NameError, StopIteration),
+)
 
 # The lines are what nbval compares, so they never hold what a cluster makes up.
 _UNSTABLE = (
@@ -122,6 +134,16 @@ class Verdict:
         """Show nothing as a cell's last value: the lines are printed already."""
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """A claim, whether it is true, its hints, and why nobody can tell yet."""
+
+    text: str
+    true: bool
+    hints: tuple[str, ...]
+    pending: str = ""
+
+
 class Exercise:
     """Collects the claims of one exercise; made by `exercise`.
 
@@ -131,31 +153,41 @@ class Exercise:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._results: list[tuple[str, bool, tuple[str, ...]]] = []
+        self._judged: list[_Judged] = []
 
     def claim(self, text: str, fact: object, *hints: str) -> None:
         """Add a claim.
 
         Args:
             text: What should be true, in words that stay the same.
-            fact: Whether it is; a function is called, and an error means it is not.
+            fact: Whether it is: a function that is called here, so that what is not
+                there yet means no instead of ending the cell.
             hints: What to look at; the first try shows the first, the next the next.
+                Those of the file of hints by default; see `exercise`.
         """
-        self._results.append((text, _truth(fact), hints))
+        known = hints or _hints(self.name, text)
+        try:
+            self._judged.append(_Judged(text, bool(_asked(fact)), tuple(known)))
+        except _PENDING as error:
+            pending = _why_pending(error)
+            self._judged.append(_Judged(text, False, tuple(known), pending))
 
     def verdict(self) -> Verdict:
         """Print a line for each claim, with a hint for the first that is not true."""
-        missed = [hints for _, true, hints in self._results if not true]
+        missed = [each for each in self._judged if not each.true]
         _attempts[self.name] = _attempts.get(self.name, 0) + 1 if missed else 0
-        for text, true, _ in self._results:
-            print(f"{'✔' if true else '✘'} {text}")
-            if true:
-                progress.note(text)
-        if not missed:
-            progress.note(solved=self.name)
+        for each in self._judged:
+            print(f"{'✔' if each.true else '✘'} {each.text}")
+            if each.true:
+                progress.note(each.text)
         if missed:
-            print(f"  hint: {self._hint(missed[0])}")
-        return Verdict(self.name, len(self._results) - len(missed), len(self._results))
+            if missed[0].pending:
+                print(f"  seen: {missed[0].pending}")
+            print(f"  hint: {self._hint(missed[0].hints)}")
+        elif self._judged:
+            progress.note(solved=self.name)
+            print("Solved: compare with the solution.")
+        return Verdict(self.name, len(self._judged) - len(missed), len(self._judged))
 
     def _hint(self, hints: Sequence[str]) -> str:
         known = [hint for hint in hints if hint] or ["read the task once more"]
@@ -183,6 +215,11 @@ def exercise(name: str, *claims: Claim) -> Verdict | Exercise:
     An unsolved exercise is no error, so that a notebook runs as it stands. Use `grade`
     where it has to be solved.
 
+    A fact is a function, as ``lambda: ns.ready_pods("app=web") == 3``: it is called
+    here, and what it looks for and does not find means no. Hints stand behind the
+    fact; without any they come from the folder ``_hints`` beside the chapter: YAML
+    files that hold, for each exercise and each of its claims, a list of hints.
+
     Args:
         name: The exercise's name.
         claims: For each claim its text, the fact, and hints in the order of tries.
@@ -190,8 +227,9 @@ def exercise(name: str, *claims: Claim) -> Verdict | Exercise:
             has to be solved.
 
     Example:
-        >>> exercise("sums", ("two and two are four", 2 + 2 == 4, "count again"))
+        >>> exercise("sums", ("two and two are four", lambda: 2 + 2 == 4))
         ✔ two and two are four
+        Solved: compare with the solution.
         sums: 1 of 1
     """
     collected = Exercise(name)
@@ -221,13 +259,52 @@ def stable(text: str) -> str:
     return text
 
 
-def _truth(fact: object) -> bool:
-    if not isinstance(fact, Callable):  # type: ignore[arg-type]
-        return bool(fact)
-    try:
-        return bool(fact())  # type: ignore[operator]
-    except LabError:
-        return False
+def _asked(fact: object) -> object:
+    return fact() if callable(fact) else fact
+
+
+def _why_pending(error: BaseException) -> str:
+    """Return in plain words why a fact cannot be judged, and what helps."""
+    again = "run the exercise's start cell again"
+    if isinstance(error, NameError):
+        return f"{error}: {again}"
+    if isinstance(error, LabError):
+        status = getattr(error, "status", 0)
+        gone = "not found" in f"{error.what} {error.seen}".lower() or status == 404
+        said = error.seen if status else error.what
+        return f"{stable(said)}; {again}" if gone else stable(said)
+    if isinstance(error, LookupError):
+        wanted = error.args[0] if error.args and isinstance(error, KeyError) else ""
+        missing = f"there is no {wanted} yet" if wanted else "there is none yet"
+        return f"{missing}; if the start cell made it, {again}"
+    return f"what this asks for is not there yet; if the start cell made it, {again}"
+
+
+def _hints(exercise: str, claim: str) -> list[str]:
+    """Return a claim's hints from the nearest folder of hints, looking upwards.
+
+    Raises:
+        BadInput: A file in it is not what it should be.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        files = sorted((folder / HINTS).glob("*.yaml"))
+        for path in files:
+            known = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            try:
+                found = known.get(exercise, {}).get(claim, [])
+            except AttributeError as error:
+                raise BadInput(
+                    "this file holds no hints",
+                    where=f"{HINTS}/{path.name}",
+                    wanted="exercise: claim: a list of hints",
+                    seen=type(known).__name__,
+                ) from error
+            if found:
+                return [str(each) for each in found]
+        if files:
+            break
+    return []
 
 
 def _require(verdict: Verdict) -> Verdict:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from k8slab import check
-from k8slab.errors import CheckFailed, LabError, NotReady, Unreachable
+from k8slab.errors import BadInput, CheckFailed, LabError, NotReady, Unreachable
+from k8slab.kube.connection import ApiError
 
 
 def test_a_true_claim_prints_its_mark(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,11 +96,11 @@ def test_hints_come_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_solved_exercise_is_true(capsys: pytest.CaptureFixture[str]) -> None:
-    """A solved exercise prints marks only, and starts its hints over."""
+    """A solved exercise prints marks and what to do next, and no hint."""
     verdict = check.exercise("solved", ("one", True, "hint"))
 
     assert bool(verdict)
-    assert capsys.readouterr().out == "✔ one\n"
+    assert capsys.readouterr().out == "✔ one\nSolved: compare with the solution.\n"
 
 
 def test_a_fact_may_be_asked_for() -> None:
@@ -109,6 +112,67 @@ def test_a_fact_may_be_asked_for() -> None:
     verdict = check.exercise("asked", ("yes", lambda: True, ""), ("no", lost, ""))
 
     assert (verdict.passed, verdict.claims) == (1, 2)
+
+
+def not_found() -> bool:
+    """Ask for an object that is not there, as the API server answers it."""
+    answer = '{"reason": "NotFound", "message": "pods \\"web\\" not found"}'
+    raise ApiError(404, where="GET /api/v1/pods/web", body=answer)
+
+
+@pytest.mark.parametrize(
+    ("fact", "seen"),
+    [
+        (lambda: {}["resources"], "there is no resources yet"),
+        (lambda: [][0], "there is none yet"),
+        (lambda: {"spec": None}["spec"]["x"], "is not there yet"),  # type: ignore[index]
+        (lambda: [None][0].name, "is not there yet"),  # type: ignore[attr-defined]
+        (lambda: next(iter([])), "is not there yet"),
+        (lambda: int("10.5.x"), "is not there yet"),
+        (lambda: nobody, "name 'nobody' is not defined: run the exercise's start"),  # type: ignore[name-defined] # noqa: F821
+        (not_found, 'pods "web" not found; run the exercise\'s start cell again'),
+    ],
+)
+def test_a_grader_never_breaks(
+    capsys: pytest.CaptureFixture[str], fact: object, seen: str
+) -> None:
+    """What a fact looks for and does not find means no, in a plain line."""
+    verdict = check.exercise("pending", ("one", True), ("two", fact, "look"))
+    lines = capsys.readouterr().out.splitlines()
+
+    assert (verdict.passed, lines[:2]) == (1, ["✔ one", "✘ two"])
+    assert lines[2].startswith("  seen: ")
+    assert seen in lines[2]
+    assert lines[3] == "  hint: look"
+
+
+def test_a_mistake_of_another_kind_is_not_hidden() -> None:
+    """A fact that divides by zero is a mistake of the book."""
+    with pytest.raises(ZeroDivisionError):
+        check.exercise("wrong", ("one", lambda: 1 // 0))
+
+
+def test_hints_are_fetched_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the files beside the chapters, by exercise and claim, in their order."""
+    (tmp_path / "chapters" / "_hints").mkdir(parents=True)
+    file = tmp_path / "chapters" / "_hints" / "x.yaml"
+    file.write_text("named:\n  it runs:\n  - first\n  - second\n")
+    monkeypatch.chdir(tmp_path / "chapters")
+    for _ in range(3):
+        check.exercise("named", ("it runs", lambda: False))
+    hints = [line for line in capsys.readouterr().out.splitlines() if "hint" in line]
+
+    assert hints == ["  hint: first", "  hint: second", "  hint: second"]
+    file.write_text("- a list\n")
+    with pytest.raises(BadInput, match=r"_hints/x\.yaml"):
+        check.exercise("named", ("it runs", lambda: False))
+
+
+def test_tab_lists_what_is_for_readers() -> None:
+    """Four names, and nothing that the module needs itself."""
+    assert check.__all__ == ["exercise", "fails", "grade", "that"]
 
 
 def test_grade_wants_a_solution() -> None:
