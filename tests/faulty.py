@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from k8slab import fault
@@ -65,7 +66,7 @@ def prove(cluster: Cluster, name: str, where: str) -> Proof:
             injected.repair()
             lap()
         lap()
-        return Proof(*(end - begin for begin, end in zip(laps, laps[1:], strict=False)))
+        return Proof(*(end - begin for begin, end in pairwise(laps)))
     except LabError as error:
         return Proof(problem=str(error))
     finally:

@@ -1,5 +1,6 @@
 """Faults break what they say, show it, and are undone on every way out."""
 
+import json
 import random
 import signal
 
@@ -58,7 +59,7 @@ def test_all_faults_together_leave_nothing(proofs):
 
 # One of each kind; soak has them all.
 DRAWN = [
-    random.Random(f"killed in {needs}").choice(fault.names(needs))
+    random.Random(f"killed in {needs}").choice(fault.names(needs))  # noqa: S311
     for needs in (fault.NAMESPACE, fault.MACHINE, fault.CLUSTER)
 ]
 
@@ -122,8 +123,10 @@ def test_a_drawn_fault_is_named_only_after_its_repair(cluster, capsys):
     try:
         first, shown = fault.judge(hidden), repr(hidden)
         told = capsys.readouterr().out
-        body = '{"spec":{"selector":{"app":"shop"},"ports":[{"port":12345,"targetPort":12345}]}}'
-        cluster.kubectl(["patch", "service", "shop", "-p", body], namespace="t-drawn")
+        ports = [{"port": 12345, "targetPort": 12345}]
+        body = json.dumps({"spec": {"selector": {"app": "shop"}, "ports": ports}})
+        repair = ["patch", "service", "shop", "--type=merge", f"--patch={body}"]
+        cluster.kubectl(repair, namespace="t-drawn")
         second = fault.judge(hidden)
     finally:
         hidden.close()
