@@ -23,14 +23,15 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from .core import files
-from .errors import BadInput, InUse, LabError
+from .core.hints import anew
+from .errors import BadInput, LabError
 
 SCHEMA = 1
 """The form of ``lab.json`` that this version writes, and the only one it reads."""
@@ -107,7 +108,7 @@ class LabRecord:
 
     Attributes:
         name: The lab's name.
-        provider: Who provides its machines, as in ``podman``.
+        provider: Who provides its machines, by a name that its maker knows.
         kubernetes: The version of its cluster, as in ``1.37.2``.
         machines: Its machines, the control plane's first, the depot last.
         ranges: Its address ranges.
@@ -214,8 +215,7 @@ class LabFolder:
                 where=str(self.record_file),
                 wanted=f"schema {SCHEMA}",
                 seen=str(error),
-                next=f"begin anew: k8slab down --name {self.name}, "
-                f"then k8slab up --name {self.name}",
+                next=f"begin anew: {anew(self.name)}",
             ) from error
 
     def save(self, record: LabRecord) -> None:
@@ -242,16 +242,8 @@ class LabFolder:
             InUse: Another command holds it.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as held:
-            try:
-                lock = self.home / f".{self.name}.lock"
-                held.enter_context(files.locked(lock, wait=False))
-            except InUse as error:
-                raise InUse(
-                    f"another command is at work on the lab {self.name!r}",
-                    where=str(self.root),
-                    next=error.next,
-                ) from error
+        busy = f"another command is at work on the lab {self.name!r}"
+        with files.locked(self.home / f".{self.name}.lock", wait=False, busy=busy):
             yield
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .core.env import Environment
+from .core.hints import command
 from .errors import LabMissing
 from .folder import LabFolder, LabRecord, records
 from .ssh.client import SSHShell
@@ -26,6 +27,7 @@ def connect(name: str | None = None) -> Cluster:
 
     Raises:
         LabMissing: There is no such lab, or it was never up.
+        ApiUnreachable: Its API server does not answer.
         WrongCluster: What answers is not the cluster that was pinned.
     """
     from . import fault, magics
@@ -40,7 +42,7 @@ def connect(name: str | None = None) -> Cluster:
         record,
         shells(lab, record),
         kubeconfig=lab.kubeconfig,
-        fingerprint=Fingerprint.load(lab.fingerprint),
+        fingerprint=Fingerprint.load(lab.fingerprint, lab.name),
         kubectl=lab.kubectl,
         journal=lab.journal,
     )
@@ -78,6 +80,7 @@ def shells(lab: LabFolder, record: LabRecord) -> Mapping[str, SSHShell]:
         machine.name: SSHShell(
             machine.name,
             str(machine.address),
+            lab=lab.name,
             user=machine.user,
             port=machine.port,
             key=lab.key,
@@ -93,5 +96,5 @@ def missing(name: str) -> LabMissing:
     return LabMissing(
         f"there is no lab named {name!r} that is up",
         seen="the labs " + ", ".join(known) if known else "no lab at all",
-        next=f"k8slab up --name {name}",
+        next=f"make it: {command('up', name)}",
     )

@@ -59,7 +59,7 @@ def test_all_faults_together_leave_nothing(proofs):
 
 # One of each kind; soak has them all.
 DRAWN = [
-    random.Random(f"killed in {needs}").choice(fault.names(needs))  # noqa: S311
+    random.Random(f"killed in {needs}").choice(fault.names(needs))  # noqa: S311 - a seed
     for needs in (fault.NAMESPACE, fault.MACHINE, fault.CLUSTER)
 ]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..core.poll import until
-from ..errors import CommandFailed, LabError, LabMissing, MachineUnreachable
-from ..kube.connection import ApiError
+from ..errors import ApiError, CommandFailed, LabError, LabMissing, MachineUnreachable
 from ._kind import Place, Seen
 
 EVERY_S = 0.3

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..core.poll import until
-from ..kube.connection import ApiError
+from ..errors import ApiError
 from ..kube.objects import Object
 from . import _shop
 from ._kind import NAMESPACE, Fault, Place, Seen

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..kube.connection import ApiError
+from ..errors import ApiError
 from ..kube.namespace import LABEL
 from ..kube.objects import Endpoints, Object, Pod
 from ._kind import Place, Seen

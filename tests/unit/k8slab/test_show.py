@@ -1,0 +1,449 @@
+"""Manifests, tables and pictures: the same facts as text and as HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from k8slab import show
+from k8slab.draw.topology import draw
+from k8slab.errors import BadInput, BadManifest
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.objects import Node, Pod
+from k8slab.show import _manifest
+from k8slab.show import _schema as schema
+
+RC = """\
+# Three echo servers.
+apiVersion: v1
+kind: ReplicationController
+metadata:
+  name: echo
+spec:
+  replicas: 3 # how many
+  selector:
+    app: echo
+
+  template:
+    metadata:
+      labels:
+        app: echo
+        k8slab.dev/chapter: x
+    spec:
+      containers:
+        - name: echo
+          image: registry.lab/echo:1
+          ports:
+            - containerPort: 12345
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Write a manifest into a book whose chapters folder is the working directory."""
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "manifests" / "x").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "chapters")
+
+    def write(text: str | bytes, name: str = "rc.yaml") -> str:
+        content = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / "manifests" / "x" / name).write_bytes(content)
+        return f"x/{name}"
+
+    return write
+
+
+def refusal(path: str) -> BadManifest:
+    """Return the error that a manifest leads to."""
+    with pytest.raises(BadManifest) as caught:
+        show.validate(path)
+    return caught.value
+
+
+def test_marked_lines_carry_a_sign(write: Any) -> None:
+    """The lines of a path are marked in the text, no others."""
+    shown = show.manifest(write(RC), highlight="spec.selector")
+    lines = str(shown).splitlines()
+
+    assert lines[0] == "# manifests/x/rc.yaml"
+    assert [line for line in lines if line.startswith(">")] == [
+        ">  8 │   selector:",
+        ">  9 │     app: echo",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "numbers"),
+    [
+        ("kind", [3]),
+        ("spec.replicas", [7]),
+        ("spec.template.metadata.labels", [13, 14, 15]),
+        ("spec.template.metadata.labels.k8slab.dev/chapter", [15]),
+        ("spec.template.spec.containers.0.image", [19]),
+        ("spec.template.spec.containers.0.ports.0", [21]),
+        ("spec.template.spec.containers.0.ports", [20, 21]),
+    ],
+)
+def test_paths_know_their_lines(write: Any, path: str, numbers: list[int]) -> None:
+    """Keys, keys with dots, list items and whole blocks are found."""
+    text = str(show.manifest(write(RC), highlight=path))
+    marked = [n for n, line in enumerate(text.splitlines()) if line.startswith(">")]
+
+    assert marked == numbers
+
+
+def test_html_marks_the_same_lines(write: Any) -> None:
+    """HTML marks what the text marks, escapes what it shows, and sets no ground."""
+    path = write(RC.replace("# how many", "# <how> many"))
+    bundle = show.manifest(path, highlight="spec.selector")._repr_mimebundle_()
+
+    assert bundle["text/html"].count("<mark") == 2
+    assert "&lt;how&gt;" in bundle["text/html"]
+    assert "background: transparent" in bundle["text/html"]
+
+
+def test_a_path_that_is_not_there_is_an_error(write: Any) -> None:
+    """A highlight that marks nothing would be a silent mistake."""
+    with pytest.raises(BadInput, match=r"no spec\.selektor"):
+        show.manifest(write(RC), highlight="spec.selektor")
+
+
+def test_a_missing_file_names_the_near_one(write: Any) -> None:
+    """A misspelt name leads to the right one."""
+    write(RC, "rc-echo.yaml")
+
+    with pytest.raises(BadInput, match=r"x/rc-echo\.yaml"):
+        show.manifest("x/rc-eco.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "wanted", "seen"),
+    [
+        (("  name: echo", "\tname: echo"), 5, "spaces", "<tab>name: echo"),
+        (
+            ("kind: Rep", "kind: rep"),
+            3,
+            "kind: ReplicationController",
+            "kind: replicationController",
+        ),
+        (("kind: Rep.*", "kind: Podd"), 3, "kind: Pod", "kind: Podd"),
+        (
+            ("apiVersion: v1", "apiVersion: v2"),
+            2,
+            "apiVersion: v1",
+            "apiVersion: v2",
+        ),
+        (("metadata:\n", "metadate:\n"), 1, "metadata at the top", None),
+        (("  replicas: 3", "  replica: 3"), 7, "replicas", "replica"),
+        (("  replicas: 3", "  replicas: many"), 7, "a number", "many"),
+        (("          image:", "          imag:"), 19, "image", "imag"),
+        (("          ports:", "          port:"), 20, "ports", "port"),
+        (("spec:\n  rep", "speck:\n  rep"), 6, "spec", "speck"),
+        (("    app: echo\n\n", "    app: echo\n    app: b\n"), 10, "one app", "app"),
+        (("  selector:", "  selector: :"), 8, None, None),
+    ],
+)
+def test_what_kubernetes_would_refuse_is_refused(
+    write: Any, change: tuple[str, str], line: int, wanted: str, seen: str
+) -> None:
+    """Without a cluster too: file, line, what was wanted and what is there."""
+    old, new = change
+    text = RC.replace(old, new, 1)
+    if old.endswith(".*"):
+        text = RC.replace("kind: ReplicationController", new)
+    error = refusal(write(text))
+
+    assert error.where.split(":")[:2] == ["manifests/x/rc.yaml", str(line)]
+    assert wanted is None or wanted in error.wanted
+    assert seen is None or error.seen == seen
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "a: 1\n---\nb: 2\n"])
+def test_a_manifest_holds_one_object(write: Any, text: str) -> None:
+    """Nothing, a list or two documents are not one object."""
+    assert refusal(write(text)).what == "a manifest holds one object"
+
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n"
+
+
+def of(kind: str, rest: str, group: str = "v1") -> str:
+    """Return a manifest of a kind with a name."""
+    return f"apiVersion: {group}\nkind: {kind}\nmetadata:\n  name: web\n{rest}\n"
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [" + ", ".join([f"*{old}"] * 9) + "]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        (CONFIG + "data:\n  a: \x1b[31mred\n", "6:6", "control characters"),
+        (CONFIG + "data:\n  a: b\0c\n", "6:7", "control characters"),
+        (CONFIG.encode("utf-16"), "1:1", "UTF-8 text"),
+        (CONFIG.encode("utf-16-le"), "1:1", "UTF-8 text"),
+        (CONFIG.encode() + b"data:\n  a: caf\xe9\n", "6:9", "UTF-8 text"),
+        ("", "1:1", "holds one object"),
+        ("# only a comment\n", "1:1", "holds one object"),
+        ("---\n---\n", "1:1", "holds one object"),
+        ("just words\n", "1:1", "holds one object"),
+        (CONFIG + "---\n" + CONFIG, "6:1", "holds one object"),
+        (CONFIG + "data: &d\n  a: *d\n", "5:7", "nested without end"),
+        (CONFIG + "data: " + "[" * 5000 + "]" * 5000, None, "nested without end"),
+        (CONFIG + LAUGHS, None, "aliases"),
+        (CONFIG + "data:\n\ta: b\n", "6:1", "never with a tab"),
+        (CONFIG + "data:\n  a: b\n  a: c\n", "7:3", "a key stands twice"),
+        (CONFIG + "data: {a: b, a: c}\n", "5:14", "a key stands twice"),
+        (CONFIG + "data:\n  a: 'b\n", None, "this is not YAML"),
+        (CONFIG + "data: *nobody\n", "5:7", "this is not YAML"),
+        (CONFIG + "data: !!python/name:os.system x\n", "5:7", "this is not YAML"),
+        (CONFIG + "data:\n  a: .inf\n", "1:1", "cannot be read"),
+        (CONFIG + "data:\n  ? [a]\n  : b\n", None, None),
+        (b"a: b\n" * 700_000, "1:1", "too large"),
+        ("\ufeff\x1b", "1:1", "control characters"),
+    ],
+)
+def test_what_is_no_manifest_is_our_error(
+    write: Any, text: str | bytes, place: str | None, what: str | None
+) -> None:
+    """In less than a second, with line and column."""
+    began = time.monotonic()
+    error = refusal(write(text))
+
+    assert time.monotonic() - began < 1
+    assert re.fullmatch(r"manifests/x/rc\.yaml:\d+:\d+", error.where)
+    assert place is None or error.where.endswith(f"yaml:{place}")
+    assert what is None or what in error.what
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "wanted"),
+    [
+        (CONFIG + "data:\n  port: 8080\n", 6, "text"),
+        (CONFIG + "data: {port: 8080}\n", 5, "text"),
+        (CONFIG + "data:\n  yes: true\n", 5, "text"),
+        (CONFIG + "data:\n  a:\n    b: c\n", 6, "text"),
+        (CONFIG + "data:\n  a: [b]\n", 6, "text"),
+        (CONFIG + "data:\n- a\n", 5, "key: value"),
+        (CONFIG + "data: words\n", 5, "key: value"),
+        (CONFIG + "binaryData:\n  a: no base64!\n", 6, "base64"),
+        (of("Secret", "data:\n  password: hunter2"), 6, "base64"),
+        (of("Secret", "stringData:\n  pin: 1234"), 6, "text"),
+        (of("Pod", "  labels:\n    version: 1.5"), 6, "text"),
+        (of("Pod", "  labels:\n    app: x\n    up: off"), 7, "text"),
+        (of("Pod", "  annotations:\n    count: 3"), 6, "text"),
+        (of("Pod", "spec:\n  nodeSelector:\n    disk: true"), 7, "text"),
+        (of("Pod", "spec:\n  containers:\n  - env:\n    - value: 1"), 8, "text"),
+        (of("Service", "spec:\n  selector:\n    app: 1"), 7, "text"),
+        (of("Pod", "spec:\n  containers:\n  - args: [1]"), 7, "text"),
+        (of("Pod", "spec:\n  overhead:\n    cpu: true"), 7, "an amount"),
+        (of("Deployment", "spec:\n  replicas: '3'", "apps/v1"), 6, "a number"),
+        (of("Deployment", "spec:\n  paused: 1", "apps/v1"), 6, "true or false"),
+    ],
+)
+def test_values_of_the_wrong_type_are_refused(
+    write: Any, text: str, line: int, wanted: str
+) -> None:
+    """In maps and in lists as well, as the API server does it."""
+    error = refusal(write(text))
+
+    assert error.where == f"manifests/x/rc.yaml:{line}"
+    assert wanted in error.wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbf" + CONFIG.encode(),
+        CONFIG.replace("\n", "\r\n"),
+        "---\n" + CONFIG + "---\n",
+        "# a comment\n---\n# another\n---\n" + CONFIG + "...\n",
+        "%YAML 1.1\n---\n" + CONFIG,
+        CONFIG + "data:\n  a: '8080'\n  b: |\n    x\n  c: >-\n    y\n",
+        CONFIG + "data:\n  a: 2026-11-01\n  b: 22:22\n  c: caf\u00e9\n",
+        CONFIG + 'data:\n  a: "\\e[31m"\n',
+        CONFIG + "data:\n  a:\n",
+        CONFIG + "data:\n  1: one\n  true: yes it is\n",
+        CONFIG + "data: &d\n  a: b\nbinaryData: {}\n",
+        CONFIG + "  labels: &l\n    a: b\n  annotations: *l\n",
+        CONFIG + "  labels: &l\n    a: b\n  annotations:\n    <<: *l\n    c: d\n",
+        CONFIG + "binaryData:\n  a: aGVsbG8=\n",
+        '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}',
+        of("Deployment", "spec:\n  replicas: 3.0", "apps/v1"),
+        of("Pod", "spec:\n  containers:\n  - resources: {limits: {cpu: 1, m: 0.5}}"),
+        of("Pod", "spec:\n  volumes:\n  - emptyDir: {sizeLimit: 1000}"),
+        of("ResourceQuota", "spec:\n  hard:\n    pods: 4"),
+        of("Service", "spec:\n  ports:\n  - {port: 80, targetPort: web}"),
+        of("Pod", "spec:\n  volumes:\n  - configMap: {defaultMode: 0o644}"),
+        of("Pod", "spec:\n  volumes:\n  - configMap: {defaultMode: 0644}"),
+        of("Secret", "data:\n  a: |\n    aGVs\n    bG8="),
+    ],
+)
+def test_what_kubectl_takes_is_taken(write: Any, text: str | bytes) -> None:
+    """Marks of an encoding, empty documents, anchors, amounts as numbers."""
+    show.validate(write(text))
+
+
+def test_numbers_are_sent_as_kubectl_sends_them(write: Any) -> None:
+    """Octal with and without an o, whole floats, dates and times as text."""
+    path = write("a: [0o644, 0644, 3.0, 1e3, 2026-11-01, 1:30, 1_000, 0x10, '1', ~]\n")
+    read = _manifest.read(_manifest.find(path))
+
+    assert read.data["a"] == [
+        *(420, 420, 3, 1000, "2026-11-01", "1:30", 1000, 16, "1", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["dict[str, str]", "Dict[str, str]", "dict(str, str)", "list[str]", "List[str]"],
+)
+def test_types_are_read_as_each_client_writes_them(kind: str) -> None:
+    """Releases 35, 36 and 37 of the client have three ways to write a map."""
+    value = [1] if "ist" in kind else {"a": 1}
+
+    assert [each.wanted.split(";")[0] for each in schema._typed(kind, value, "x")] == [
+        "text"
+    ]
+
+
+@pytest.mark.parametrize("line", ["metadata: words", "metadata: [a]"])
+def test_metadata_has_fields(write: Any, cluster: Cluster, line: str) -> None:
+    """Also before an API server is asked."""
+    assert refusal(write(f"apiVersion: v1\nkind: Pod\n{line}\n")).where.endswith(":3")
+
+
+def test_a_right_manifest_is_accepted(write: Any) -> None:
+    """A manifest without a fault raises nothing."""
+    show.validate(write(RC))
+
+
+def test_a_broken_manifest_is_shown_as_it_is(write: Any) -> None:
+    """What is broken on purpose is shown unless a check is asked for."""
+    path = write(RC.replace("kind: Rep", "kind: rep"), "rc.broken.yaml")
+
+    assert "kind: replicationController" in str(show.manifest(path))
+    with pytest.raises(BadManifest):
+        show.manifest(path, check=True)
+
+
+def test_the_api_server_judges_when_there_is_one(
+    write: Any, cluster: Cluster, fake: Any
+) -> None:
+    """It is asked by a strict dry run, and its path leads to the line."""
+    place = "POST /api/v1/namespaces/default/replicationcontrollers"
+    show.validate(write(RC))
+    answer = {
+        "kind": "Status",
+        "message": "strict decoding error: unknown field "
+        '"spec.template.spec.containers[0].ports[0].hostport"',
+    }
+    fake.errors[place] = (400, answer)
+    error = refusal(write(RC))
+
+    assert fake.requests.count(place) == 2
+    assert fake.queries[-1] == {"dryRun": ["All"], "fieldValidation": ["Strict"]}
+    assert error.where == "manifests/x/rc.yaml:21"
+
+
+def test_invalid_values_are_found_by_their_cause(
+    write: Any, cluster: Cluster, fake: Any
+) -> None:
+    """A 422 names its field, and the field's line is told."""
+    cause = {"field": "spec.template.metadata.labels", "message": "does not match"}
+    answer = {"kind": "Status", "details": {"causes": [cause]}}
+    place = "POST /api/v1/namespaces/default/replicationcontrollers"
+    fake.errors[place] = (422, answer)
+    error = refusal(write(RC))
+
+    assert (error.where, error.seen) == ("manifests/x/rc.yaml:13", "does not match")
+
+
+@pytest.mark.parametrize("status", [409, 403, 404])
+def test_an_object_that_exists_is_no_fault(
+    write: Any, cluster: Cluster, fake: Any, status: int
+) -> None:
+    """Only what the manifest itself says counts."""
+    place = "POST /api/v1/namespaces/default/replicationcontrollers"
+    fake.errors[place] = (status, {"kind": "Status"})
+
+    show.validate(write(RC))
+
+
+def test_the_client_knows_the_common_kinds() -> None:
+    """The offline list holds kinds of many groups, and no made-up ones."""
+    known = schema.kinds()
+    common = {
+        ("v1", "Pod"),
+        ("v1", "Namespace"),
+        ("apps/v1", "Deployment"),
+        ("batch/v1", "CronJob"),
+        ("autoscaling/v2", "HorizontalPodAutoscaler"),
+        ("networking.k8s.io/v1", "Ingress"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+        ("storage.k8s.io/v1", "StorageClass"),
+    }
+
+    assert common <= known
+    assert ("v1", "Deployment") not in known
+
+
+def test_tables_align_and_escape() -> None:
+    """Columns line up in the text, and cells are escaped in the HTML."""
+    records = [{"name": "a<b", "ready": True}, {"name": "long-name", "ready": False}]
+    shown = show.table(records, ["name", "ready"])
+
+    assert str(shown).splitlines() == [
+        "NAME       READY",
+        "a<b        yes",
+        "long-name  no",
+    ]
+    assert "<td>a&lt;b</td>" in shown.html
+
+
+def test_a_table_of_nothing_says_so() -> None:
+    """No records are no error."""
+    assert str(show.table([], ["name"])) == "NAME"
+
+
+def test_the_picture_and_its_words_hold_the_same(fake: Any, cluster: Cluster) -> None:
+    """Machines and Pods are in text and drawing, in the page's own colour."""
+    for name, ready in (("master", "True"), ("node1", "False")):
+        status = {"conditions": [{"type": "Ready", "status": ready}]}
+        fake.put("nodes", {"metadata": {"name": name}, "status": status})
+    fake.put("pods", fake.pod("echo-1", node="node1"), "chapter")
+    fake.put("pods", fake.pod("echo-2", node="", ready=False, phase="Pending"), "x")
+    picture = show.topology(cluster)
+    root = ElementTree.fromstring(picture.html)  # noqa: S314 - our own
+    words = json.dumps([each.text for each in root.iter()])
+
+    assert picture.text.splitlines() == [
+        "master (Ready)",
+        "node1 (NotReady)",
+        "  echo-1 Ready",
+        "on no machine",
+        "  echo-2 Pending",
+    ]
+    assert all(name in words for name in ("master", "node1", "echo-1", "echo-2"))
+    assert root.find("{http://www.w3.org/2000/svg}desc") is not None
+    assert "#" not in picture.html.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_names_in_a_picture_are_escaped() -> None:
+    """A name with markup stays a name."""
+    node = Node("<b>", True, True, {}, "")
+    pod = Pod.read({"metadata": {"name": "&x"}, "spec": {"nodeName": "<b>"}})
+
+    drawn = draw([node], [pod], "<here>").html
+    root = ElementTree.fromstring(drawn)  # noqa: S314 - our own
+
+    assert "The machines and Pods of <here>" in [each.text for each in root.iter()]
