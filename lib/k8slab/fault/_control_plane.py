@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ..core.parallel import in_parallel
-from ..errors import LabMissing
+from ..errors import ApiUnreachable
 from ..kube.objects import Endpoints, Pod
 from ._kind import CLUSTER, Fault, Place, Seen
 
@@ -57,7 +57,7 @@ class BadStaticManifest(Fault):
         said = "--secure-prot" in at.master.script(look, check=False).stdout
         try:
             at.cluster.version()
-        except LabMissing:
+        except ApiUnreachable:
             return Seen(said, "it does not answer, and its log does not say why yet")
         return Seen(False, "the API server answers")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
+from ..core.hints import command
 from ..core.poll import until
 from ..core.signals import undisturbed
 from ..kube.cluster import Cluster
@@ -153,7 +154,8 @@ def undo(cluster: Cluster, notes: Sequence[Note]) -> None:
         timeout=max((work.fault.health_s for work in works), default=0),
         where=cluster.where,
         every=EVERY_S,
-        next="the next lab.connect() tries again; k8slab reset makes the lab anew",
+        next=f"{command('heal', cluster.lab)} tries again; "
+        f"{command('reset', cluster.lab)} makes the lab anew",
     )
 
 

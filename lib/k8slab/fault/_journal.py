@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import files
+from ..core.hints import command
 from ..errors import LabError
 
 SCHEMA = 1
@@ -109,5 +110,5 @@ def _read(path: Path) -> Entry:
             where=str(path),
             wanted=f"schema {SCHEMA}",
             seen=str(error),
-            next="begin anew: k8slab reset",
+            next=f"begin anew: {command('reset', path.parent.parent.name)}",
         ) from error

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..core.poll import until
-from ..errors import ApiError, CommandFailed, LabError, LabMissing, MachineUnreachable
+from ..errors import (
+    ApiError,
+    ApiUnreachable,
+    CommandFailed,
+    LabError,
+    MachineUnreachable,
+)
 from ._kind import Place, Seen
 
 EVERY_S = 0.3
+_SILENT = (ApiUnreachable, MachineUnreachable, ApiError, CommandFailed)
 Look = Callable[[Place], Seen]
 
 
@@ -16,7 +23,7 @@ def look(at: Place, sees: Look) -> Seen:
     """Look once; where nothing answers, that is what is seen."""
     try:
         return sees(at)
-    except (LabMissing, MachineUnreachable, ApiError, CommandFailed) as error:
+    except _SILENT as error:
         return Seen(False, error.what + (f": {error.seen}" if error.seen else ""))
 
 
@@ -40,6 +47,6 @@ def attempt(at: Place, act: Callable[[Place], None]) -> LabError | None:
     """Act, and return what stood in the way for now, if anything did."""
     try:
         act(at)
-    except (LabMissing, MachineUnreachable, ApiError, CommandFailed) as error:
+    except _SILENT as error:
         return error
     return None
