@@ -66,7 +66,8 @@ def prove(cluster: Cluster, name: str, where: str) -> Proof:
             injected.repair()
             lap()
         lap()
-        return Proof(*(end - begin for begin, end in pairwise(laps)))
+        first, second, third, fourth = (b - a for a, b in pairwise(laps))
+        return Proof(first, second, third, fourth)
     except LabError as error:
         return Proof(problem=str(error))
     finally:
