@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from k8slab import fault
@@ -66,7 +66,8 @@ def prove(cluster: Cluster, name: str, where: str) -> Proof:
             injected.repair()
             lap()
         lap()
-        return Proof(*(end - begin for begin, end in itertools.pairwise(laps)))
+        first, second, third, fourth = (b - a for a, b in pairwise(laps))
+        return Proof(first, second, third, fourth)
     except LabError as error:
         return Proof(problem=str(error))
     finally:

@@ -1,13 +1,20 @@
 """Faults break what they say, show it, and are undone on every way out."""
 
+from __future__ import annotations
+
+import json
 import random
 import signal
+from collections.abc import Callable, Iterator
 
 import faulty
 import pytest
+from faulty import Proof
+from labs import Lab
 
 from k8slab import fault
 from k8slab.kube import snapshot
+from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 
 # Which may be broken at the same time, and where. Those of namespaces are beside them.
@@ -26,24 +33,28 @@ SIDE_BY_SIDE = {
 
 
 @pytest.fixture(scope="module")
-def cluster(main):
+def cluster(main: Lab) -> Iterator[Cluster]:
     """Return the shared lab's cluster."""
     with main.cluster() as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
-def proofs(cluster):
+def proofs(cluster: Cluster) -> tuple[dict[str, Proof], list[str]]:
     """Return how each fault went, and what all of them left."""
     before = snapshot.take(cluster)
-    found = {}
+    found: dict[str, Proof] = {}
     for group in (SIDE_BY_SIDE, *GROUPS):
         found |= faulty.prove_all(cluster, group.items())
     return found, snapshot.difference(before, snapshot.take(cluster))
 
 
 @pytest.mark.parametrize("name", fault.names())
-def test_a_fault_is_seen_and_repaired(proofs, name, record_property):
+def test_a_fault_is_seen_and_repaired(
+    proofs: tuple[dict[str, Proof], list[str]],
+    name: str,
+    record_property: Callable[[str, object], None],
+) -> None:
     """Healthy, injected, symptom, repaired, healthy, gone."""
     proof = proofs[0][name]
     record_property("seconds", repr(proof))
@@ -51,7 +62,9 @@ def test_a_fault_is_seen_and_repaired(proofs, name, record_property):
     assert proof.problem == ""
 
 
-def test_all_faults_together_leave_nothing(proofs):
+def test_all_faults_together_leave_nothing(
+    proofs: tuple[dict[str, Proof], list[str]],
+) -> None:
     """Neither in the cluster nor on its machines."""
     assert proofs[1] == []
 
@@ -65,8 +78,8 @@ DRAWN = [
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_what_a_killed_kernel_leaves_is_undone_by_the_next_connection(
-    main, name, capsys
-):
+    main: Lab, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Which says so, and leaves nothing."""
     needs = fault.find(name).needs
     where = {fault.NAMESPACE: "t-killed", fault.MACHINE: "node2", fault.CLUSTER: ""}
@@ -83,7 +96,9 @@ def test_what_a_killed_kernel_leaves_is_undone_by_the_next_connection(
     assert snapshot.difference(before, after) == []
 
 
-def test_two_faults_at_once_are_undone_in_reverse(main, capsys):
+def test_two_faults_at_once_are_undone_in_reverse(
+    main: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The latest first."""
     both = [("pod-route-away", "node1"), ("kubelet-misconfigured", "node1")]
     with main.cluster() as cluster:
@@ -103,7 +118,7 @@ def test_two_faults_at_once_are_undone_in_reverse(main, capsys):
     assert snapshot.difference(before, after) == []
 
 
-def test_a_fault_of_a_living_session_is_left_alone(cluster, main):
+def test_a_fault_of_a_living_session_is_left_alone(cluster: Cluster, main: Lab) -> None:
     """Another session that connects meanwhile does not undo it."""
     with fault.inject("pod-route-away", "node1", cluster=cluster) as injected:
         said = main.run("heal")
@@ -114,7 +129,9 @@ def test_a_fault_of_a_living_session_is_left_alone(cluster, main):
     assert injected.health.ok
 
 
-def test_a_drawn_fault_is_named_only_after_its_repair(cluster, capsys):
+def test_a_drawn_fault_is_named_only_after_its_repair(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The reader repairs it by hand, and the judge says what it was."""
     quick = ("selector-mismatch", "wrong-port")
     namespace = cluster.scratch("t-drawn")
@@ -122,9 +139,10 @@ def test_a_drawn_fault_is_named_only_after_its_repair(cluster, capsys):
     try:
         first, shown = fault.judge(hidden), repr(hidden)
         told = capsys.readouterr().out
-        ports = '[{"port":12345,"targetPort":12345}]'
-        body = '{"spec":{"selector":{"app":"shop"},"ports":' + ports + "}}"
-        cluster.kubectl(["patch", "service", "shop", "-p", body], namespace="t-drawn")
+        ports = [{"port": 12345, "targetPort": 12345}]
+        body = json.dumps({"spec": {"selector": {"app": "shop"}, "ports": ports}})
+        repair = ["patch", "service", "shop", "--type=merge", f"--patch={body}"]
+        cluster.kubectl(repair, namespace="t-drawn")
         second = fault.judge(hidden)
     finally:
         hidden.close()

@@ -30,13 +30,13 @@ __all__ = [
     "names",
 ]
 
-# There is no fault of the clock: machines that are containers share this computer's
-# clock, and a wrong time on one of them would be wrong on all, and here, too. What a
-# wrong clock does to certificates is shown by one that has expired.
-
 
 def names(needs: str | None = None) -> tuple[str, ...]:
     """Return the names of all faults.
+
+    None is about a wrong clock: machines that are containers have this computer's
+    clock, so a change on one would change all of them, and this computer, too. What a
+    wrong clock does to certificates, ``expired-certificate`` shows.
 
     Args:
         needs: Only those that act on this kind of place: `NAMESPACE`, `MACHINE` or

@@ -154,7 +154,7 @@ def undo(cluster: Cluster, notes: Sequence[Note]) -> None:
         timeout=max((work.fault.health_s for work in works), default=0),
         where=cluster.where,
         every=EVERY_S,
-        next="the next lab.connect() tries again; "
+        next=f"{command('heal', cluster.lab)} tries again; "
         f"{command('reset', cluster.lab)} makes the lab anew",
     )
 

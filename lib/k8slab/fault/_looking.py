@@ -15,6 +15,7 @@ from ..errors import (
 from ._kind import Place, Seen
 
 EVERY_S = 0.3
+_SILENT = (ApiUnreachable, MachineUnreachable, ApiError, CommandFailed)
 Look = Callable[[Place], Seen]
 
 
@@ -22,7 +23,7 @@ def look(at: Place, sees: Look) -> Seen:
     """Look once; where nothing answers, that is what is seen."""
     try:
         return sees(at)
-    except (ApiUnreachable, MachineUnreachable, ApiError, CommandFailed) as error:
+    except _SILENT as error:
         return Seen(False, error.what + (f": {error.seen}" if error.seen else ""))
 
 
@@ -46,6 +47,6 @@ def attempt(at: Place, act: Callable[[Place], None]) -> LabError | None:
     """Act, and return what stood in the way for now, if anything did."""
     try:
         act(at)
-    except (ApiUnreachable, MachineUnreachable, ApiError, CommandFailed) as error:
+    except _SILENT as error:
         return error
     return None
