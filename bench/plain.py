@@ -20,10 +20,11 @@ from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import terminable
 from k8slab.folder import LabFolder, MachineRecord
+from k8slab.ssh.shell import Shell
 from labmaker.bundle import opened
 from labmaker.fleet import Fleet
 from labmaker.install import health
-from labmaker.install.context import InstallContext, Shell
+from labmaker.install.context import InstallContext
 from labmaker.install.steps import coredns, join, pod_network, system
 from labmaker.install.steps.control_plane import ADMIN_CONF, IGNORED_PREFLIGHT
 from labmaker.lifecycle import preflight

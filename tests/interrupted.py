@@ -21,6 +21,6 @@ class Interrupting(Plain):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-cli.reporter_for = Interrupting  # type: ignore[assignment]
+vars(cli)["reporter_for"] = Interrupting
 sys.argv = ["k8slab", *sys.argv[at + 1 :]]
 cli.main()

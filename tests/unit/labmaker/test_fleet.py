@@ -1,5 +1,7 @@
 """Labs that are made and removed at the same time keep out of each other's way."""
 
+from collections.abc import Sequence
+
 from k8slab.core.process import Completed
 from labmaker.fleet import dismantle
 from labmaker.plan import AddressPlan
@@ -16,11 +18,18 @@ class Computer:
 
     where = "this machine"
 
-    def __init__(self):
-        self.removed = []
-        self.asked = []
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+        self.asked: list[str] = []
 
-    def run(self, argv, *, check=True, timeout=60, **rest):
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        check: bool = True,
+        timeout: float = 60,
+        **rest: object,
+    ) -> Completed:
         """Answer podman, ip and iptables."""
         words = " ".join(argv)
         self.asked.append(words)
@@ -36,7 +45,7 @@ class Computer:
         return Completed(tuple(argv), self.where, 0, out, "", 0.0)
 
 
-def test_a_bridges_name_is_given_back_when_the_bridge_is_gone():
+def test_a_bridges_name_is_given_back_when_the_bridge_is_gone() -> None:
     """Another lab's bridge of that name would be removed in its place."""
     computer = Computer()
     dismantle(Engine("podman", "test", computer), [3], computer)
@@ -47,7 +56,7 @@ def test_a_bridges_name_is_given_back_when_the_bridge_is_gone():
     assert computer.removed[2:] == [*filters, "podman7", *routes, "0123456789ab"]
 
 
-def test_each_lab_of_docker_has_a_bridge_of_its_own():
+def test_each_lab_of_docker_has_a_bridge_of_its_own() -> None:
     """Docker takes the name it is told, and refuses one that is there already."""
     computer = Computer()
     for slot in (0, 7):
