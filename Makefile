@@ -110,6 +110,10 @@ bench: setup ## measure, and write bench/RESULTS.md; RUNS=5 of each
 execute: $(STAMP) ## execute all chapters on the running lab and store their outputs
 	@$(K8SLAB) book run
 
+.PHONY: bump
+bump: $(STAMP) ## COMPONENT=... VERSION=...: give a component another version, everywhere
+	@$(K8SLAB) bundle bump '$(COMPONENT)' '$(VERSION)'
+
 .PHONY: lock
 lock: ## renew requirements.lock and environment.yml from pyproject.toml; needs uv
 	@command -v uv >/dev/null || { echo 'uv is needed: pip install uv' >&2; exit 3; }

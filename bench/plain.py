@@ -28,6 +28,7 @@ from labmaker.install.context import InstallContext
 from labmaker.install.steps import coredns, join, pod_network, system
 from labmaker.install.steps.control_plane import ADMIN_CONF, IGNORED_PREFLIGHT
 from labmaker.lifecycle import preflight
+from labmaker.providers import provider_of
 from labmaker.settings import Settings
 
 from . import plain_config, plain_machines
@@ -56,7 +57,7 @@ def up(name: str) -> Ledger:
                 slot=preflight.choose_slot(env.home, None, runner),
                 workers=_WORKERS,
                 image="bare",
-                provider=env.provider,
+                provider=provider_of(env.provider, name, runner).name,
                 kubernetes=bundle.versions.kubernetes,
             )
             fleet = plain_machines.fleet(folder, settings, bundle, runner)

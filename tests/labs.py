@@ -195,6 +195,7 @@ class Lab:
         with SSHShell(
             machine,
             str(address),
+            lab=self.name,
             key=self.folder.key,
             known_hosts=self.folder.known_hosts,
         ) as shell:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from k8slab.core.env import Environment
 from k8slab.core.rendered import Rendered
-from k8slab.progress import Done, read
+from k8slab.progress import Done, path, read
 
 from .notebooks import Chapter, chapter_paths, load, tags
 
@@ -63,9 +63,10 @@ def rows(root: Path | None = None, home: Path | None = None) -> list[Row]:
     Raises:
         LabError: The record cannot be read.
     """
-    record = read(home or Environment.read().home)
-    paths = (path for path in chapter_paths(root or ROOT) if path.exists())
-    return [_row(load(path), record.get(path.stem, Done())) for path in paths]
+    env = Environment.read()
+    record = read(path(home or env.home, env.lab))
+    there = (each for each in chapter_paths(root or ROOT) if each.exists())
+    return [_row(load(each), record.get(each.stem, Done())) for each in there]
 
 
 def progress(root: Path | None = None, home: Path | None = None) -> Rendered:

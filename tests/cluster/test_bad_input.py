@@ -18,7 +18,7 @@ from k8slab.core.env import Environment
 from k8slab.core.process import LocalRunner
 from k8slab.errors import BadManifest
 from labmaker.bundle import opened
-from labmaker.host.firewall import fenced_slots
+from labmaker.host.firewall import slots_with_rules
 from labmaker.plan import SLOTS, AddressPlan
 
 COMMANDS = ("ip", "iptables", "iptables-restore", "iptables-save", "runc", "cp", "true")
@@ -130,7 +130,7 @@ def test_too_little_disk_is_refused(home: Home, tmp_path: Path) -> None:
 @pytest.fixture
 def taken() -> Iterator[int]:
     """Put an interface into the ranges of a free slot; return the slot."""
-    plan = AddressPlan(max(set(range(SLOTS)) - fenced_slots(LocalRunner())))
+    plan = AddressPlan(max(set(range(SLOTS)) - slots_with_rules(LocalRunner())))
     link = ["ip", "link"]
     subprocess.run([*link, "add", "k8slab-taken", "type", "bridge"], check=True)
     try:

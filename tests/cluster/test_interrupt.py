@@ -13,7 +13,7 @@ from paths import K8SLAB, ROOT
 
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
-from labmaker.host.firewall import fenced_slots
+from labmaker.host.firewall import slots_with_rules
 
 DRIVER = [sys.executable, str(ROOT / "tests" / "interrupted.py")]
 # One of the computer's, one of a machine's, one of the cluster's; soak has them all.
@@ -113,14 +113,14 @@ def deleted(folder: Path) -> bool:
     return not folder.exists()
 
 
-def test_down_finds_the_fences_of_a_lab_whose_settings_are_gone(
+def test_down_finds_the_firewall_rules_of_a_lab_whose_settings_are_gone(
     home: Home, broken: dict[str, str]
 ) -> None:
     """As after its folder was deleted by hand."""
     made = home.lab("bereft")
     home.run("up", "--name", made.name, "--nodes", "1", "--keep", env=broken)
     slot = made.plan.slot
-    before = fenced_slots(LocalRunner())
+    before = slots_with_rules(LocalRunner())
     # Its machines go on writing.
     until(lambda: deleted(made.folder.root), what="folder", want="gone", timeout=60)
 
@@ -129,7 +129,7 @@ def test_down_finds_the_fences_of_a_lab_whose_settings_are_gone(
     assert slot in before
     assert gone.returncode == 0, gone.text
     assert engine_states(made.name) == {}
-    assert slot not in fenced_slots(LocalRunner())
+    assert slot not in slots_with_rules(LocalRunner())
 
 
 def test_two_homes_never_choose_the_same_addresses(
@@ -166,4 +166,4 @@ def test_no_trace_of_all_that_is_left(home: Home) -> None:
         seen.update(int(line.partition("K8SLAB-")[2][0]) for line in lines)
         return seen <= known
 
-    until(look, what="fences of no lab", want=f"those of {known}", timeout=20)
+    until(look, what="firewall rules of no lab", want=f"those of {known}", timeout=20)

@@ -8,7 +8,7 @@ import pytest
 from labs import Allowance, Lab, podman, route
 
 from k8slab import lab, probe, wait
-from k8slab.errors import LabMissing
+from k8slab.errors import ApiUnreachable
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 from labmaker.plan import AddressPlan
@@ -97,7 +97,7 @@ def test_a_stopped_lab_says_so_and_sends_nothing(
     states = set(work.states().values())
     way = route(work.plan.network[11])
     asked = work.kubectl("get", "nodes")
-    with pytest.raises(LabMissing) as caught:
+    with pytest.raises(ApiUnreachable) as caught:
         lab.connect(work.name)
     started = work.run("start", measure="start")
 

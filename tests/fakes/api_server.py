@@ -8,8 +8,10 @@ import json
 import queue
 import ssl
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,9 +42,16 @@ CLUSTER_UID = "11111111-2222-3333-4444-555555555555"
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, api: FakeApi) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, api: FakeApi, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.api = api
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Refuse a connection before its handshake, as often as the fake says."""
+        if self.api.hang_up:
+            self.api.hang_up -= 1
+            return False
+        return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that leave in the middle are part of the tests."""
@@ -74,6 +83,8 @@ class FakeApi:
     Attributes:
         requests: Method and path of each request, in order.
         refuse_watch: HTTP statuses for the next watches, each used once.
+        passing: Statuses that answer the next requests, whatever they are.
+        hang_up: How many connections end before the handshake does.
         silent: Whether watches send nothing, as on a connection that died.
         on_request: Called with method and path before each answer.
         uid: The UID of its ``kube-system``.
@@ -87,7 +98,9 @@ class FakeApi:
         self.requests: list[str] = []
         self.queries: list[dict[str, list[str]]] = []
         self.refuse_watch: list[int] = []
-        self.errors: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.errors: dict[str, tuple[Any, ...]] = {}
+        self.passing: list[int] = []
+        self.hang_up = 0
         self.silent = False
         self.on_request: Any = None
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -96,25 +109,32 @@ class FakeApi:
         self._history: list[tuple[str, str, dict[str, Any]]] = []
         self._lock = threading.RLock()
         self.ca, self._ca_key = certificate("fake CA")
-        cert, key = certificate("server", (self.ca, self._ca_key))
-        (folder / "server.pem").write_bytes(pem(cert) + key_pem(key))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "server.pem")
-        self._server = _Server(self)
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self._folder = folder
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.show_certificate()
+        self._server = self._serve(0)
         self.url = f"https://127.0.0.1:{self._server.server_port}"
-        threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        ).start()
         self.put(
             "namespaces", {"metadata": {"name": "kube-system", "uid": CLUSTER_UID}}
         )
 
-    def kubeconfig(self, path: Path, **changes: Any) -> Path:
+    def show_certificate(self, *, days: int = 1) -> None:
+        """Show new clients a certificate that is valid for so many days."""
+        cert, key = certificate("server", (self.ca, self._ca_key), days=days)
+        (self._folder / "server.pem").write_bytes(pem(cert) + key_pem(key))
+        self._tls.load_cert_chain(self._folder / "server.pem")
+
+    def _serve(self, port: int) -> _Server:
+        server = _Server(self, port)
+        server.socket = self._tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        return server
+
+    def kubeconfig(self, path: Path, *, days: int = 1, **changes: Any) -> Path:
         """Write a kubeconfig for it, as a lab has one."""
-        cert, key = certificate("client", (self.ca, self._ca_key))
+        cert, key = certificate("client", (self.ca, self._ca_key), days=days)
         cluster = {"server": self.url, "certificate-authority-data": _b64(pem(self.ca))}
         user = {
             "client-certificate-data": _b64(pem(cert)),
@@ -173,6 +193,15 @@ class FakeApi:
                     events.put(last)
                 events.put(None)
 
+    def restart(self, seconds: float) -> None:
+        """Refuse connections for a while, with all that were open cut."""
+        self.close()
+
+        def serve() -> None:
+            self._server = self._serve(self._server.server_port)
+
+        threading.Timer(seconds, serve).start()
+
     def close(self) -> None:
         """Stop serving."""
         self.end_watches()
@@ -198,6 +227,11 @@ class FakeApi:
         self.queries.append(query)
         if self.on_request:
             self.on_request(method, url.path)
+        if self.passing:
+            status = self.passing.pop(0)
+            words = {"kind": "Status", "message": f"passing {status}"}
+            self._send(handler, status, words, {"Retry-After": "1"})
+            return
         known = self.errors.get(f"{method} {url.path}")
         if known:
             self._send(handler, *known)
@@ -300,12 +334,18 @@ class FakeApi:
                 self._watchers = [w for w in self._watchers if w[2] is not events]
 
     def _send(
-        self, handler: BaseHTTPRequestHandler, status: int, body: dict[str, Any]
+        self,
+        handler: BaseHTTPRequestHandler,
+        status: int,
+        body: dict[str, Any] | str,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        data = json.dumps(body).encode()
+        data = (body if isinstance(body, str) else json.dumps(body)).encode()
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(data)))
+        for name, value in headers.items():
+            handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(data)
 

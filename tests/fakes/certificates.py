@@ -1,4 +1,4 @@
-"""Certificates that are good for a day."""
+"""Certificates that are good for a day, or for as long as a test says."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(
-    name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None
+    name: str,
+    issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None,
+    *,
+    days: int = 1,
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Make a CA, or a certificate for 127.0.0.1 signed by one."""
+    """Make a CA, or a certificate for 127.0.0.1 signed by one; days may be past."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -27,8 +30,8 @@ def certificate(
         .issuer_name(signer.subject if signer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=3))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
         .add_extension(x509.BasicConstraints(issuer is None, None), critical=True)
         .add_extension(

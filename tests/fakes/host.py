@@ -8,9 +8,9 @@ from pathlib import Path
 
 from k8slab.core.process import Completed
 from k8slab.errors import CommandTimeout, HostProblem
-from labmaker.host.doctor import DISK_TO_BUILD
+from labmaker.host.doctor import DISK_TO_BUILD, DISK_TO_RUN
 
-CACHE, STATE = Path("/cache"), Path("/state")
+CACHE, STATE, IMAGES = Path("/cache"), Path("/state"), Path("/images")
 V1 = ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids", "blkio"]
 ALL_CAPABILITIES = (1 << 41) - 1
 NO_SYS_RESOURCE = ALL_CAPABILITIES & ~(1 << 24)
@@ -28,6 +28,7 @@ class FakeHost:
         kernel: What its kernel has built in or loaded.
         modules: What can be loaded besides.
         loads: What ``modprobe`` says when it is to load something; nothing is well.
+        engine_says: What a provider's command says of itself.
     """
 
     where = "this computer"
@@ -45,13 +46,18 @@ class FakeHost:
         self.modules: set[str] = set()
         self.loads = ""
         self.memory_kb = 8 * 1024 * 1024
-        self.free = {CACHE: DISK_TO_BUILD, STATE: DISK_TO_BUILD}
+        self.free = {
+            CACHE: DISK_TO_BUILD,
+            STATE: DISK_TO_BUILD,
+            IMAGES: DISK_TO_RUN,
+        }
         self.commands = {"ip", "iptables", "iptables-restore", "podman", "runc"}
         self.routes: list[dict[str, object]] = [
             {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"},
             {"dst": "192.0.2.0/24", "dev": "eth0", "scope": "link"},
         ]
         self.engine_code = 0
+        self.engine_says = {"podman": "4.3.1", "docker": f"23.0.1 runc {IMAGES}"}
         self.engine_hangs = False
         self.asked: list[tuple[str, ...]] = []
 
@@ -81,6 +87,7 @@ class FakeHost:
         files["/proc/filesystems"] = f"nodev\tproc\n\text4\nnodev{shown}"
         if self.unified:
             files["/sys/fs/cgroup/cgroup.controllers"] = self.unified
+        files["/etc/containers/storage.conf"] = f"[storage]\ngraphroot='{IMAGES}'\n"
         if path not in files:
             raise FileNotFoundError(path)
         return files[path]
@@ -107,7 +114,8 @@ class FakeHost:
             raise CommandTimeout(argv, where="x", timeout=5)
         code = self.engine_code
         complaint = "cannot connect to the storage" if code else ""
-        return Completed(tuple(argv), "x", code, "4.3.1\n", complaint, 0.0)
+        said = self.engine_says[argv[0]]
+        return Completed(tuple(argv), "x", code, f"{said}\n", complaint, 0.0)
 
     def _modprobe(self, argv: tuple[str, ...]) -> Completed:
         name = argv[-1]

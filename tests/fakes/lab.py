@@ -52,11 +52,12 @@ RECORD = LabRecord(
 def connect(api: FakeApi, folder: LabFolder) -> Cluster:
     """Write a lab's kubeconfig, and connect to the API server as to that lab."""
     folder.root.mkdir(parents=True)
-    access = Kubeconfig.read(api.kubeconfig(folder.kubeconfig))
+    access = Kubeconfig.read(api.kubeconfig(folder.kubeconfig), "default")
     return Cluster(
         RECORD,
         {each.name: FakeShell(each.name, str(each.address)) for each in RECORD.nodes},
         kubeconfig=folder.kubeconfig,
         fingerprint=Fingerprint(access.ca_sha256, api.uid, access.server),
         kubectl=folder.kubectl,
+        journal=folder.journal,
     )

@@ -12,6 +12,7 @@ class FakeShell:
 
     def __init__(self, name: str, address: str) -> None:
         self.where = name
+        self.lab = "default"
         self.address = address
         self.asked: list[str] = []
         self.answer: Callable[[str], tuple[int, str, str]] = lambda text: (0, "", "")

@@ -167,7 +167,7 @@ class FakeMachine:
             "connect_timeout": 5,
             "port": self.port,
         }
-        return SSHShell("node1", "127.0.0.1", **{**settings, **other})
+        return SSHShell("node1", "127.0.0.1", lab="default", **{**settings, **other})
 
     def drop(self) -> None:
         """Break all connections, as a machine that restarts does."""

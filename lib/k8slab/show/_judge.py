@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 
-from ..errors import BadManifest, LabMissing
+from ..errors import ApiError, ApiUnreachable, BadManifest, LabMissing
 from ..kube.cluster import Cluster
-from ..kube.connection import ApiError
 from . import _schema as schema
 from ._manifest import Manifest, bad
 
@@ -32,9 +31,17 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
                 wanted=f"{key} at the top",
                 seen=", ".join(map(str, manifest.data)),
             )
+    if not isinstance(manifest.data["metadata"], dict):
+        raise bad(
+            "metadata has fields",
+            manifest.name,
+            manifest.line("metadata"),
+            wanted="fields, indented below it, as name",
+            seen=str(manifest.data["metadata"]),
+        )
     try:
         known = _kinds(cluster)
-    except LabMissing:
+    except (ApiUnreachable, LabMissing):
         cluster, known = None, _kinds(None)
     _check_kind(manifest, known)
     if cluster is not None:
@@ -77,7 +84,7 @@ def _check_kind(manifest: Manifest, known: set[tuple[str, str]]) -> None:
 def _check_by_server(manifest: Manifest, cluster: Cluster) -> None:
     kind = cluster.catalogue.find(manifest.kind, manifest.api_version)
     meta = manifest.data["metadata"]
-    namespace = meta.get("namespace") or cluster.namespace
+    namespace = str(meta.get("namespace") or cluster.namespace)
     try:
         cluster.connection.send(
             "POST", kind.path(namespace), query=_STRICT, body=manifest.data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ..errors import BadInput, BadManifest
+from . import _yaml
 
 FOLDER = "manifests"
 
@@ -100,27 +101,33 @@ def read(path: Path, name: str = "") -> Manifest:
     """Read a manifest as YAML; nothing of Kubernetes is checked yet.
 
     Raises:
-        BadManifest: It is no YAML, holds a tab, a key twice, or not one object.
+        BadManifest: It is no YAML that kubectl reads, or not one object.
     """
     name = name or path.name
-    text = path.read_text(encoding="utf-8")
     try:
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-        loaded = list(yaml.safe_load_all(text))
-    except yaml.MarkedYAMLError as error:
-        raise _unreadable(name, text, error) from error
-    full = [node for node in nodes if node is not None]
-    if len(full) != 1 or not isinstance(full[0], yaml.MappingNode):
+        text = _yaml.decode(path.read_bytes())
+        found = _yaml.documents(text)
+    except _yaml.Unreadable as error:
+        raise bad(
+            error.what,
+            name,
+            error.line,
+            error.column,
+            wanted=error.wanted,
+            seen=error.seen,
+        ) from error
+    first = found[0] if found else None
+    if len(found) != 1 or first is None or not isinstance(first.root, yaml.MappingNode):
+        mark = found[min(1, len(found) - 1)].root.start_mark if found else None
         raise bad(
             "a manifest holds one object",
             name,
-            1,
+            mark.line + 1 if mark else 1,
+            mark.column + 1 if mark else 1,
             wanted="keys such as apiVersion, kind and metadata, once",
-            seen=f"{len(full)} documents" if len(full) != 1 else "no keys",
+            seen="no keys" if len(found) == 1 else f"{len(found)} documents",
         )
-    for line, key in _doubled(full[0]):
-        raise bad("a key stands twice", name, line, wanted=f"one {key}", seen=key)
-    return Manifest(name, path, text, full[0], loaded[0])
+    return Manifest(name, path, text, first.root, first.data)
 
 
 def _walk(node: yaml.Node, path: str) -> tuple[yaml.Node | None, int]:
@@ -137,7 +144,7 @@ def _walk(node: yaml.Node, path: str) -> tuple[yaml.Node | None, int]:
         if not isinstance(node, yaml.MappingNode):
             return None, 0
         for key, value in node.value:
-            rest = path.removeprefix(key.value)
+            rest = path.removeprefix(str(key.value))
             if rest != path and (not rest or rest.startswith(".")):
                 node, begin, path = value, key.start_mark.line, rest[1:]
                 break
@@ -158,46 +165,18 @@ def _last(node: yaml.Node) -> int:
     return end.line - (1 if end.column == 0 and end.line > node.start_mark.line else 0)
 
 
-def _doubled(node: yaml.Node) -> Iterator[tuple[int, str]]:
-    if isinstance(node, yaml.SequenceNode):
-        for each in node.value:
-            yield from _doubled(each)
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                yield key.start_mark.line + 1, str(key.value)
-            seen.add(key.value)
-            yield from _doubled(value)
-
-
-def _unreadable(name: str, text: str, error: yaml.MarkedYAMLError) -> BadManifest:
-    mark = error.problem_mark or error.context_mark
-    number = mark.line if mark else 0
-    lines = text.splitlines() or [""]
-    line = lines[min(number, len(lines) - 1)]
-    if "\t" in line[: len(line) - len(line.lstrip())] or "\\t" in str(error.problem):
-        return bad(
-            "YAML is indented with spaces, never with a tab",
-            name,
-            number + 1,
-            wanted="spaces",
-            seen=line.replace("\t", "<tab>"),
-        )
-    return bad(
-        "this is not YAML",
-        name,
-        number + 1,
-        wanted="key: value, indented alike",
-        seen=f"{line.strip()} ({error.problem})",
-    )
-
-
 def bad(
-    what: str, name: str, line: int, *, wanted: str, seen: str, next: str = ""
+    what: str,
+    name: str,
+    line: int,
+    column: int = 0,
+    *,
+    wanted: str,
+    seen: str,
+    next: str = "",
 ) -> BadManifest:
-    """Return the error about one line of a manifest."""
-    where = f"{FOLDER}/{name}:{line}"
+    """Return the error about one place in a manifest; a column of 0 is not told."""
+    where = f"{FOLDER}/{name}:{line}" + (f":{column}" if column else "")
     return BadManifest(what, where=where, wanted=wanted, seen=seen, next=next)
 
 

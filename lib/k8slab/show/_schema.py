@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +13,22 @@ from typing import Any
 
 _KIND = re.compile(r"(?:read|create)_(?:namespaced_)?([a-z0-9_]+)")
 _API = re.compile(r"([A-Z][A-Za-z0-9]*?)(V\d+(?:(?:alpha|beta)\d+)?)Api")
-_PLAIN = {"str": str, "bool": bool, "int": int, "float": (int, float)}
+_PLAIN = {"str": str, "bool": bool, "int": int, "float": (int, float), "bytes": str}
+# Releases of the client write types in their own ways: dict[str, str], Dict[str, str],
+# dict(str, str).
+_LIST = re.compile(r"[Ll]ist\[(.*)\]")
+_MAP = re.compile(r"[Dd]ict[\[(]str, (.*)[\])]")
+# Amounts: the client says text, and the API server takes numbers as well.
+_AMOUNTS = frozenset(
+    (
+        *("allocatable", "allocatedResources", "capacity", "consumedCapacity"),
+        *("default", "defaultRequest", "hard", "limits", "max", "min", "overhead"),
+        *("maxLimitRequestRatio", "podFixed", "requests", "used", "averageValue"),
+        *("divisor", "maximumVolumeSize", "sizeLimit", "step"),
+    )
+)
+_VALUES = re.compile(r"V\w*?(MetricTarget|MetricValueStatus|DeviceCapacity)")
+_BASE64 = (("V1Secret", "data"), ("V1ConfigMap", "binaryData"))
 
 
 @dataclass(frozen=True)
@@ -113,39 +130,66 @@ def _fields(model: str, value: Any, path: str) -> Iterator[Problem]:
             near = difflib.get_close_matches(str(key), list(types), n=2)
             wanted = " or ".join(near) or "one of " + ", ".join(sorted(types))
             yield _problem(f"there is no field {below}", below, wanted, key)
-        elif inner is not None:
-            yield from _typed(types[key], inner, below)
+            continue
+        kind = types[key]
+        if key in _AMOUNTS or (key == "value" and _VALUES.fullmatch(model)):
+            kind = re.sub(r"\bstr(?=\W*$)", "amount", kind)
+        if (model, key) in _BASE64:
+            kind = "dict[str, bytes]"
+        yield from _typed(kind, inner, below)
 
 
 def _typed(kind: str, value: Any, path: str) -> Iterator[Problem]:
-    inside = re.fullmatch(r"(?:list\[(.*)\]|dict\(str, (.*)\))", kind)
-    if inside and inside.group(1):
+    if value is None:  # it says nothing, and the API server takes it for that
+        return
+    if inside := _LIST.fullmatch(kind):
         if not isinstance(value, list):
             yield _problem(f"{path} is a list", path, "items with a hyphen", value)
             return
         for index, each in enumerate(value):
-            yield from _typed(inside.group(1), each, f"{path}.{index}")
-    elif inside:
+            yield from _typed(inside[1], each, f"{path}.{index}")
+    elif inside := _MAP.fullmatch(kind):
         if not isinstance(value, dict):
             yield _problem(f"{path} has keys", path, "key: value", value)
             return
         for key, each in value.items():
-            yield from _typed(inside.group(2), each, f"{path}.{key}")
+            yield from _typed(inside[1], each, f"{path}.{key}")
+    elif kind == "amount":
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            yield _problem(f"{path} has the wrong type", path, "an amount", value)
     elif kind in _PLAIN:
-        number = kind == "int" and isinstance(value, bool)
-        if number or not isinstance(value, _PLAIN[kind]):  # type: ignore[arg-type]
+        if not _fits(kind, value):
             yield _problem(f"{path} has the wrong type", path, _name(kind), value)
+        elif kind == "bytes" and not _is_base64(value):
+            yield _problem(f"{path} is not base64", path, _name(kind), value)
     else:
         yield from _fields(kind, value, path)
 
 
+def _fits(kind: str, value: Any) -> bool:
+    if kind in ("int", "float") and isinstance(value, bool):
+        return False
+    return isinstance(value, _PLAIN[kind])  # type: ignore[arg-type]
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(re.sub(r"[\r\n]", "", text), validate=True)
+    except ValueError:
+        return False
+    return True
+
+
 def _name(kind: str) -> str:
-    return {"str": "text, in quotes if need be", "bool": "true or false"}.get(
-        kind, "a number"
-    )
+    return {
+        "str": "text; a number or true is text in quotes",
+        "bool": "true or false",
+        "bytes": "base64; plain text belongs below stringData",
+    }.get(kind, "a number")
 
 
 def _problem(what: str, path: str, wanted: str, seen: Any) -> Problem:
     words = [word for word in path.split(".")[:-1] if not word.isdigit()]
     below = "." + ".".join(words) if words else ""
-    return Problem(what, path, wanted, str(seen)[:80], below)
+    shown = json.dumps(seen) if isinstance(seen, bool | None) else str(seen)
+    return Problem(what, path, wanted, shown[:80], below)

@@ -18,6 +18,7 @@ from k8slab.errors import LabError
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be a reader who has a chapter open in JupyterLab."""
     monkeypatch.setenv("K8SLAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("K8SLAB_LAB", "default")
     monkeypatch.setenv("K8SLAB_RECORD", "1")
     monkeypatch.setenv("JPY_SESSION_NAME", "/somewhere/chapters/first.ipynb")
     return tmp_path / "home"
@@ -97,18 +98,18 @@ def test_tests_record_nothing(
     monkeypatch.setenv(name, value)
     check.that("one", True)
 
-    assert not (home / progress.FILE).exists()
+    assert not progress.path(home, "default").exists()
 
 
 def test_a_broken_record_is_told_and_kept(home: Path, book: Path) -> None:
     """A check goes on without it; `progress` says what to do."""
     home.mkdir()
-    (home / progress.FILE).write_text("{")
+    progress.path(home, "default").write_text("{")
     check.that("one", True)
 
     with pytest.raises(LabError, match="remove the file"):
         shown.progress(book, home)
-    assert (home / progress.FILE).read_text() == "{"
+    assert progress.path(home, "default").read_text() == "{"
 
 
 def test_the_record_is_small_and_said_once(home: Path) -> None:
@@ -116,5 +117,16 @@ def test_the_record_is_small_and_said_once(home: Path) -> None:
     check.that("one", True)
     check.that("one", True)
 
-    record = json.loads((home / progress.FILE).read_text())
+    record = json.loads(progress.path(home, "default").read_text())
     assert record["first"]["claims"] == ["one"]
+
+
+def test_readers_on_one_computer_have_a_record_each(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a lab; what one does is not what another did."""
+    monkeypatch.setenv("K8SLAB_LAB", "ada")
+    check.that("one", True)
+
+    assert list(progress.read(progress.path(home, "ada"))) == ["first"]
+    assert progress.read(progress.path(home, "default")) == {}

@@ -22,6 +22,7 @@ from k8slab.errors import (
 )
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
+from k8slab.magics import _limits
 
 
 def test_kubectl_prints_what_it_prints(
@@ -113,7 +114,7 @@ def test_other_commands_end_with_an_error(
     cluster: Cluster, kubectl: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A command that should have ended by itself is an error at its deadline."""
-    monkeypatch.setattr(magics, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(_limits, "TIMEOUT_S", 0.3)
     kubectl("exec /bin/sleep 60")
 
     with pytest.raises(CommandTimeout):
@@ -137,8 +138,8 @@ def test_each_command_has_its_time(line: str, endless: bool, seconds: float) -> 
     """A command gets 120 s, its own longer time, or little when it has no end."""
     own = line.split()
 
-    assert magics._is_endless(own) == endless
-    assert magics._limit(own, endless=endless) == seconds
+    assert _limits.is_endless(own) == endless
+    assert _limits.limit(own, endless=endless) == seconds
 
 
 @pytest.mark.parametrize(

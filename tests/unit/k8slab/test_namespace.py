@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
 
-from k8slab.errors import BadInput, Refused, UnknownMachine
+from k8slab.errors import ApiError, BadInput, NotReady, Refused, UnknownMachine
 from k8slab.folder import LabFolder
+from k8slab.kube import namespace
 from k8slab.kube.cluster import Cluster
-from k8slab.kube.connection import ApiError
 
 
 @pytest.fixture
@@ -71,6 +72,42 @@ def test_remove_twice_is_the_same_as_once(api: Any, cluster: Cluster) -> None:
     assert cluster.namespace == "default"
     with pytest.raises(ApiError):
         cluster.get("ns", "chapter")
+
+
+def test_a_namespace_that_stays_names_what_keeps_it(
+    api: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finalizer, who set it, and a command that takes it off; then it begins."""
+    monkeypatch.setattr(namespace, "REMOVE_S", 0.3)
+    cluster.scratch("chapter")
+    fields = {"f:metadata": {"f:finalizers": {".": {}}}}
+    kept = {
+        "name": "shop",
+        "finalizers": ["example.com/hold"],
+        "managedFields": [{"manager": "hold-controller", "fieldsV1": fields}],
+    }
+    api.put("configmaps", {"metadata": kept}, "chapter")
+    api.errors["DELETE /api/v1/namespaces/chapter"] = (200, {})
+    with pytest.raises(NotReady) as caught:
+        cluster.scratch("chapter")
+    *_, patch = caught.value.next.splitlines()
+
+    assert caught.value.seen.splitlines()[-1] == (
+        "ConfigMap shop is kept by the finalizer example.com/hold, "
+        "set by hold-controller"
+    )
+    assert shlex.split(patch)[1:] == [
+        "patch",
+        "configmaps",
+        "shop",
+        "-n",
+        "chapter",
+        "--type=merge",
+        "-p",
+        '{"metadata":{"finalizers":null}}',
+    ]
+    del api.errors["DELETE /api/v1/namespaces/chapter"]
+    assert cluster.scratch("chapter").name == "chapter"
 
 
 @pytest.mark.parametrize("name", ["kube-system", "mine"])

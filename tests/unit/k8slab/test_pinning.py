@@ -109,13 +109,13 @@ def test_fingerprint_survives_saving(tmp_path: Path) -> None:
     pinned = Fingerprint("ab12", "uid", "https://127.0.0.1:6443")
     pinned.save(tmp_path / "fingerprint.json")
 
-    assert Fingerprint.load(tmp_path / "fingerprint.json") == pinned
+    assert Fingerprint.load(tmp_path / "fingerprint.json", "default") == pinned
 
 
 def test_missing_fingerprint_means_no_lab(tmp_path: Path) -> None:
     """Without a fingerprint there is nothing to trust."""
     with pytest.raises(LabMissing):
-        Fingerprint.load(tmp_path / "fingerprint.json")
+        Fingerprint.load(tmp_path / "fingerprint.json", "default")
 
 
 def test_verify_accepts_the_pinned_cluster(cluster: Cluster, fake: Any) -> None:
@@ -158,7 +158,7 @@ def test_a_server_with_another_ca_gets_no_request(
 ) -> None:
     """Who answers at the right address without the right certificate is refused."""
     kubeconfig = fake.kubeconfig(folder.kubeconfig, cluster={"server": impostor.url})
-    known = Kubeconfig.read(kubeconfig)
+    known = Kubeconfig.read(kubeconfig, "default")
     cluster.fingerprint = Fingerprint(known.ca_sha256, fake.uid, known.server)
 
     with pytest.raises(WrongCluster):
@@ -184,7 +184,7 @@ def test_a_bent_kubeconfig_is_refused(
     kubeconfig = fake.kubeconfig(tmp_path / "bent", **changes)
 
     with pytest.raises(WrongCluster):
-        Kubeconfig.read(kubeconfig)
+        Kubeconfig.read(kubeconfig, "default")
 
 
 def test_a_broken_kubeconfig_does_not_show_its_text(tmp_path: Path) -> None:
@@ -193,5 +193,5 @@ def test_a_broken_kubeconfig_does_not_show_its_text(tmp_path: Path) -> None:
     kubeconfig.write_text("users: [{client-key-data: CANARY")
 
     with pytest.raises(WrongCluster) as caught:
-        Kubeconfig.read(kubeconfig)
+        Kubeconfig.read(kubeconfig, "default")
     assert "CANARY" not in f"{caught.value}{caught.value.__cause__}"

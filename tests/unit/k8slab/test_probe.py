@@ -13,6 +13,7 @@ import pytest
 
 from k8slab import probe
 from k8slab.errors import (
+    BadInput,
     CommandFailed,
     LabError,
     LabMissing,
@@ -23,7 +24,6 @@ from k8slab.errors import (
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Pod
-from k8slab.probe import _dns as dns
 
 
 @pytest.fixture
@@ -244,10 +244,26 @@ def test_a_name_that_is_not_there_is_an_answer(cluster: Cluster) -> None:
         probe.dns("nothing.x")
 
 
-def test_a_broken_packet_is_no_answer() -> None:
-    """What is no DNS answer is said to be none."""
-    with pytest.raises(ValueError, match="no DNS answer"):
-        dns.read(b"\0\0\x81\x80\0\1\0\1\0\0\0\0\x04abc")
+BROKEN = b"\0\0\x81\x80\0\1\0\1\0\0\0\0\x04abc"
+
+
+@pytest.mark.parametrize("packet", [BROKEN, b"\0", BROKEN[:12] + b"\xff" * 9])
+def test_a_broken_packet_is_no_answer(cluster: Cluster, packet: bytes) -> None:
+    """What is no DNS answer is said to be none; nothing else is raised."""
+    cluster.on("master").answer = lambda text: answers(packet)  # type: ignore[attr-defined]
+
+    assert probe.dns("echo", strict=False).seen == "no DNS answer"
+    with pytest.raises(Unreachable, match="no DNS answer"):
+        probe.dns("echo")
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64, ""])
+def test_what_cannot_be_a_name_is_not_asked_for(cluster: Cluster, name: str) -> None:
+    """It is bad input, and no machine hears of it."""
+    with pytest.raises(BadInput, match="cannot be a DNS name"):
+        probe.dns(name)
+
+    assert cluster.on("master").asked == []  # type: ignore[attr-defined]
 
 
 def test_rows_come_from_the_client_in_the_pod(

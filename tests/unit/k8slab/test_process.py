@@ -15,7 +15,7 @@ import pytest
 from k8slab import wait
 from k8slab.core.process import Completed, LocalRunner
 from k8slab.errors import CommandFailed, CommandTimeout, HostProblem
-from labmaker.host.computer import ThisComputer
+from labmaker.computer import ThisComputer
 
 
 def _gone(pid: int) -> bool:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from k8slab import record, show
-from k8slab.errors import BadInput, NotReady
+from k8slab.errors import ApiError, BadInput, NotReady
 from k8slab.kube.cluster import Cluster
-from k8slab.kube.connection import ApiError
 from k8slab.kube.namespace import Namespace
 
 KINDS = ("Deployment", "Pod")
@@ -102,10 +101,57 @@ def test_an_error_in_the_block_ends_the_watches(fake: Any, ns: Namespace) -> Non
 
 def test_a_refused_watch_is_an_error(fake: Any, ns: Namespace) -> None:
     """The block does not begin deaf."""
-    fake.refuse_watch = [403]
+    fake.refuse_watch = [400]
 
     with pytest.raises(ApiError), record.changes(ns, ["Pod"]):
         pytest.fail("the block began")
+    assert recorders() == []
+
+
+def test_a_watch_that_is_refused_for_long_is_an_error(
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that starts may refuse for a moment, and no longer."""
+    monkeypatch.setattr(record, "PATIENCE_S", 0.5)
+    fake.refuse_watch = [403] * 1000
+
+    with pytest.raises(NotReady, match="tells nothing"), record.changes(ns, ["Pod"]):
+        pytest.fail("the block began")
+    assert recorders() == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_server_that_restarts_is_no_hole_in_a_recording(
+    fake: Any, ns: Namespace, status: int
+) -> None:
+    """Each change is heard once, before and after the watch was cut and refused."""
+    with record.changes(ns, ["Pod"]) as story:
+        fake.put("pods", fake.pod("before"), "chapter")
+        heard = story.wait_for(lambda: len(story.changes) == 1, 5)
+        fake.refuse_watch = [status]
+        fake.end_watches()
+        story.wait_for(lambda: not fake.refuse_watch, 1)
+        fake.put("pods", fake.pod("after"), "chapter")
+
+    assert heard
+    assert [each.object["metadata"]["name"] for each in story.changes] == [
+        "before",
+        "after",
+    ]
+
+
+def test_a_change_that_was_missed_is_an_error(fake: Any, ns: Namespace) -> None:
+    """A recording with a hole would be a lie."""
+    fake.put("pods", fake.pod("old"), "chapter")
+
+    def miss() -> None:
+        fake.silent = True
+        fake.refuse_watch = [410]
+        fake.drop("pods", "old", "chapter")
+        fake.end_watches()
+
+    with pytest.raises(NotReady, match="were missed"), record.changes(ns, ["Pod"]):
+        miss()
     assert recorders() == []
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +16,7 @@ from k8slab.draw.topology import draw
 from k8slab.errors import BadInput, BadManifest
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Node, Pod
+from k8slab.show import _manifest
 from k8slab.show import _schema as schema
 
 RC = """\
@@ -48,8 +51,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "manifests" / "x").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "chapters")
 
-    def write(text: str, name: str = "rc.yaml") -> str:
-        (tmp_path / "manifests" / "x" / name).write_text(text)
+    def write(text: str | bytes, name: str = "rc.yaml") -> str:
+        content = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / "manifests" / "x" / name).write_bytes(content)
         return f"x/{name}"
 
     return write
@@ -155,7 +159,7 @@ def test_what_kubernetes_would_refuse_is_refused(
         text = RC.replace("kind: ReplicationController", new)
     error = refusal(write(text))
 
-    assert error.where == f"manifests/x/rc.yaml:{line}"
+    assert error.where.split(":")[:2] == ["manifests/x/rc.yaml", str(line)]
     assert wanted is None or wanted in error.wanted
     assert seen is None or error.seen == seen
 
@@ -164,6 +168,158 @@ def test_what_kubernetes_would_refuse_is_refused(
 def test_a_manifest_holds_one_object(write: Any, text: str) -> None:
     """Nothing, a list or two documents are not one object."""
     assert refusal(write(text)).what == "a manifest holds one object"
+
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n"
+
+
+def of(kind: str, rest: str, group: str = "v1") -> str:
+    """Return a manifest of a kind with a name."""
+    return f"apiVersion: {group}\nkind: {kind}\nmetadata:\n  name: web\n{rest}\n"
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [" + ", ".join([f"*{old}"] * 9) + "]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        (CONFIG + "data:\n  a: \x1b[31mred\n", "6:6", "control characters"),
+        (CONFIG + "data:\n  a: b\0c\n", "6:7", "control characters"),
+        (CONFIG.encode("utf-16"), "1:1", "UTF-8 text"),
+        (CONFIG.encode("utf-16-le"), "1:1", "UTF-8 text"),
+        (CONFIG.encode() + b"data:\n  a: caf\xe9\n", "6:9", "UTF-8 text"),
+        ("", "1:1", "holds one object"),
+        ("# only a comment\n", "1:1", "holds one object"),
+        ("---\n---\n", "1:1", "holds one object"),
+        ("just words\n", "1:1", "holds one object"),
+        (CONFIG + "---\n" + CONFIG, "6:1", "holds one object"),
+        (CONFIG + "data: &d\n  a: *d\n", "5:7", "nested without end"),
+        (CONFIG + "data: " + "[" * 5000 + "]" * 5000, None, "nested without end"),
+        (CONFIG + LAUGHS, None, "aliases"),
+        (CONFIG + "data:\n\ta: b\n", "6:1", "never with a tab"),
+        (CONFIG + "data:\n  a: b\n  a: c\n", "7:3", "a key stands twice"),
+        (CONFIG + "data: {a: b, a: c}\n", "5:14", "a key stands twice"),
+        (CONFIG + "data:\n  a: 'b\n", None, "this is not YAML"),
+        (CONFIG + "data: *nobody\n", "5:7", "this is not YAML"),
+        (CONFIG + "data: !!python/name:os.system x\n", "5:7", "this is not YAML"),
+        (CONFIG + "data:\n  a: .inf\n", "1:1", "cannot be read"),
+        (CONFIG + "data:\n  ? [a]\n  : b\n", None, None),
+        (b"a: b\n" * 700_000, "1:1", "too large"),
+        ("\ufeff\x1b", "1:1", "control characters"),
+    ],
+)
+def test_what_is_no_manifest_is_our_error(
+    write: Any, text: str | bytes, place: str | None, what: str | None
+) -> None:
+    """In less than a second, with line and column."""
+    began = time.monotonic()
+    error = refusal(write(text))
+
+    assert time.monotonic() - began < 1
+    assert re.fullmatch(r"manifests/x/rc\.yaml:\d+:\d+", error.where)
+    assert place is None or error.where.endswith(f"yaml:{place}")
+    assert what is None or what in error.what
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "wanted"),
+    [
+        (CONFIG + "data:\n  port: 8080\n", 6, "text"),
+        (CONFIG + "data: {port: 8080}\n", 5, "text"),
+        (CONFIG + "data:\n  yes: true\n", 5, "text"),
+        (CONFIG + "data:\n  a:\n    b: c\n", 6, "text"),
+        (CONFIG + "data:\n  a: [b]\n", 6, "text"),
+        (CONFIG + "data:\n- a\n", 5, "key: value"),
+        (CONFIG + "data: words\n", 5, "key: value"),
+        (CONFIG + "binaryData:\n  a: no base64!\n", 6, "base64"),
+        (of("Secret", "data:\n  password: hunter2"), 6, "base64"),
+        (of("Secret", "stringData:\n  pin: 1234"), 6, "text"),
+        (of("Pod", "  labels:\n    version: 1.5"), 6, "text"),
+        (of("Pod", "  labels:\n    app: x\n    up: off"), 7, "text"),
+        (of("Pod", "  annotations:\n    count: 3"), 6, "text"),
+        (of("Pod", "spec:\n  nodeSelector:\n    disk: true"), 7, "text"),
+        (of("Pod", "spec:\n  containers:\n  - env:\n    - value: 1"), 8, "text"),
+        (of("Service", "spec:\n  selector:\n    app: 1"), 7, "text"),
+        (of("Pod", "spec:\n  containers:\n  - args: [1]"), 7, "text"),
+        (of("Pod", "spec:\n  overhead:\n    cpu: true"), 7, "an amount"),
+        (of("Deployment", "spec:\n  replicas: '3'", "apps/v1"), 6, "a number"),
+        (of("Deployment", "spec:\n  paused: 1", "apps/v1"), 6, "true or false"),
+    ],
+)
+def test_values_of_the_wrong_type_are_refused(
+    write: Any, text: str, line: int, wanted: str
+) -> None:
+    """In maps and in lists as well, as the API server does it."""
+    error = refusal(write(text))
+
+    assert error.where == f"manifests/x/rc.yaml:{line}"
+    assert wanted in error.wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbf" + CONFIG.encode(),
+        CONFIG.replace("\n", "\r\n"),
+        "---\n" + CONFIG + "---\n",
+        "# a comment\n---\n# another\n---\n" + CONFIG + "...\n",
+        "%YAML 1.1\n---\n" + CONFIG,
+        CONFIG + "data:\n  a: '8080'\n  b: |\n    x\n  c: >-\n    y\n",
+        CONFIG + "data:\n  a: 2026-11-01\n  b: 22:22\n  c: caf\u00e9\n",
+        CONFIG + 'data:\n  a: "\\e[31m"\n',
+        CONFIG + "data:\n  a:\n",
+        CONFIG + "data:\n  1: one\n  true: yes it is\n",
+        CONFIG + "data: &d\n  a: b\nbinaryData: {}\n",
+        CONFIG + "  labels: &l\n    a: b\n  annotations: *l\n",
+        CONFIG + "  labels: &l\n    a: b\n  annotations:\n    <<: *l\n    c: d\n",
+        CONFIG + "binaryData:\n  a: aGVsbG8=\n",
+        '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}',
+        of("Deployment", "spec:\n  replicas: 3.0", "apps/v1"),
+        of("Pod", "spec:\n  containers:\n  - resources: {limits: {cpu: 1, m: 0.5}}"),
+        of("Pod", "spec:\n  volumes:\n  - emptyDir: {sizeLimit: 1000}"),
+        of("ResourceQuota", "spec:\n  hard:\n    pods: 4"),
+        of("Service", "spec:\n  ports:\n  - {port: 80, targetPort: web}"),
+        of("Pod", "spec:\n  volumes:\n  - configMap: {defaultMode: 0o644}"),
+        of("Pod", "spec:\n  volumes:\n  - configMap: {defaultMode: 0644}"),
+        of("Secret", "data:\n  a: |\n    aGVs\n    bG8="),
+    ],
+)
+def test_what_kubectl_takes_is_taken(write: Any, text: str | bytes) -> None:
+    """Marks of an encoding, empty documents, anchors, amounts as numbers."""
+    show.validate(write(text))
+
+
+def test_numbers_are_sent_as_kubectl_sends_them(write: Any) -> None:
+    """Octal with and without an o, whole floats, dates and times as text."""
+    path = write("a: [0o644, 0644, 3.0, 1e3, 2026-11-01, 1:30, 1_000, 0x10, '1', ~]\n")
+    read = _manifest.read(_manifest.find(path))
+
+    assert read.data["a"] == [
+        *(420, 420, 3, 1000, "2026-11-01", "1:30", 1000, 16, "1", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["dict[str, str]", "Dict[str, str]", "dict(str, str)", "list[str]", "List[str]"],
+)
+def test_types_are_read_as_each_client_writes_them(kind: str) -> None:
+    """Releases 35, 36 and 37 of the client have three ways to write a map."""
+    value = [1] if "ist" in kind else {"a": 1}
+
+    assert [each.wanted.split(";")[0] for each in schema._typed(kind, value, "x")] == [
+        "text"
+    ]
+
+
+@pytest.mark.parametrize("line", ["metadata: words", "metadata: [a]"])
+def test_metadata_has_fields(write: Any, cluster: Cluster, line: str) -> None:
+    """Also before an API server is asked."""
+    assert refusal(write(f"apiVersion: v1\nkind: Pod\n{line}\n")).where.endswith(":3")
 
 
 def test_a_right_manifest_is_accepted(write: Any) -> None:

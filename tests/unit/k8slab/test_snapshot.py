@@ -112,6 +112,24 @@ def test_files_addresses_and_containers_of_machines_count(
     ]
 
 
+def test_units_routes_and_rules_of_machines_count(
+    cluster: Cluster, filled: Any
+) -> None:
+    """A stopped unit, a lost route and a rule of one's own are found."""
+    machine = cluster.on("node1")
+    whole = "unit kubelet active\nroute 10.244.3.0/24 via 10.89.0.13 dev eth0\n"
+    broken = "unit kubelet inactive\nrule INPUT -p tcp -j DROP\n"
+    machine.answer = lambda text: (0, whole, "")  # type: ignore[attr-defined]
+    before = snapshot.take(cluster)
+    machine.answer = lambda text: (0, broken, "")  # type: ignore[attr-defined]
+
+    assert snapshot.difference(before, snapshot.take(cluster)) == [
+        "added: node1: rule INPUT -p tcp -j DROP",
+        "changed: node1: unit kubelet",
+        "removed: node1: route 10.244.3.0/24 via 10.89.0.13 dev eth0",
+    ]
+
+
 def test_a_kind_whose_server_is_away_is_left_out(cluster: Cluster, filled: Any) -> None:
     """A group whose own server does not answer is no reason to fail."""
     filled.errors["GET /apis/apps/v1/deployments"] = (503, {"kind": "Status"})

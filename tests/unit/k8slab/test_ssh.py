@@ -256,6 +256,32 @@ def test_a_script_stops_at_its_first_failure(machine: FakeMachine) -> None:
     assert (done.returncode, done.stdout) == (1, "one\n")
 
 
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [
+        ("true\n# a comment\ngrep nothing /dev/null\ntrue\n", 3),
+        ("f() {\n  false\n}\nf\n", 2),
+        ("cat <<X\nhi\nX\nfalse | true\n", 4),
+        ("printf 'no line end' >&2\nfalse\n", 2),
+        ("true\necho $nobody\n", 2),
+        ("true\nif then\n", 2),
+        ("true\nexit 3\n", 0),
+    ],
+)
+def test_a_failing_line_of_a_script_is_named(
+    machine: FakeMachine, script: str, line: int
+) -> None:
+    """By its number, where the shell knows it; nothing of that shows in the output."""
+    heard: list[str] = []
+    with machine.runner() as ssh, pytest.raises(CommandFailed) as caught:
+        ssh.script(script, on_line=heard.append)
+
+    assert caught.value.line == line
+    assert ("line" in caught.value.what) is bool(line)
+    assert "k8slab" not in "".join(heard) + str(caught.value) + caught.value.stderr
+    assert "" not in heard
+
+
 def test_a_script_stays_out_of_errors_and_command_lines(machine: FakeMachine) -> None:
     """What a script holds shows neither in an error nor in the process list."""
     canary = "canary-7f3a"

@@ -9,8 +9,9 @@ from paths import BUNDLE
 
 from k8slab.core.phases import Ledger
 from k8slab.errors import BundleError
-from labmaker.bundle import Bundle, graph, transfer, versions
+from labmaker.bundle import Bundle, components, graph, transfer, versions
 from labmaker.bundle.cache import MANIFEST, Cache, write
+from labmaker.bundle.components import Component, GoModule, Image
 from labmaker.bundle.recipes import recipes
 
 KNOWN = versions.read(BUNDLE)
@@ -35,7 +36,7 @@ def test_a_complete_bundle_opens_quickly(root: Path) -> None:
     bundle = Bundle.open(root, BUNDLE)
     took_s = time.process_time() - started
 
-    assert [artefact.name for artefact in bundle.list()] == list(KEYS)
+    assert [artefact.name for artefact in bundle.artefacts] == list(KEYS)
     assert took_s < 0.3
 
 
@@ -101,7 +102,7 @@ def test_an_exported_bundle_can_be_imported(root: Path, tmp_path: Path) -> None:
     here.export(tmp_path / "kit.tar")
     there = Bundle.import_(tmp_path / "there", BUNDLE, tmp_path / "kit.tar")
 
-    assert there.list() == here.list()
+    assert there.artefacts == here.artefacts
     assert there.verify() == here.verify()
 
 
@@ -111,7 +112,7 @@ def test_a_machine_image_is_named_after_its_key(root: Path) -> None:
     key = KEYS["image-ready"][:12]
 
     assert bundle.image_ref("ready") == f"localhost/k8slab/ready:{key}"
-    assert bundle.image_ref("echo") == f"registry.lab/echo:{KNOWN.echo}"
+    assert bundle.image_ref("echo") == f"registry.lab/echo:{KNOWN.of('echo')}"
 
 
 def test_an_unknown_artefact_is_named(root: Path) -> None:
@@ -139,3 +140,72 @@ def test_a_change_reaches_only_what_depends_on_it(
     seen = graph.keys(recipes(KNOWN), source)
 
     assert {name for name in KEYS if seen[name] != KEYS[name]} == rebuilt
+
+
+ADD_ON = Component(
+    "addon",
+    GoModule("example.org/addon", {"addon": "example.org/addon"}),
+    images=(Image("addon", "v{version}"),),
+    on_demand=True,
+)
+
+
+@pytest.fixture
+def with_add_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A source with one component more, which is built on demand."""
+    source = tmp_path / "with-add-on"
+    shutil.copytree(BUNDLE, source)
+    for name in ("go/addon/go.mod", "go/addon/go.sum", "images/addon/Containerfile"):
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text("", "utf-8")
+    with (source / "versions.yaml").open("a", encoding="utf-8") as file:
+        file.write("addon: 1.0.0\n")
+    monkeypatch.setattr(components, "COMPONENTS", (*components.COMPONENTS, ADD_ON))
+    return source
+
+
+def test_one_entry_makes_a_component(with_add_on: Path) -> None:
+    """Its program and image are made when asked for; the others stay as they are."""
+    known = versions.read(with_add_on)
+    seen = graph.keys(recipes(known, ["addon"]), with_add_on)
+
+    assert known.images["addon"] == "registry.lab/addon:v1.0.0"
+    assert set(seen) - set(KEYS) == {"go-addon", "image-addon"}
+    assert seen.items() >= KEYS.items()
+    assert graph.keys(recipes(known), with_add_on) == KEYS
+
+
+def test_what_is_built_on_demand_is_missed_only_when_it_is_used(
+    root: Path, with_add_on: Path
+) -> None:
+    """A bundle without it opens; the error says how it is built."""
+    bundle = Bundle.open(root, with_add_on)
+    with pytest.raises(BundleError) as caught:
+        bundle.image_tar("addon")
+
+    assert [artefact.name for artefact in bundle.artefacts] == list(KEYS)
+    assert "k8slab bundle build COMPONENT" in caught.value.next
+
+
+def test_what_was_built_on_demand_stays(root: Path, with_add_on: Path) -> None:
+    """Also after a build that does not ask for it; a change makes it go."""
+    cache, known = Cache(root), versions.read(with_add_on)
+    every = graph.keys(recipes(known, ["addon"]), with_add_on)
+    for name in ("go-addon", "image-addon"):
+        with cache.making(name, every[name]) as folder:
+            (folder / "file").write_text(name, "utf-8")
+    built = Bundle.build(root, with_add_on, Ledger())
+    (with_add_on / "images/addon/Containerfile").write_text("other", "utf-8")
+    changed = Bundle.open(root, with_add_on)
+
+    names = {artefact.name for artefact in built.artefacts}
+    assert names - set(KEYS) == {"go-addon", "image-addon"}
+    assert names - {artefact.name for artefact in changed.artefacts} == {"image-addon"}
+
+
+def test_only_components_can_be_asked_for(root: Path) -> None:
+    """The error lists those there are."""
+    with pytest.raises(BundleError, match="no component named 'nonsense'") as caught:
+        Bundle.build(root, BUNDLE, Ledger(), also=["nonsense"])
+
+    assert "kubernetes" in caught.value.wanted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from k8slab.errors import BundleError
+from k8slab.errors import BundleError, InUse
 from labmaker.bundle.cache import Cache, compare, describe
 
 KEY = "0123456789abcdef" * 4
@@ -84,7 +84,7 @@ def test_a_changed_list_of_files_is_seen(cache: Cache) -> None:
 
 def test_two_builds_at_once_are_refused(cache: Cache) -> None:
     """The second one is told who builds."""
-    with cache.lock(), pytest.raises(BundleError) as caught, cache.lock():
+    with cache.lock(), pytest.raises(InUse) as caught, cache.lock():
         pass
 
     assert caught.value.seen == f"process {os.getpid()}"

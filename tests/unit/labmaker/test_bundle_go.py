@@ -8,7 +8,7 @@ from paths import BUNDLE
 
 from k8slab.core.process import Completed
 from k8slab.errors import HostProblem
-from labmaker.bundle import go, versions
+from labmaker.bundle import components, go, versions
 from labmaker.bundle.graph import BuildContext
 
 KNOWN = versions.read(BUNDLE)
@@ -80,22 +80,24 @@ def test_a_component_is_compiled_without_paths_and_clocks(tmp_path: Path) -> Non
     """The flags that make two builds the same are there."""
     machine = FakeMachine(KNOWN.go_min)
     context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, machine, {})
-    (kubernetes,) = [c for c in go.COMPONENTS if c.name == "kubernetes"]
-    go.compile_component(context, kubernetes)
+    module = components.find("kubernetes").module
+    assert module is not None
+    go.compile_module(context, "kubernetes", module)
     call = machine.calls[-1]
 
     assert {"-trimpath", "-buildvcs=false", "CGO_ENABLED=0"} <= set(call)
     assert "-gcflags=all=-dwarf=false" in call
     assert f"gitVersion=v{KNOWN.kubernetes}" in call[call.index("-ldflags") + 1]
-    assert call[-7:] == list(kubernetes.programs.values())
+    assert call[-7:] == list(module.programs.values())
 
 
 def test_a_program_not_named_after_its_package_gets_its_name(tmp_path: Path) -> None:
     """Go would call etcd's server 'server'."""
     machine = FakeMachine(KNOWN.go_min)
     context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, machine, {})
-    (etcd,) = [c for c in go.COMPONENTS if c.name == "etcd"]
-    go.compile_component(context, etcd)
+    module = components.find("etcd").module
+    assert module is not None
+    go.compile_module(context, "etcd", module)
     written = [call[-2:] for call in machine.calls if "build" in call]
 
     assert written == [

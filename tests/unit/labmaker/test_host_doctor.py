@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fakes.host import CACHE, STATE, FakeHost
+from fakes.host import CACHE, IMAGES, STATE, FakeHost
 
 from k8slab.errors import HostProblem
-from labmaker.host.computer import ThisComputer
+from labmaker.computer import ThisComputer
 from labmaker.host.doctor import (
     CAPABILITIES,
     DISK_TO_RUN,
@@ -19,18 +19,24 @@ from labmaker.host.doctor import (
     raise_on_errors,
 )
 from labmaker.plan import AddressPlan
+from labmaker.providers import provider_of
 
 PLAN = AddressPlan(0)
 
 
 def _diagnose(
-    host: FakeHost, *, has_bundle: bool = False, plan: AddressPlan = PLAN
+    host: FakeHost,
+    *,
+    has_bundle: bool = False,
+    plan: AddressPlan = PLAN,
+    provider: str = "podman",
 ) -> list[Finding]:
     return diagnose(
         plan,
         bridge="k8slab0",
         folders=[CACHE, STATE],
         has_bundle=has_bundle,
+        provider=provider_of(provider, "test", host, host=host),
         host=host,
     )
 
@@ -55,47 +61,58 @@ def test_a_sound_computer_has_no_finding() -> None:
     assert len(findings) >= 10
 
 
-def test_a_missing_engine_is_told_with_its_cure() -> None:
-    """Without podman the cure is the package."""
+@pytest.mark.parametrize(
+    ("provider", "command", "package"),
+    [
+        ("podman", "podman", "podman"),
+        ("podman", "runc", "runc"),
+        ("docker", "docker", "docker.io"),
+        ("docker", "dockerd", "docker.io"),
+    ],
+)
+def test_a_missing_provider_is_told_with_its_cure(
+    provider: str, command: str, package: str
+) -> None:
+    """The one finding names the command, and its package is the cure."""
     host = FakeHost()
-    host.commands.discard("podman")
-    findings = _diagnose(host)
+    host.commands |= {"docker", "dockerd"}
+    host.commands.discard(command)
+    (finding,) = [f for f in _diagnose(host, provider=provider) if not f.ok]
 
-    assert _bad(findings) == [("command podman", "error"), ("engine", "error")]
-    assert {f.cure for f in findings if not f.ok} == {"apt-get install --yes podman"}
+    assert (finding.name, finding.severity) == ("provider", "error")
+    assert finding.seen == f"there is no {command}"
+    assert finding.cure == f"apt-get install --yes {package}"
 
 
-def test_an_engine_that_fails_is_quoted() -> None:
-    """An engine that is there and unusable shows its own complaint."""
+def test_a_provider_that_fails_is_quoted() -> None:
+    """A provider that is there and unusable shows its own complaint."""
     host = FakeHost()
     host.engine_code = 125
     finding = _only(host)
 
-    assert (finding.name, finding.severity) == ("engine", "error")
+    assert (finding.name, finding.severity) == ("provider", "error")
     assert "cannot connect to the storage" in finding.seen
 
 
-def test_an_engine_that_hangs_is_told() -> None:
-    """An engine that does not answer is an error, not a hanging diagnosis."""
+def test_a_provider_that_hangs_is_told() -> None:
+    """A provider that does not answer is an error, not a hanging diagnosis."""
     host = FakeHost()
     host.engine_hangs = True
 
     assert "did not end within 5 s" in _only(host).seen
 
 
-def test_only_the_chosen_engine_is_asked() -> None:
+def test_only_the_chosen_provider_is_asked() -> None:
     """With docker chosen, podman may be missing, and is never run."""
     host = FakeHost()
-    host.commands = {"ip", "iptables", "iptables-restore", "docker"}
-    findings = diagnose(
-        PLAN, bridge="b", folders=[], has_bundle=True, engine="docker", host=host
-    )
+    host.commands = {"ip", "iptables", "iptables-restore", "docker", "dockerd"}
+    findings = _diagnose(host, provider="docker")
 
     assert _bad(findings) == []
     assert {argv[0] for argv in host.asked} == {"docker", "ip"}
 
 
-@pytest.mark.parametrize("command", ["iptables", "iptables-restore", "runc"])
+@pytest.mark.parametrize("command", ["iptables", "iptables-restore"])
 def test_a_missing_command_names_its_package(command: str) -> None:
     """Each command that is missing is one finding."""
     host = FakeHost()
@@ -224,6 +241,14 @@ def test_too_little_memory_is_told() -> None:
     assert (finding.seen, finding.wanted) == ("2.0 GiB available", "3.0 GiB")
 
 
+def test_a_full_disk_of_images_is_told() -> None:
+    """The provider says where it keeps them, and they need room even when built."""
+    host = FakeHost()
+    host.free[IMAGES] = DISK_TO_RUN - 1
+
+    assert _only(host).seen == "3.0 GiB free at /images"
+
+
 def test_a_full_disk_is_told_with_its_folder() -> None:
     """Each folder has its own finding; a built bundle needs less room."""
     host = FakeHost()
@@ -308,7 +333,7 @@ def test_errors_stop_and_are_all_named() -> None:
         raise_on_errors(_diagnose(host))
 
     text = str(caught.value)
-    assert caught.value.what.endswith("command podman, engine, memory")
+    assert caught.value.what.endswith(": provider, memory")
     assert "apt-get install --yes podman" in text
     assert "inotify" not in text
 
@@ -335,7 +360,13 @@ def test_this_computer_can_be_asked(tmp_path: Path) -> None:
 def test_this_computer_is_diagnosed_in_time(tmp_path: Path) -> None:
     """Whatever this computer lacks, it is said within two seconds."""
     started = time.monotonic()
-    findings = diagnose(PLAN, bridge="b", folders=[tmp_path], has_bundle=True)
+    findings = diagnose(
+        PLAN,
+        bridge="b",
+        folders=[tmp_path],
+        has_bundle=True,
+        provider=provider_of("", "test"),
+    )
     took = time.monotonic() - started
 
     assert (len(findings) >= 10, took < 2) == (True, True)

@@ -19,7 +19,7 @@ from k8slab.errors import HostProblem
 from labmaker.host import kernel, setup
 from labmaker.host.doctor import Finding, diagnose
 from labmaker.plan import AddressPlan
-from labmaker.providers.containers import Engine
+from labmaker.providers import provider_of
 
 PLAN = AddressPlan(0)
 NO_SYS_MODULE = ALL_CAPABILITIES & ~(1 << 16)
@@ -56,6 +56,7 @@ def bad(host: FakeHost, *, machines: int = 4) -> list[Finding]:
         folders=[CACHE, STATE],
         has_bundle=False,
         machines=machines,
+        provider=provider_of("podman", "test", host, host=host),
         host=host,
     )
     return [finding for finding in found if not finding.ok]
@@ -77,8 +78,8 @@ def loaded(host: FakeHost) -> list[str]:
 
 def limits(host: FakeHost) -> list[str]:
     """Return the limits that a new machine is given."""
-    engine = Engine("podman", "test", host, host=host)
-    engine.create(PLAN.machines(1, "ready")[0], "image", ())
+    provider = provider_of("podman", "test", host, host=host)
+    provider.create(PLAN.machines(1, "ready")[0], "image", ())
     return [word for word in host.asked[-1] if word.startswith("--ulimit")]
 
 

@@ -6,25 +6,26 @@ from pathlib import Path
 
 from k8slab.core.process import Completed
 from labmaker import leftovers
-from labmaker.providers.containers import LABEL, Engine
+from labmaker.providers import provider_of
+from labmaker.providers.containers import LABEL
 
 
 class Computer:
-    """A runner on a computer with these labs, by slot, and these fences."""
+    """A runner on a computer with these labs, and with rules for these slots."""
 
     where = "this machine"
 
     def __init__(
         self,
         labs: Mapping[str, int],
-        fences: set[int],
+        ruled: set[int],
         *,
-        fences_fall_after: int | None = None,
+        rules_fall_after: int | None = None,
     ) -> None:
         self.labs = labs
-        self.fences = fences
+        self.ruled = ruled
         self.looks = 0
-        self.fall_after = fences_fall_after
+        self.fall_after = rules_fall_after
 
     def run(
         self,
@@ -39,7 +40,7 @@ class Computer:
         if words.startswith("ip "):
             self.looks += 1
             gone = self.fall_after is not None and self.looks > self.fall_after
-            routes = [] if gone else [f"10.{244 + n}.0.0/16" for n in self.fences]
+            routes = [] if gone else [f"10.{244 + n}.0.0/16" for n in self.ruled]
             out = json.dumps([{"dst": route} for route in routes])
         elif " ps " in words:
             out = json.dumps([{"Labels": {LABEL: name}} for name in self.labs])
@@ -55,9 +56,8 @@ class Computer:
 
 def seen(home: Path, computer: Computer) -> frozenset[str]:
     """Return the traces of the labs that belong to the lab ``test``."""
-    return leftovers.of_labs(
-        home, "test-", Engine("podman", "test", computer), computer
-    )
+    provider = provider_of("podman", "test", computer)
+    return leftovers.of_labs(home, "test-", [provider], computer)
 
 
 def test_a_lab_of_the_chapters_own_is_seen(tmp_path: Path) -> None:
@@ -73,15 +73,17 @@ def test_a_lab_of_the_chapters_own_is_seen(tmp_path: Path) -> None:
     }
 
 
-def test_fences_that_no_lab_explains_are_seen(tmp_path: Path) -> None:
+def test_firewall_rules_that_no_lab_explains_are_seen(tmp_path: Path) -> None:
     """Refusing routes whose lab is gone would refuse the next one its range."""
     found = seen(tmp_path, Computer({"test": 0}, {0, 3}))
 
     assert found == {"routes for 172.30.4.0/24"}
 
 
-def test_fences_that_are_being_taken_down_are_no_trace(tmp_path: Path) -> None:
+def test_firewall_rules_that_are_being_taken_down_are_no_trace(
+    tmp_path: Path,
+) -> None:
     """Somebody else's lab may be removed at this moment."""
-    computer = Computer({"test": 0}, {0, 3}, fences_fall_after=1)
+    computer = Computer({"test": 0}, {0, 3}, rules_fall_after=1)
 
     assert seen(tmp_path, computer) == set()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..kube.cluster import Cluster
 from ..kube.objects import Pod
-from ._talk import Target, talk
+from ._exchange import Target, exchange
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def greet(
         UnknownMachine: There is no machine of the name in ``from_``.
         MachineUnreachable: That machine does not answer.
     """
-    answer = talk(
+    answer = exchange(
         cluster, place, data=b"hello\n", lines=2, from_=from_, timeout=timeout
     )
     name, _, back = answer.data.decode("utf-8", "replace").partition("\n")

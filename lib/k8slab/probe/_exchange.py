@@ -131,7 +131,7 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
     return place
 
 
-def talk(
+def exchange(
     cluster: Cluster,
     target: Target,
     *,

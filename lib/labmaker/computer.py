@@ -14,13 +14,14 @@ from typing import Protocol
 
 from k8slab.core.process import Completed, LocalRunner, search_path
 
-from ..plan import AddressPlan
+from .plan import AddressPlan
 
 ANSWER_TIMEOUT_S = 5.0
 LIMITS: Mapping[str, int] = {"nofile": 20_000, "nproc": 30_000}
-"""What machines are given where root may, by the engines' names of the limits."""
+"""What machines are given where root may, by the limits' names in ulimit."""
 _LABELS = {"nofile": "Max open files", "nproc": "Max processes"}
-_SYS_RESOURCE = 24
+SYS_RESOURCE = 24
+"""The bit of the capability by which root raises its own limits."""
 
 
 class Host(Protocol):
@@ -91,13 +92,13 @@ def highest(host: Host, limit: str) -> int:
     """Return what a machine's limit is set to on this computer.
 
     Root may raise its own hard limits where it holds CAP_SYS_RESOURCE; in a container
-    it often does not, and an engine that tries cannot start the machine.
+    it often does not, and a provider that tries cannot start the machine.
 
     Args:
         host: This computer.
         limit: ``nofile`` or ``nproc``.
     """
-    if holds(host, _SYS_RESOURCE):
+    if holds(host, SYS_RESOURCE):
         return LIMITS[limit]
     found = re.search(
         rf"^{_LABELS[limit]}\s+\S+\s+(\d+)", host.read_text("/proc/self/limits"), re.M

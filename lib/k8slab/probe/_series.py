@@ -15,8 +15,8 @@ from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.follow import count as _count
 from ..kube.objects import Pod
-from ._greet import greet
-from ._talk import Target, resolve
+from ._echo import greet
+from ._exchange import Target, resolve
 
 MOST = 2000
 LONGEST_S = 120.0

@@ -1,0 +1,303 @@
+"""Read a file as the YAML that kubectl reads: its documents, or where it is none."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 3_000_000
+"""More than any API server takes in one request."""
+MAX_NODES = 200_000
+"""What aliases may unfold to; kubectl refuses more as excessive aliasing."""
+MAX_DEPTH = 100
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BOM = "\ufeff"
+_STRANGE = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
+
+
+class Unreadable(Exception):
+    """A file that is no YAML, or none that kubectl would take.
+
+    Args:
+        what: What is wrong.
+        line: Its line, from 1.
+        column: Its column, from 1.
+        wanted: What would be right.
+        seen: What is there.
+    """
+
+    def __init__(
+        self, what: str, line: int, column: int, *, wanted: str, seen: str
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.line = line
+        self.column = column
+        self.wanted = wanted
+        self.seen = seen
+
+
+class _Loader(_BASE):  # type: ignore[misc]
+    """Give words the types that kubectl gives them: dates and 1:30 are text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in known if "timestamp" not in tag]
+    for letter, known in _BASE.yaml_implicit_resolvers.items()
+}
+_WHOLE = r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"
+_INT = re.compile(_WHOLE)
+_FLOAT = re.compile(
+    rf"(?!{_WHOLE})[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
+    r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
+)
+for _letter, _known in _Loader.yaml_implicit_resolvers.items():
+    _known[:] = [
+        (tag, {"int": _INT, "float": _FLOAT}.get(tag.rpartition(":")[2], pattern))
+        for tag, pattern in _known
+    ]
+
+
+def _whole(loader: Any, node: yaml.ScalarNode) -> int:
+    """Read a whole number; one with a zero in front is octal, with an o or without."""
+    text = node.value.replace("_", "").lower()
+    sign = -1 if text.startswith("-") else 1
+    digits = text.lstrip("+-")
+    if re.fullmatch(r"0[0-7]+", digits):
+        return sign * int(digits, 8)
+    return sign * int(digits, 0)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a file.
+
+    Attributes:
+        root: Its YAML nodes, which know their lines.
+        data: What it says.
+    """
+
+    root: yaml.Node
+    data: Any
+
+
+def decode(content: bytes) -> str:
+    """Return the text of a file.
+
+    Raises:
+        Unreadable: It is too large, another encoding than UTF-8, or holds a sign that
+            no text has.
+    """
+    if len(content) > MAX_BYTES:
+        raise Unreadable(
+            "this file is too large for a manifest",
+            1,
+            1,
+            wanted=f"at most {MAX_BYTES / 1e6:g} MB",
+            seen=f"{len(content) / 1e6:.1f} MB",
+        )
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
+        raise _encoding(1, 1, "UTF-16 or UTF-32, as some editors of Windows save it")
+    try:
+        text = content.decode("utf-8").removeprefix(_BOM)
+    except UnicodeDecodeError as error:
+        line, column = _place(content[: error.start].decode("utf-8"))
+        raise _encoding(line, column, f"the byte {content[error.start]:#x}") from error
+    strange = _STRANGE.search(text)
+    if strange is not None:
+        line, column = _place(text[: strange.start()])
+        raise Unreadable(
+            "a manifest holds no control characters",
+            line,
+            column,
+            wanted="text; in double quotes such a sign is written \\x1b",
+            seen=f"the sign U+{ord(strange[0]):04X}",
+        )
+    return text
+
+
+def documents(text: str) -> list[Document]:
+    """Return the documents of a text that say something.
+
+    Raises:
+        Unreadable: It is no YAML, or aliases make it too large.
+    """
+    try:
+        _refuse_depth(text)
+        loader = _Loader(text)
+        try:
+            found = list(_documents(loader))
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        raise _marked(text, error) from error
+    except yaml.YAMLError as error:
+        raise Unreadable(
+            "this is not YAML", 1, 1, wanted="key: value", seen=str(error)
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise Unreadable(
+            "a value in this file cannot be read",
+            1,
+            1,
+            wanted="numbers, texts, lists and keys",
+            seen=str(error),
+        ) from error
+    return found
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse what is nested too deep for what reads it afterwards."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise _deep(event.start_mark)
+
+
+def _documents(loader: Any) -> Iterator[Document]:
+    while loader.check_node():
+        node = loader.get_node()
+        if node.tag == "tag:yaml.org,2002:null":
+            continue
+        _measure(node, 0, {}, set())
+        _refuse_doubled(node, set())
+        yield Document(node, _plain(loader.construct_document(node)))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as the JSON that kubectl sends: keys are text, 3.0 is 3."""
+    if isinstance(value, dict):
+        return {_key(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} is no number that JSON has")
+        return int(value) if value.is_integer() else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(f"a {type(value).__name__} is nothing that JSON has")
+
+
+def _key(key: Any) -> str:
+    if key is None:
+        return "null"
+    if not isinstance(key, str | int | float):
+        raise TypeError("a key is text or a number")
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+def _measure(
+    node: yaml.Node, depth: int, known: dict[int, int], above: set[int]
+) -> int:
+    """Return how many nodes a node unfolds to, each alias counted where it stands."""
+    if id(node) in known:
+        return known[id(node)]
+    if id(node) in above or depth > MAX_DEPTH:
+        raise _deep(node.start_mark)
+    size = 1
+    for each in _below(node):
+        size += _measure(each, depth + 1, known, above | {id(node)})
+    if size > MAX_NODES:
+        mark = node.start_mark
+        raise Unreadable(
+            "aliases (*name) make this manifest too large",
+            mark.line + 1,
+            mark.column + 1,
+            wanted=f"at most {MAX_NODES} values in all",
+            seen=f"{size:.3g} values" if size > 1e9 else f"{size} values",
+        )
+    known[id(node)] = size
+    return size
+
+
+def _refuse_doubled(node: yaml.Node, seen: set[int]) -> None:
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, _ in node.value:
+            word = key.value
+            if isinstance(word, str) and word in keys and word != "<<":
+                mark = key.start_mark
+                raise Unreadable(
+                    "a key stands twice",
+                    mark.line + 1,
+                    mark.column + 1,
+                    wanted=f"one {word}",
+                    seen=word,
+                )
+            if isinstance(word, str):
+                keys.add(word)
+    for each in _below(node):
+        _refuse_doubled(each, seen)
+
+
+def _below(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        yield from node.value
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
+
+
+def _marked(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
+    mark = error.problem_mark or error.context_mark
+    number = mark.line if mark else 0
+    column = mark.column + 1 if mark else 1
+    lines = text.splitlines() or [""]
+    line = lines[min(number, len(lines) - 1)]
+    if "\t" in line[: len(line) - len(line.lstrip())] or "\\t" in str(error.problem):
+        return Unreadable(
+            "YAML is indented with spaces, never with a tab",
+            number + 1,
+            column,
+            wanted="spaces",
+            seen=line.replace("\t", "<tab>"),
+        )
+    return Unreadable(
+        "this is not YAML",
+        number + 1,
+        column,
+        wanted="key: value, indented alike",
+        seen=f"{line.strip()} ({error.problem})",
+    )
+
+
+def _deep(mark: Any) -> Unreadable:
+    return Unreadable(
+        "this manifest is nested without end",
+        mark.line + 1,
+        mark.column + 1,
+        wanted=f"at most {MAX_DEPTH} levels, and no alias inside of what it names",
+        seen="more",
+    )
+
+
+def _encoding(line: int, column: int, seen: str) -> Unreadable:
+    return Unreadable(
+        "a manifest is UTF-8 text", line, column, wanted="UTF-8", seen=seen
+    )
+
+
+def _place(before: str) -> tuple[int, int]:
+    """Return line and column, from 1, of what stands behind a text."""
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
