@@ -2,6 +2,7 @@
 
 import faulty
 import pytest
+from labs import Lab
 
 from k8slab import fault
 from k8slab.kube import snapshot
@@ -11,7 +12,7 @@ WHERE = {fault.NAMESPACE: "t-killed", fault.MACHINE: "node2", fault.CLUSTER: ""}
 
 
 @pytest.mark.parametrize("name", fault.names())
-def test_every_fault_of_a_killed_kernel_is_undone(main, name):
+def test_every_fault_of_a_killed_kernel_is_undone(main: Lab, name: str) -> None:
     """By the next connection, with nothing left."""
     with main.cluster() as cluster:
         before = snapshot.take(cluster)

@@ -77,6 +77,7 @@ def _before(ns: Namespace) -> None:
 
 def _after(ns: Namespace) -> None:
     """Make true what the wait is for."""
+    assert isinstance(ns.cluster, Cluster)
     image = ns.cluster.record.images["echo"]
     meta = {"name": "echo", "labels": LABELS}
     spec = {

@@ -80,7 +80,7 @@ def test_a_namespace_that_stays_names_what_keeps_it(
     """The finalizer, who set it, and a command that takes it off; then it begins."""
     monkeypatch.setattr(namespace, "REMOVE_S", 0.3)
     cluster.scratch("chapter")
-    fields = {"f:metadata": {"f:finalizers": {".": {}}}}
+    fields: dict[str, Any] = {"f:metadata": {"f:finalizers": {".": {}}}}
     kept = {
         "name": "shop",
         "finalizers": ["example.com/hold"],

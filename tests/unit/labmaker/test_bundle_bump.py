@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from labs import ROOT
+from paths import ROOT
 
 from k8slab.core.process import Completed
 from k8slab.errors import BundleError, CommandFailed, HostProblem

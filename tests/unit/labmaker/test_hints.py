@@ -73,8 +73,9 @@ def spelled() -> Iterator[tuple[str, str]]:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         }
         for node in ast.walk(tree):
-            text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-            if text and id(node) not in docs and not name.endswith("lint/rules.py"):
+            if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+                continue
+            if id(node) not in docs and not name.endswith("lint/rules.py"):
                 for found in _SPELLED.finditer(node.value):
                     yield f"{name}:{node.lineno}", f"k8slab {found[1].strip()}"
 
