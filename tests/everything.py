@@ -79,8 +79,8 @@ def steps() -> list[Step]:
 
 def removal() -> list[Command]:
     """Return the commands that remove the tests' labs, those of killed runs, too."""
-    stale: Command = [sys.executable, ROOT / "tests" / "labs.py"]
-    return [*([K8SLAB, "down", "--name", lab] for lab in LABS), stale]
+    commands: list[Command] = [[K8SLAB, "down", "--name", lab] for lab in LABS]
+    return [*commands, [sys.executable, ROOT / "tests" / "labs.py"]]
 
 
 def everything(steps: Sequence[Step], removal: Sequence[Command]) -> int:

@@ -22,6 +22,6 @@ class Interrupting(Plain):
 
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's job ignores it
-cli.reporter_for = Interrupting  # type: ignore[assignment]
+vars(cli)["reporter_for"] = Interrupting
 sys.argv = ["k8slab", *sys.argv[at + 1 :]]
 cli.main()

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from paths import K8SLAB
 
@@ -139,7 +140,7 @@ class Lab:
         self.home = home
         self.name = name
         self.folder = LabFolder(home.folder, name)
-        self.ledger: dict[str, object] = {}
+        self.ledger: dict[str, Any] = {}
 
     def run(self, word: str, *words: str, measure: str = "") -> Said:
         """Run ``k8slab WORD --name LAB WORDS``."""

@@ -94,7 +94,7 @@ def load(path: Path) -> Chapter:
         BadInput: There is no such file, or it is not a notebook.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        notebook = nbformat.read(path, as_version=4)
     except FileNotFoundError as error:
         raise BadInput("there is no such chapter", where=str(path)) from error
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:

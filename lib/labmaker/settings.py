@@ -9,7 +9,7 @@ from pathlib import Path
 
 from k8slab.core.hints import command
 from k8slab.errors import BadInput, LabError
-from k8slab.folder import NAME_LENGTH, LabFolder, LabRecord, MachineRecord, records
+from k8slab.folder import NAME_LENGTH, LabRecord, MachineRecord, records
 
 from .plan import SLOTS, AddressPlan
 
@@ -116,16 +116,6 @@ def family(lab: str) -> str:
         return f"{lab}-"
     mark = hashlib.sha256(lab.encode()).hexdigest()[:4]
     return f"{lab[: NAME_LENGTH - _PURPOSE - len(mark) - 2].rstrip('-')}-{mark}-"
-
-
-def settings_of(folder: LabFolder) -> Settings | None:
-    """Return what a lab is made of, or None when there is no such lab.
-
-    Raises:
-        LabError: Its record cannot be read, or somebody else made it.
-    """
-    record = folder.record()
-    return None if record is None else Settings.of(record)
 
 
 def free_slot(home: Path, taken: Collection[int] = ()) -> int:

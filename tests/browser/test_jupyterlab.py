@@ -10,13 +10,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
 import labs
 import pytest
+from browsing import Seen
 from labs import Lab, own_home
 from paths import K8SLAB, ROOT
 from playwright.sync_api import Locator, Page, expect
@@ -26,6 +27,7 @@ from k8slab import progress
 from k8slab.core.env import Environment
 from k8slab.core.poll import until
 from k8slab.errors import BundleError
+from k8slab.ssh.shell import Shell
 from labmaker import bundle
 
 CHAPTER = "concepts"
@@ -186,7 +188,9 @@ def says(page: Page, words: str, seconds: float = 60) -> None:
     output.scroll_into_view_if_needed()
 
 
-def test_the_first_green_check_comes_soon(server, page, seen, screenshot):
+def test_the_first_green_check_comes_soon(
+    server: Server, page: Page, seen: Seen, screenshot: Callable[..., Path]
+) -> None:
     """From the start of JupyterLab to a ✔ under the reader's hands in 2 minutes."""
     opened(page, server, PAGE)
     screenshot(page, "jupyterlab-first-page", full=False)
@@ -203,7 +207,7 @@ def test_the_first_green_check_comes_soon(server, page, seen, screenshot):
     assert seen.outside == []
 
 
-def test_a_chapter_that_is_only_opened_is_unchanged(server, page):
+def test_a_chapter_that_is_only_opened_is_unchanged(server: Server, page: Page) -> None:
     """JupyterLab wants to save what it noted of the kernel; git sees no change."""
     name = f"chapters/{CHAPTER}.ipynb"
     chapter = server.book / name
@@ -218,7 +222,7 @@ def test_a_chapter_that_is_only_opened_is_unchanged(server, page):
     assert chapter.read_bytes() == before
 
 
-def test_the_first_page_shows_the_progress(server, page):
+def test_the_first_page_shows_the_progress(server: Server, page: Page) -> None:
     """Each chapter is there by its title, with what was done of it."""
     opened(page, server, PAGE)
     text = page.locator(".jp-OutputArea-output").last.inner_text()
@@ -227,7 +231,9 @@ def test_the_first_page_shows_the_progress(server, page):
     assert page.locator(".jp-OutputArea-output a").count() >= 1
 
 
-def test_tab_completes_kubectl_and_machines(server, page, screenshot):
+def test_tab_completes_kubectl_and_machines(
+    server: Server, page: Page, screenshot: Callable[..., Path]
+) -> None:
     """Kinds come from the cluster, machines from the lab."""
     connected(page, server)
     new_cell(page, "%kubectl get nod")
@@ -241,7 +247,9 @@ def test_tab_completes_kubectl_and_machines(server, page, screenshot):
     expect(page.locator(_COMPLETER).last).to_contain_text("node1", timeout=20_000)
 
 
-def test_an_interrupt_is_quick_and_the_kernel_lives(server, page, screenshot):
+def test_an_interrupt_is_quick_and_the_kernel_lives(
+    server: Server, page: Page, screenshot: Callable[..., Path]
+) -> None:
     """A shell on a machine, interrupted by the toolbar; nothing goes on there."""
     allowance = labs.Allowance()
     connected(page, server)
@@ -264,11 +272,13 @@ def test_an_interrupt_is_quick_and_the_kernel_lives(server, page, screenshot):
     says(page, "still here")
 
 
-def _sleeps(shell) -> bool:
+def _sleeps(shell: Shell) -> bool:
     return shell.run(["pgrep", "-f", "[s]leep 347"], check=False).ok
 
 
-def test_an_error_is_short_with_its_trace_folded(server, page, screenshot):
+def test_an_error_is_short_with_its_trace_folded(
+    server: Server, page: Page, screenshot: Callable[..., Path]
+) -> None:
     """A wrong name is answered in a few lines."""
     connected(page, server)
     new_cell(page, "%kubectl get pods nothing-of-that-name")
@@ -281,7 +291,9 @@ def test_an_error_is_short_with_its_trace_folded(server, page, screenshot):
     assert len(text.splitlines()) < 15
 
 
-def test_a_chapter_runs_by_its_menu(server, page, seen, screenshot):
+def test_a_chapter_runs_by_its_menu(
+    server: Server, page: Page, seen: Seen, screenshot: Callable[..., Path]
+) -> None:
     """Run > Run All Cells: no error, a live view that moves, nothing from outside."""
     path = server.book / "chapters" / f"{CHAPTER}.ipynb"
     opened(page, server, f"chapters/{CHAPTER}.ipynb")

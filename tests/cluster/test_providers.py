@@ -11,8 +11,10 @@ from pathlib import Path
 
 import own_docker
 import pytest
-from labs import K8SLAB, Home
+from labs import Home
+from paths import K8SLAB
 
+from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.parallel import in_parallel
 from k8slab.core.poll import until
@@ -50,7 +52,7 @@ class Place:
         self.runner = runner
         self.data = data
         self.bundle = opened()
-        with preflight.turn(Environment.read().cache):
+        with files.locked(Environment.read().cache):
             self.plan = AddressPlan(preflight.choose_slot(data, None, runner))
             provider.create_network(self.plan)
             self.enclose(provider, self.plan)
@@ -168,7 +170,7 @@ def test_pods_of_two_machines_meet_beside_another_network(place: Place) -> None:
         way = (f"{pods[there]}/32", "via", via, "src", str(pods[here]))
         place.on(name, "ip", "route", "add", *way).check()
     other = provider_of(place.provider.name, f"{LAB}-b", place.runner)  # type: ignore[arg-type]
-    with preflight.turn(Environment.read().cache):
+    with files.locked(Environment.read().cache):
         slot = preflight.choose_slot(place.data, None, place.runner)
         other.create_network(AddressPlan(slot))
         place.enclose(other, AddressPlan(slot))

@@ -17,7 +17,10 @@ def code(cell_id: str, source: str, *tags: str, text: str = "✔ yes\n") -> Note
     """Return an executed code cell that printed a text."""
     outputs = [v4.new_output("stream", name="stdout", text=text)] if text else []
     metadata = {"tags": list(tags)} if tags else {}
-    return v4.new_code_cell(source, id=cell_id, outputs=outputs, metadata=metadata)
+    cell: NotebookNode = v4.new_code_cell(
+        source, id=cell_id, outputs=outputs, metadata=metadata
+    )
+    return cell
 
 
 def good_cells() -> list[NotebookNode]:

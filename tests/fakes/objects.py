@@ -8,7 +8,7 @@ from typing import Any
 def pod(name: str, **changes: Any) -> dict[str, Any]:
     """Return a Pod object: ready, or as the changes say."""
     ready = changes.get("ready", True)
-    state = {"running": {}}
+    state: dict[str, Any] = {"running": {}}
     if changes.get("waiting"):
         ready = False
         state = {"waiting": {"reason": changes["waiting"], "message": "because"}}

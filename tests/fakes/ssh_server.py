@@ -10,9 +10,11 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import paramiko
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.sftp import SFTP_OK
 
 from k8slab.ssh.client import SSHShell
 from k8slab.ssh.keys import generate_key, known_hosts_line
@@ -34,7 +36,8 @@ class _Files(paramiko.SFTPServerInterface):
     def _try(self, name: str, path: str, work: Callable[[], Any]) -> Any:
         self._log.append(f"{name} {path}")
         try:
-            return work()
+            answer = work()
+            return SFTP_OK if answer is None else answer
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
@@ -47,21 +50,16 @@ class _Files(paramiko.SFTPServerInterface):
     lstat = stat
 
     def mkdir(self, path: str, attr: Any) -> Any:
-        return self._try(
-            "mkdir", path, lambda: self._real(path).mkdir() or paramiko.SFTP_OK
-        )
+        return self._try("mkdir", path, self._real(path).mkdir)
 
     def remove(self, path: str) -> Any:
-        return self._try(
-            "remove", path, lambda: self._real(path).unlink() or paramiko.SFTP_OK
-        )
+        return self._try("remove", path, self._real(path).unlink)
 
     def posix_rename(self, oldpath: str, newpath: str) -> Any:
-        def rename() -> int:
+        def rename() -> None:
             if self._real(newpath).name == "mountpoint":
                 raise OSError(16, "Device or resource busy")
             os.replace(self._real(oldpath), self._real(newpath))
-            return paramiko.SFTP_OK
 
         return self._try("rename", newpath, rename)
 
@@ -81,13 +79,16 @@ class _Files(paramiko.SFTPServerInterface):
 class _Handle(paramiko.SFTPHandle):
     """An open file whose permissions and length can be set."""
 
+    readfile: IO[bytes]
+    writefile: IO[bytes]
+
     def chattr(self, attr: Any) -> int:
         if attr.st_mode is not None:
             os.fchmod(self.writefile.fileno(), attr.st_mode & 0o7777)
         if attr.st_size is not None:
             self.writefile.flush()
             os.ftruncate(self.writefile.fileno(), attr.st_size)
-        return paramiko.SFTP_OK
+        return SFTP_OK
 
     def stat(self) -> Any:
         return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))
@@ -104,10 +105,10 @@ class _Login(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         allowed = f"{key.get_name()} {key.get_base64()}" == self._machine.authorized
-        return paramiko.AUTH_SUCCESSFUL if allowed else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if allowed else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_channel_exec_request(
         self, channel: paramiko.Channel, command: bytes

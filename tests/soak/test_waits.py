@@ -62,7 +62,7 @@ def test_a_wait_outlasts_twenty_restarts(cluster: Cluster, name: str) -> None:
             waiting = pool.submit(WAITS[name], ns)
             restart = RESTART.replace("@", f"{name}-{number}")
             cluster.on("master").script(restart)
-            _after(ns, cluster.record.images["echo"])
+            _after(ns)
             waiting.result()
         ns.remove()
 
@@ -75,8 +75,10 @@ def _before(ns: Namespace) -> None:
     _make(ns, "configmaps", _config_map("old"))
 
 
-def _after(ns: Namespace, image: str) -> None:
+def _after(ns: Namespace) -> None:
     """Make true what the wait is for."""
+    assert isinstance(ns.cluster, Cluster)
+    image = ns.cluster.record.images["echo"]
     meta = {"name": "echo", "labels": LABELS}
     spec = {
         "containers": [{"name": "echo", "image": image}],

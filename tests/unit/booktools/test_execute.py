@@ -1,41 +1,45 @@
 """Chapters are executed in a real kernel, against a lab that is only pretended."""
 
 import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import nbformat.v4 as v4
 import pytest
 
 from booktools import execute, notebooks
+from booktools.gateway import LabGateway
 from k8slab import errors
 from labmaker import cli
 
 TOKEN = "abcdef" + "." + "0123456789abcdef"
 
 
-class FakeGateway:
+class FakeGateway(LabGateway):
     """A lab whose content is a text file beside the chapter."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.world = folder / "world.txt"
 
-    def snapshot(self, name, needs):
+    def snapshot(self, name: str, needs: object) -> list[str]:
         """Return the lines of the file."""
         return self.world.read_text().splitlines() if self.world.exists() else []
 
-    def difference(self, before, after):
+    def difference(self, before: Any, after: Any) -> list[str]:
         """Return the lines that came."""
         return [line for line in after if line not in before]
 
-    def versions(self, name, needs):
+    def versions(self, name: str, needs: object) -> dict[str, str]:
         """Return a made-up version."""
         return {"Kubernetes": "1.2.3"}
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path) -> Callable[..., Path]:
     """Return a writer of chapters from (id, source, tags)."""
 
-    def written(*cells):
+    def written(*cells: Sequence[str]) -> Path:
         made = [
             v4.new_code_cell(source, id=cell_id, metadata={"tags": list(tags)})
             for cell_id, source, *tags in cells
@@ -49,12 +53,12 @@ def write(tmp_path):
     return written
 
 
-def run(path):
+def run(path: Path) -> list[execute.Executed]:
     """Execute one chapter against the pretended lab."""
     return execute.run([path], lab="pretend", gateway=FakeGateway(path.parent))
 
 
-def test_a_run_is_stored_with_its_outputs_and_facts(write):
+def test_a_run_is_stored_with_its_outputs_and_facts(write: Callable[..., Path]) -> None:
     """Outputs, counts, versions, no widget noise; in the one form, ids kept."""
     path = write(
         ("lab-name", "import os; print(os.environ['K8SLAB_LAB'])"),
@@ -75,7 +79,9 @@ def test_a_run_is_stored_with_its_outputs_and_facts(write):
     assert path.read_text(encoding="utf-8") == notebooks.dump(stored.notebook)
 
 
-def test_a_failed_run_is_not_stored_and_cleans_up(write, tmp_path):
+def test_a_failed_run_is_not_stored_and_cleans_up(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
     """The file stays as it was; only the clean-up cells run behind the failure."""
     path = write(
         ("wrong", "1/0"),
@@ -93,7 +99,7 @@ def test_a_failed_run_is_not_stored_and_cleans_up(write, tmp_path):
     assert not (tmp_path / "later.txt").exists()
 
 
-def test_a_run_that_leaves_something_is_not_stored(write):
+def test_a_run_that_leaves_something_is_not_stored(write: Callable[..., Path]) -> None:
     """The difference is named."""
     path = write(("leave", "open('world.txt', 'w').write('configmap/left')"))
     before = path.read_bytes()
@@ -105,7 +111,7 @@ def test_a_run_that_leaves_something_is_not_stored(write):
     assert path.read_bytes() == before
 
 
-def test_a_run_that_prints_a_secret_is_not_stored(write):
+def test_a_run_that_prints_a_secret_is_not_stored(write: Callable[..., Path]) -> None:
     """A token in an output stops the run before the file is written."""
     path = write(("show", f"print({TOKEN!r})"))
     before = path.read_bytes()
@@ -117,13 +123,13 @@ def test_a_run_that_prints_a_secret_is_not_stored(write):
     assert path.read_bytes() == before
 
 
-def test_a_missing_chapter_is_bad_input(tmp_path):
+def test_a_missing_chapter_is_bad_input(tmp_path: Path) -> None:
     """The error names the file, and no kernel is started."""
     with pytest.raises(errors.BadInput, match="no such chapter"):
         run(tmp_path / "none.ipynb")
 
 
-def test_the_command_takes_chapters_as_its_words(tmp_path):
+def test_the_command_takes_chapters_as_its_words(tmp_path: Path) -> None:
     """As the README has it: 'k8slab book run chapters/NAME.ipynb'."""
     with pytest.raises(errors.BadInput, match="no such chapter") as caught:
         cli.command()(["book", "run", str(tmp_path / "none.ipynb")])
@@ -131,7 +137,7 @@ def test_the_command_takes_chapters_as_its_words(tmp_path):
     assert "none.ipynb" in caught.value.where
 
 
-def test_no_chapter_at_all_is_bad_input(tmp_path):
+def test_no_chapter_at_all_is_bad_input(tmp_path: Path) -> None:
     """Executing nothing is not success."""
     (tmp_path / "_toc.yml").write_text("root: intro\n")
 
@@ -139,7 +145,7 @@ def test_no_chapter_at_all_is_bad_input(tmp_path):
         execute.run(root=tmp_path, gateway=FakeGateway(tmp_path))
 
 
-def test_the_one_form_does_not_depend_on_chance():
+def test_the_one_form_does_not_depend_on_chance() -> None:
     """Cut streams, editors' metadata and widget views make no difference."""
     view = {notebooks.WIDGET_VIEW: {"model_id": "1"}, "text/html": "<b>x</b>"}
     cell = v4.new_code_cell("x  \n", id="one", execution_count=1)
@@ -158,7 +164,7 @@ def test_the_one_form_does_not_depend_on_chance():
     assert kept["outputs"][1]["data"] == {"text/html": ["<b>x</b>"]}
 
 
-def test_what_is_folded_in_the_book_is_folded_in_jupyterlab():
+def test_what_is_folded_in_the_book_is_folded_in_jupyterlab() -> None:
     """A solution stays hidden until the reader asks for it; other cells are open."""
     folded, shown = (v4.new_code_cell("x", id=name) for name in ("one", "two"))
     folded.metadata["tags"] = ["hide-cell"]
@@ -173,7 +179,7 @@ def test_what_is_folded_in_the_book_is_folded_in_jupyterlab():
     ]
 
 
-def test_the_order_is_that_of_the_contents(tmp_path):
+def test_the_order_is_that_of_the_contents(tmp_path: Path) -> None:
     """Parts, chapters and sections are read from top to bottom; other pages are not."""
     (tmp_path / "_toc.yml").write_text(
         "root: intro\nparts:\n"

@@ -1,52 +1,60 @@
 """Every rule for chapters, fed with a notebook that breaks it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import nbformat.v4 as v4
 import pytest
+from nbformat import NotebookNode
 
 from booktools.lint.checks import in_chapter
 from booktools.lint.rules import RULES
+from booktools.notebooks import Chapter
+
+Cells = list[NotebookNode]
+Breaker = Callable[[Cells], object]
 
 
-def cell(cells, cell_id):
+def cell(cells: Cells, cell_id: str) -> NotebookNode:
     """Return the cell of that id."""
     return next(c for c in cells if c.id == cell_id)
 
 
-def source(cell_id, text):
+def source(cell_id: str, text: str) -> Breaker:
     """Return a breaker that gives a cell another source."""
     return lambda cells: cell(cells, cell_id).update(source=text)
 
 
-def shows(cell_id, *outputs):
+def shows(cell_id: str, *outputs: NotebookNode) -> Breaker:
     """Return a breaker that gives a cell other outputs."""
     return lambda cells: cell(cells, cell_id).update(outputs=list(outputs))
 
 
-def prints(cell_id, text):
+def prints(cell_id: str, text: str) -> Breaker:
     """Return a breaker that makes a cell have printed another text."""
     return shows(cell_id, v4.new_output("stream", name="stdout", text=text))
 
 
-def tagged(cell_id, *tags):
+def tagged(cell_id: str, *tags: str) -> Breaker:
     """Return a breaker that gives a cell other tags."""
     return lambda cells: cell(cells, cell_id).metadata.update(tags=list(tags))
 
 
-def renamed(cell_id, new):
+def renamed(cell_id: str, new: str) -> Breaker:
     """Return a breaker that gives a cell another id."""
     return lambda cells: cell(cells, cell_id).update(id=new)
 
 
-def without(*cell_ids):
+def without(*cell_ids: str) -> Breaker:
     """Return a breaker that removes cells."""
 
-    def breaker(cells):
+    def breaker(cells: Cells) -> None:
         cells[:] = [c for c in cells if c.id not in cell_ids]
 
     return breaker
 
 
-def long_cells(cells):
+def long_cells(cells: Cells) -> None:
     """Give every code cell more lines than half of them may have."""
     for each in cells:
         if each.cell_type == "code":
@@ -104,7 +112,9 @@ BROKEN = [
 ]  # fmt: skip
 
 
-def test_a_good_chapter_breaks_no_rule(make, good):
+def test_a_good_chapter_breaks_no_rule(
+    make: Callable[..., Chapter], good: list[NotebookNode]
+) -> None:
     """The sample that all other tests break is itself clean."""
     chapter = make(good)
 
@@ -116,7 +126,13 @@ def test_a_good_chapter_breaks_no_rule(make, good):
     BROKEN,
     ids=[f"{rule}-{at}" for at, (rule, *_) in enumerate(BROKEN)],
 )
-def test_a_broken_chapter_is_seen(make, good, rule, breaker, where):
+def test_a_broken_chapter_is_seen(
+    make: Callable[..., Chapter],
+    good: list[NotebookNode],
+    rule: str,
+    breaker: Breaker,
+    where: str,
+) -> None:
     """The rule that is broken says so, and names the cell."""
     breaker(good)
 
@@ -125,7 +141,9 @@ def test_a_broken_chapter_is_seen(make, good, rule, breaker, where):
     assert (rule, where) in {(v.rule, v.cell) for v in found}
 
 
-def test_a_cell_run_out_of_order_is_seen(make, good):
+def test_a_cell_run_out_of_order_is_seen(
+    make: Callable[..., Chapter], good: list[NotebookNode]
+) -> None:
     """Counts that are not 1 to n come from no clean run."""
     cell(good, "setup").execution_count = 7
 
@@ -144,14 +162,18 @@ def test_a_cell_run_out_of_order_is_seen(make, good):
         {"needs": [], "minutes": 46, "timeout": 60},
     ],
 )
-def test_settings_that_say_nothing_are_seen(make, good, lab):
+def test_settings_that_say_nothing_are_seen(
+    make: Callable[..., Chapter], good: list[NotebookNode], lab: dict[str, Any]
+) -> None:
     """Needs come from a vocabulary; minutes and timeout are numbers."""
     found = in_chapter(make(good, lab=lab))
 
     assert [v.rule for v in found] == ["settings"]
 
 
-def test_another_json_form_is_seen(make, good):
+def test_another_json_form_is_seen(
+    make: Callable[..., Chapter], good: list[NotebookNode]
+) -> None:
     """A notebook saved by an editor is put into the one form again."""
     chapter = make(good)
     chapter.path.write_text(chapter.path.read_text() + "\n")
@@ -159,7 +181,7 @@ def test_another_json_form_is_seen(make, good):
     assert [v.rule for v in in_chapter(chapter)] == ["normal_form"]
 
 
-def test_every_rule_has_a_notebook_that_breaks_it():
+def test_every_rule_has_a_notebook_that_breaks_it() -> None:
     """No rule is there that was never seen to fail."""
     elsewhere = {"counts", "settings", "normal_form"}
 
@@ -175,7 +197,9 @@ def test_every_rule_has_a_notebook_that_breaks_it():
         "✔ the Pod mysql-controller is back within 60 s\n",
     ],
 )
-def test_stable_words_are_no_violation(make, good, text):
+def test_stable_words_are_no_violation(
+    make: Callable[..., Chapter], good: list[NotebookNode], text: str
+) -> None:
     """What checks really print passes."""
     prints("run-check", text)(good)
 

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import nbformat.v4 as v4
 import pytest
+from nbformat import NotebookNode
 
 CONFTEST = """
 import os
@@ -46,20 +49,31 @@ def pytest_configure(config):
 """
 
 
-def notebook(*cells, needs=("cluster",), timeout=60):
+def notebook(
+    *cells: Any, needs: Sequence[str] = ("cluster",), timeout: float = 60
+) -> NotebookNode:
     """Return a notebook of (id, source, tags) code cells."""
     made = []
     for cell_id, source, *tags in cells:
         cell = v4.new_code_cell(source, id=cell_id, metadata={"tags": tags})
         made.append(cell)
     lab = {"needs": list(needs), "minutes": 1, "timeout": timeout}
-    return v4.new_notebook(cells=made, metadata={"lab": lab})
+    notebook: NotebookNode = v4.new_notebook(cells=made, metadata={"lab": lab})
+    return notebook
 
 
 class Project:
     """A book in a folder of its own, and what a run over it said."""
 
-    def __init__(self, folder, notebooks, *, toc=None, args=("chapters",), **fake):
+    def __init__(
+        self,
+        folder: Path,
+        notebooks: Mapping[str, NotebookNode | str],
+        *,
+        toc: Sequence[str] = (),
+        args: Sequence[str] = ("chapters",),
+        **fake: Any,
+    ) -> None:
         self.folder = folder
         chapters = folder / "chapters"
         chapters.mkdir()
@@ -92,23 +106,23 @@ class Project:
         )
         self.code, self.text = done.returncode, done.stdout + done.stderr
 
-    def outcomes(self):
+    def outcomes(self) -> dict[str, list[str]]:
         """Return each cell's outcomes, in the order they ran."""
         found = {}
         for case in ElementTree.parse(self.folder / "junit.xml").iter("testcase"):  # noqa: S314
-            chapter = Path(case.get("classname").replace(".", "/")).parts[1]
+            chapter = Path(case.attrib["classname"].replace(".", "/")).parts[1]
             words = [child.tag for child in case if child.tag != "system-out"]
             found[f"{chapter}:{case.get('name')}"] = words or ["passed"]
         return found
 
-    def log(self):
+    def log(self) -> list[str]:
         """Return what the pretended lab was asked to do."""
         log = self.folder / "log.txt"
         return log.read_text().splitlines() if log.exists() else []
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One run over chapters that each go another way."""
     append = "open('world.txt', 'a').write('{}\\n')"
     return Project(
@@ -134,19 +148,21 @@ def project(tmp_path_factory):
     )
 
 
-def test_chapters_run_in_the_order_of_the_contents(project):
+def test_chapters_run_in_the_order_of_the_contents(
+    project: Project,
+) -> None:
     """The order of _toc.yml decides, not the alphabet."""
     ran = [name.split(":")[0] for name in project.outcomes()]
 
     assert list(dict.fromkeys(ran)) == ["zero", "alpha", "leaky", "needy", "slow"]
 
 
-def test_items_are_named_after_their_cells(project):
+def test_items_are_named_after_their_cells(project: Project) -> None:
     """A report names the cell by its id."""
     assert "FAILED chapters/alpha.ipynb::wrong" in project.text
 
 
-def test_cells_behind_a_failed_one_are_skipped(project):
+def test_cells_behind_a_failed_one_are_skipped(project: Project) -> None:
     """The rest of the notebook does not act on a state nobody planned."""
     outcomes = project.outcomes()
 
@@ -154,25 +170,25 @@ def test_cells_behind_a_failed_one_are_skipped(project):
     assert outcomes["alpha:later"] == ["skipped"]
 
 
-def test_clean_up_runs_behind_a_failed_cell(project):
+def test_clean_up_runs_behind_a_failed_cell(project: Project) -> None:
     """Clean-up cells are the exception."""
     assert project.outcomes()["alpha:tidy"] == ["passed"]
     assert (project.folder / "chapters" / "tidied.txt").exists()
 
 
-def test_what_a_chapter_leaves_fails_the_run(project):
+def test_what_a_chapter_leaves_fails_the_run(project: Project) -> None:
     """The report names the difference."""
     assert "error" in project.outcomes()["leaky:leave"]
     assert "more: configmap/left" in project.text
 
 
-def test_an_unmet_need_is_a_skip_with_a_reason(project):
+def test_an_unmet_need_is_a_skip_with_a_reason(project: Project) -> None:
     """A skip is counted, and says what is missing."""
     assert project.outcomes()["needy:never"] == ["skipped"]
     assert "needy needs telescope, which no lab offers" in project.text
 
 
-def test_a_chapter_ends_at_its_limit(project):
+def test_a_chapter_ends_at_its_limit(project: Project) -> None:
     """The limit of 2 s ends a cell of 60 s; its clean-up passes and is not xfail."""
     outcomes = project.outcomes()
 
@@ -182,23 +198,27 @@ def test_a_chapter_ends_at_its_limit(project):
     assert "Timeout of 2 seconds" in project.text or "Timeout of 1." in project.text
 
 
-def test_the_lab_is_made_once_and_taken_down_once(project):
+def test_the_lab_is_made_once_and_taken_down_once(
+    project: Project,
+) -> None:
     """The session that brings a lab up takes it down."""
     assert project.log() == ["up pretend", "down pretend"]
 
 
-def test_the_summary_has_each_chapter_with_its_time(project):
+def test_the_summary_has_each_chapter_with_its_time(
+    project: Project,
+) -> None:
     """Durations and counts are at the end."""
     assert "alpha: 2 passed, 1 failed, 1 skipped" in project.text
     assert "the lab 'pretend' was brought up" in project.text
 
 
-def test_failures_give_an_exit_code(project):
+def test_failures_give_an_exit_code(project: Project) -> None:
     """Taking the lab down hides nothing."""
     assert project.code == 1
 
 
-def test_chapters_side_by_side_have_labs_of_their_own(tmp_path):
+def test_chapters_side_by_side_have_labs_of_their_own(tmp_path: Path) -> None:
     """Each worker of pytest-xdist makes one, and the report is about all."""
     three = {name: notebook(("a", "1"), ("b", "1")) for name in ("one", "two", "more")}
     done = Project(tmp_path, three, args=("chapters", "-n2", "--dist=loadfile"))
@@ -212,7 +232,7 @@ def test_chapters_side_by_side_have_labs_of_their_own(tmp_path):
     assert done.text.count("was brought up") == 2
 
 
-def test_a_worker_s_lab_that_stays_behind_fails_the_run(tmp_path):
+def test_a_worker_s_lab_that_stays_behind_fails_the_run(tmp_path: Path) -> None:
     """What one worker could not remove is reported by the one who reports."""
     down = "raise errors.LabError('stuck')"
     done = Project(tmp_path, ONE, down=down, args=("chapters", "-n1"))
@@ -222,7 +242,7 @@ def test_a_worker_s_lab_that_stays_behind_fails_the_run(tmp_path):
     assert "the lab 'pretendgw0' was not taken down: stuck" in done.text
 
 
-def test_no_chapter_for_workers_is_a_failure(tmp_path):
+def test_no_chapter_for_workers_is_a_failure(tmp_path: Path) -> None:
     """Nor does it become green by being nobody's work."""
     (tmp_path / "test_other.py").write_text("def test_other(): pass\n")
     args = ("chapters", "test_other.py", "-n2", "--dist=loadfile")
@@ -236,7 +256,7 @@ ONE = {"one": notebook(("fine", "1"))}
 TWO = {"one": notebook(("fine", "1"), ("tidy", "1", "lab-cleanup"))}
 
 
-def test_a_lab_that_was_there_stays(tmp_path):
+def test_a_lab_that_was_there_stays(tmp_path: Path) -> None:
     """A lab that was there is made whole, and is not the session's to remove."""
     done = Project(tmp_path, ONE, there="a lab")
 
@@ -251,7 +271,7 @@ def test_a_lab_that_was_there_stays(tmp_path):
         "raise errors.PhaseFailed('doctor', errors.HostProblem('no engine here'))",
     ],
 )
-def test_a_host_without_a_lab_skips(tmp_path, up):
+def test_a_host_without_a_lab_skips(tmp_path: Path, up: str) -> None:
     """An impossible lab is a skip with the host's reason, in whatever phase."""
     done = Project(tmp_path, ONE, up=up)
 
@@ -263,7 +283,7 @@ def test_a_host_without_a_lab_skips(tmp_path, up):
 OWN = {"one": notebook(("fine", "1"), needs=["machines"])}
 
 
-def test_a_chapter_with_machines_of_its_own_needs_no_lab(tmp_path):
+def test_a_chapter_with_machines_of_its_own_needs_no_lab(tmp_path: Path) -> None:
     """The shared lab is not made; the computer is looked at."""
     done = Project(tmp_path, OWN)
 
@@ -271,7 +291,7 @@ def test_a_chapter_with_machines_of_its_own_needs_no_lab(tmp_path):
     assert done.log() == ["look at this computer"]
 
 
-def test_a_computer_that_carries_no_machines_skips(tmp_path):
+def test_a_computer_that_carries_no_machines_skips(tmp_path: Path) -> None:
     """The reason is the computer's."""
     done = Project(tmp_path, OWN, carries="raise errors.BundleError('not built')")
 
@@ -279,7 +299,7 @@ def test_a_computer_that_carries_no_machines_skips(tmp_path):
     assert "one needs a lab: not built" in done.text
 
 
-def test_machines_that_a_chapter_leaves_fail_the_run(tmp_path):
+def test_machines_that_a_chapter_leaves_fail_the_run(tmp_path: Path) -> None:
     """The comparison covers a chapter that makes its own lab."""
     leave = "open('world.txt', 'a').write('files of the lab pretend-install\\n')"
     leaky = {"one": notebook(("leave", leave), needs=["machines"])}
@@ -289,7 +309,7 @@ def test_machines_that_a_chapter_leaves_fail_the_run(tmp_path):
     assert "more: files of the lab pretend-install" in done.text
 
 
-def test_a_required_lab_that_is_missing_fails(tmp_path):
+def test_a_required_lab_that_is_missing_fails(tmp_path: Path) -> None:
     """With K8SLAB_REQUIRED=1 the same skip is a failure, reported once a chapter."""
     problem = "raise errors.HostProblem('no engine here')"
     done = Project(tmp_path, TWO, up=problem, required=True)
@@ -298,7 +318,7 @@ def test_a_required_lab_that_is_missing_fails(tmp_path):
     assert done.code == 1
 
 
-def test_a_lab_that_fails_to_come_up_is_never_a_skip(tmp_path):
+def test_a_lab_that_fails_to_come_up_is_never_a_skip(tmp_path: Path) -> None:
     """Only a host or a bundle that cannot carry a lab is an unmet need."""
     done = Project(
         tmp_path, TWO, up="raise errors.NotReady('x', wanted='a', seen='b', waited_s=1)"
@@ -308,7 +328,7 @@ def test_a_lab_that_fails_to_come_up_is_never_a_skip(tmp_path):
     assert done.log() == ["up pretend"]
 
 
-def test_a_lab_that_stays_behind_fails_the_run(tmp_path):
+def test_a_lab_that_stays_behind_fails_the_run(tmp_path: Path) -> None:
     """All cells passed, and still the run is not green."""
     done = Project(tmp_path, ONE, down="raise errors.LabError('stuck')")
 
@@ -317,7 +337,7 @@ def test_a_lab_that_stays_behind_fails_the_run(tmp_path):
     assert "the lab 'pretend' was not taken down: stuck" in done.text
 
 
-def test_no_chapter_is_a_failure(tmp_path):
+def test_no_chapter_is_a_failure(tmp_path: Path) -> None:
     """Asking for chapters and finding none is not green, beside other tests too."""
     (tmp_path / "test_other.py").write_text("def test_other(): pass\n")
     done = Project(tmp_path, {}, args=("chapters", "test_other.py"))
@@ -326,7 +346,7 @@ def test_no_chapter_is_a_failure(tmp_path):
     assert "no chapter was found" in done.text
 
 
-def test_an_unreadable_chapter_is_a_failure(tmp_path):
+def test_an_unreadable_chapter_is_a_failure(tmp_path: Path) -> None:
     """A broken file is reported as itself."""
     done = Project(tmp_path, {"one": "not a notebook"})
 

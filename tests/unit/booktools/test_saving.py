@@ -3,6 +3,8 @@
 import asyncio
 import json
 from copy import deepcopy
+from pathlib import Path
+from typing import Any
 
 import nbformat
 from paths import ROOT
@@ -14,7 +16,7 @@ CHAPTER = ROOT / "chapters" / "concepts.ipynb"
 NOTES = {"codemirror_mode": {"name": "ipython", "version": 3}, "name": "python"}
 
 
-def as_jupyterlab_sends_it():
+def as_jupyterlab_sends_it() -> dict[str, Any]:
     """Return a chapter with what JupyterLab notes in every notebook it opens."""
     content = nbformat.read(CHAPTER, as_version=4)
     content.metadata.language_info = nbformat.from_dict(NOTES)
@@ -24,7 +26,7 @@ def as_jupyterlab_sends_it():
     return {"type": "notebook", "format": "json", "content": content}
 
 
-def test_a_chapter_is_saved_as_the_book_keeps_it():
+def test_a_chapter_is_saved_as_the_book_keeps_it() -> None:
     saved = in_book_form(as_jupyterlab_sends_it())
 
     assert dump(saved["content"]) == CHAPTER.read_text(encoding="utf-8")
@@ -33,7 +35,7 @@ def test_a_chapter_is_saved_as_the_book_keeps_it():
     assert (saved["type"], saved["format"]) == ("notebook", "json")
 
 
-def test_what_the_reader_wrote_is_saved():
+def test_what_the_reader_wrote_is_saved() -> None:
     sent = as_jupyterlab_sends_it()
     sent["content"].cells[3].source = "mine = 1"
     sent["content"].cells[3].outputs = []
@@ -43,7 +45,7 @@ def test_what_the_reader_wrote_is_saved():
     assert (saved.source, saved.outputs) == ("mine = 1", [])
 
 
-def test_another_notebook_and_a_plain_file_are_left_alone():
+def test_another_notebook_and_a_plain_file_are_left_alone() -> None:
     sent = json.loads(json.dumps(as_jupyterlab_sends_it()))
     del sent["content"]["metadata"]["lab"]
     file = {"type": "file", "format": "text", "content": "words"}
@@ -52,7 +54,9 @@ def test_another_notebook_and_a_plain_file_are_left_alone():
     assert in_book_form(dict(file)) == file
 
 
-def test_the_server_writes_a_chapter_that_was_only_opened_as_it_was(tmp_path):
+def test_the_server_writes_a_chapter_that_was_only_opened_as_it_was(
+    tmp_path: Path,
+) -> None:
     manager = BookContentsManager(root_dir=str(tmp_path))
     sent = json.loads(json.dumps(as_jupyterlab_sends_it()))
 

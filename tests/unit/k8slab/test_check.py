@@ -92,7 +92,8 @@ def test_hints_come_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> N
     assert seen[0] == ["✔ one", "✘ two", "✘ 3", "  hint: first"]
     assert [lines[-1] for lines in seen[1:]] == ["  hint: second"] * 2
     assert (verdict.solved, repr(verdict)) == (False, "hints: 1 of 3")
-    assert verdict._ipython_display_() is None
+    verdict._ipython_display_()
+    assert capsys.readouterr().out == ""
 
 
 def test_a_solved_exercise_is_true(capsys: pytest.CaptureFixture[str]) -> None:

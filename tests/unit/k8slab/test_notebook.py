@@ -152,6 +152,7 @@ def test_phases_are_a_table_in_a_notebook(shell: InteractiveShell) -> None:
     """Each with its mark, its time, its place and its remark."""
     with capture_output():
         table = phases.reporter()
+        assert isinstance(table, phases.Phases)
         ledger = Ledger(table)
         with ledger.phase("count", "here"):
             running = table.draw().text

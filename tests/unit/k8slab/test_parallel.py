@@ -2,34 +2,35 @@
 
 import signal
 import threading
+from typing import Any
 
 import pytest
 
 from k8slab.core.parallel import in_parallel
 
 
-def test_results_come_in_the_order_of_the_tasks():
+def test_results_come_in_the_order_of_the_tasks() -> None:
     """Whichever ends first."""
     second = threading.Event()
 
-    def first():
+    def first() -> Any:
         return second.wait(10) and "first"
 
-    def other():
+    def other() -> str:
         second.set()
         return "second"
 
     assert in_parallel([first, other]) == ["first", "second"]
 
 
-def test_a_failure_aborts_the_others_and_is_raised():
+def test_a_failure_aborts_the_others_and_is_raised() -> None:
     """The other task ends before the error reaches the caller."""
     stop, ended = threading.Event(), []
 
-    def fail():
+    def fail() -> None:
         raise ValueError("mine")
 
-    def wait():
+    def wait() -> None:
         ended.append(stop.wait(10))
 
     with pytest.raises(ValueError, match="mine"):
@@ -37,12 +38,14 @@ def test_a_failure_aborts_the_others_and_is_raised():
     assert ended == [True]
 
 
-def test_ctrl_c_while_a_thread_starts_leaves_nothing_at_work(monkeypatch):
+def test_ctrl_c_while_a_thread_starts_leaves_nothing_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """In the one moment in which a thread runs that its pool does not know yet."""
     stop, ended = threading.Event(), []
     start = threading.Thread.start
 
-    def interrupted(thread):
+    def interrupted(thread: threading.Thread) -> None:
         start(thread)
         monkeypatch.undo()
         signal.raise_signal(signal.SIGINT)
@@ -53,15 +56,15 @@ def test_ctrl_c_while_a_thread_starts_leaves_nothing_at_work(monkeypatch):
     assert ended == [True, True]
 
 
-def test_a_second_ctrl_c_waits_for_the_end():
+def test_a_second_ctrl_c_waits_for_the_end() -> None:
     """While the others are being ended it changes nothing."""
     ended = []
 
-    def abort():
+    def abort() -> None:
         signal.raise_signal(signal.SIGINT)
         ended.append("aborted")
 
-    def fail():
+    def fail() -> None:
         raise ValueError("mine")
 
     with pytest.raises(ValueError, match="mine"):

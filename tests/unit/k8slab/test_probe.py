@@ -24,7 +24,6 @@ from k8slab.errors import (
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Pod
-from k8slab.probe import _exchange as exchange
 
 
 @pytest.fixture
@@ -168,7 +167,7 @@ def test_a_pod_is_unreachable_where_routes_refuse_it(
     """The reason is the route when there is one; no packet is sent in any case."""
     monkeypatch.setattr(Routes, "refusal", refusal)
     monkeypatch.setattr(Routes, "kinds", [])
-    monkeypatch.setattr(exchange.socket, "socket", Routes)
+    monkeypatch.setattr(socket, "socket", Routes)
 
     with pytest.raises(error) as caught:
         probe.tcp("10.244.1.7", 80)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from paths import BUNDLE
 
+from k8slab.core.files import write
 from k8slab.core.phases import Ledger
 from k8slab.errors import BundleError
 from labmaker.bundle import Bundle, components, graph, transfer, versions
-from labmaker.bundle.cache import MANIFEST, Cache, write
+from labmaker.bundle.cache import MANIFEST, Cache
 from labmaker.bundle.components import Component, GoModule, Image
 from labmaker.bundle.recipes import recipes
 

@@ -1,5 +1,6 @@
 """Where Debian comes from, and what the machines are told of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ class FakeHost:
         self.targets = targets
         self.calls: list[list[str]] = []
 
-    def run(self, argv, **_) -> Completed:  # type: ignore[no-untyped-def]
+    def run(self, argv: Sequence[str], **_: object) -> Completed:
         """Answer without running anything."""
         self.calls.append(list(argv))
         return Completed(tuple(argv), self.where, 0, self.targets, "", 0.0)

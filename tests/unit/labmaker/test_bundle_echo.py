@@ -13,6 +13,9 @@ from paths import BUNDLE
 SCRIPT = BUNDLE / "images" / "echo" / "echo.py"
 
 
+Server = tuple[subprocess.Popen[bytes], int]
+
+
 @pytest.fixture
 def server() -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A running server named echo-test, and its port."""
@@ -40,7 +43,7 @@ def client(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_server_greets_with_its_name(server) -> None:  # type: ignore[no-untyped-def]
+def test_the_server_greets_with_its_name(server: Server) -> None:
     """The first line is the Pod's name."""
     with socket.create_connection(("127.0.0.1", server[1]), 5) as connection:
         greeting = connection.makefile().readline()
@@ -48,7 +51,7 @@ def test_the_server_greets_with_its_name(server) -> None:  # type: ignore[no-unt
     assert greeting == "echo-test\n"
 
 
-def test_the_server_sends_lines_back_behind_its_name(server) -> None:  # type: ignore[no-untyped-def]
+def test_the_server_sends_lines_back_behind_its_name(server: Server) -> None:
     """Each line comes back as 'NAME: LINE', whatever ends it."""
     with socket.create_connection(("127.0.0.1", server[1]), 5) as connection:
         lines = connection.makefile()
@@ -59,7 +62,7 @@ def test_the_server_sends_lines_back_behind_its_name(server) -> None:  # type: i
     assert answers == ["echo-test: hello\n", "echo-test: again\n"]
 
 
-def test_many_clients_are_served_at_once(server) -> None:  # type: ignore[no-untyped-def]
+def test_many_clients_are_served_at_once(server: Server) -> None:
     """A client that stays silent keeps nobody waiting."""
     with socket.create_connection(("127.0.0.1", server[1]), 5):
         answered = client("ask", "127.0.0.1", str(server[1]), "3")
@@ -67,7 +70,7 @@ def test_many_clients_are_served_at_once(server) -> None:  # type: ignore[no-unt
     assert answered.stdout.splitlines() == ["echo-test"] * 3
 
 
-def test_the_server_ends_on_sigterm_at_once(server) -> None:  # type: ignore[no-untyped-def]
+def test_the_server_ends_on_sigterm_at_once(server: Server) -> None:
     """SIGTERM ends it with exit code 0, even with a client connected."""
     with socket.create_connection(("127.0.0.1", server[1]), 5) as connection:
         connection.makefile().readline()

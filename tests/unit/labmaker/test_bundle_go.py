@@ -1,5 +1,6 @@
 """Which Go is taken, and how it is called."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ class FakeMachine:
         self.installed = installed
         self.calls: list[list[str]] = []
 
-    def run(self, argv, **_) -> Completed:  # type: ignore[no-untyped-def]
+    def run(self, argv: Sequence[str], **_: object) -> Completed:
         """Answer without running anything."""
         self.calls.append(list(argv))
         out = ""
@@ -66,7 +67,7 @@ def test_a_machine_without_the_command_env_is_no_go_machine(tmp_path: Path) -> N
     """A command that is not there counts as no Go, not as an error."""
 
     class Bare(FakeMachine):
-        def run(self, argv, **kwargs) -> Completed:  # type: ignore[no-untyped-def]
+        def run(self, argv: Sequence[str], **kwargs: object) -> Completed:
             """Answer without running anything."""
             if argv[-2:] == ["go", "version"]:
                 raise HostProblem("no such command")

@@ -1,5 +1,6 @@
 """Which artefacts are built anew, in which order, and what an ended build leaves."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ class FakeRunner:
     def __init__(self) -> None:
         self.ended = 0
 
-    def run(self, argv, **_) -> Completed:  # type: ignore[no-untyped-def]
+    def run(self, argv: Sequence[str], **_: object) -> Completed:
         """Answer without running anything."""
         return Completed(tuple(argv), self.where, 0, "", "", 0.0)
 
@@ -35,7 +36,7 @@ class FakeRunner:
 def chain(log: list[str]) -> list[Recipe]:
     """Return a -> b -> c, and d alone; each writes its name."""
 
-    def make(name: str):  # type: ignore[no-untyped-def]
+    def make(name: str) -> Callable[[BuildContext], None]:
         def build(context: BuildContext) -> None:
             log.append(name)
             (context.out / "file").write_text(name, "utf-8")

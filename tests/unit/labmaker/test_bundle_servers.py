@@ -2,18 +2,22 @@
 
 import signal
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from labmaker.bundle import servers
 
 
-def test_an_interrupt_at_the_very_start_ends_the_server(tmp_path, monkeypatch):
+def test_an_interrupt_at_the_very_start_ends_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C may come when the process is there and nobody was told of it yet."""
-    made = []
+    made: list[subprocess.Popen[bytes]] = []
 
-    class Popen(subprocess.Popen):
-        def __init__(self, *args, **options):
+    class Popen(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             made.append(self)
             signal.raise_signal(signal.SIGINT)

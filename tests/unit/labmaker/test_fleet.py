@@ -1,5 +1,7 @@
 """Labs that are made and removed at the same time keep out of each other's way."""
 
+from collections.abc import Sequence
+
 from k8slab.core.process import Completed
 from labmaker.fleet import dismantle
 from labmaker.providers import provider_of
@@ -15,11 +17,18 @@ class Computer:
 
     where = "this machine"
 
-    def __init__(self):
-        self.removed = []
-        self.asked = []
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+        self.asked: list[str] = []
 
-    def run(self, argv, *, check=True, timeout=60, **rest):
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        check: bool = True,
+        timeout: float = 60,
+        **rest: object,
+    ) -> Completed:
         """Answer podman, ip and iptables."""
         words = " ".join(argv)
         self.asked.append(words)
@@ -35,7 +44,7 @@ class Computer:
         return Completed(tuple(argv), self.where, 0, out, "", 0.0)
 
 
-def test_a_bridges_name_is_given_back_when_the_bridge_is_gone():
+def test_a_bridges_name_is_given_back_when_the_bridge_is_gone() -> None:
     """Another lab's bridge of that name would be removed in its place."""
     computer = Computer()
     dismantle(provider_of("podman", "test", computer), [3], computer)

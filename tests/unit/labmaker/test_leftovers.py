@@ -1,6 +1,8 @@
 """What a lab has on this computer is seen, and told apart from what others have."""
 
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from k8slab.core.process import Completed
 from labmaker import leftovers
@@ -13,13 +15,26 @@ class Computer:
 
     where = "this machine"
 
-    def __init__(self, labs, ruled, *, rules_fall_after=None):
+    def __init__(
+        self,
+        labs: Mapping[str, int],
+        ruled: set[int],
+        *,
+        rules_fall_after: int | None = None,
+    ) -> None:
         self.labs = labs
         self.ruled = ruled
         self.looks = 0
         self.fall_after = rules_fall_after
 
-    def run(self, argv, *, check=True, timeout=60, **rest):
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        check: bool = True,
+        timeout: float = 60,
+        **rest: object,
+    ) -> Completed:
         """Answer podman and ip."""
         words = " ".join(argv)
         if words.startswith("ip "):
@@ -39,13 +54,13 @@ class Computer:
         return Completed(tuple(argv), self.where, 0, out, "", 0.0)
 
 
-def seen(home, computer):
+def seen(home: Path, computer: Computer) -> frozenset[str]:
     """Return the traces of the labs that belong to the lab ``test``."""
     provider = provider_of("podman", "test", computer)
     return leftovers.of_labs(home, "test-", [provider], computer)
 
 
-def test_a_lab_of_the_chapters_own_is_seen(tmp_path):
+def test_a_lab_of_the_chapters_own_is_seen(tmp_path: Path) -> None:
     """Its machines and its files; not those of the lab beside it."""
     (tmp_path / "test-install").mkdir()
     (tmp_path / "test").mkdir()
@@ -58,14 +73,16 @@ def test_a_lab_of_the_chapters_own_is_seen(tmp_path):
     }
 
 
-def test_firewall_rules_that_no_lab_explains_are_seen(tmp_path):
+def test_firewall_rules_that_no_lab_explains_are_seen(tmp_path: Path) -> None:
     """Refusing routes whose lab is gone would refuse the next one its range."""
     found = seen(tmp_path, Computer({"test": 0}, {0, 3}))
 
     assert found == {"routes for 172.30.4.0/24"}
 
 
-def test_firewall_rules_that_are_being_taken_down_are_no_trace(tmp_path):
+def test_firewall_rules_that_are_being_taken_down_are_no_trace(
+    tmp_path: Path,
+) -> None:
     """Somebody else's lab may be removed at this moment."""
     computer = Computer({"test": 0}, {0, 3}, rules_fall_after=1)
 
