@@ -44,9 +44,9 @@ def describe(runs: int, trials: int) -> Section:
         "Python": platform.python_version(),
         "this repository": git.stdout.strip(),
         "Kubernetes": known.kubernetes,
-        "etcd": known.etcd,
-        "containerd": known.containerd,
-        "CoreDNS": known.coredns,
+        "etcd": known.of("etcd"),
+        "containerd": known.of("containerd"),
+        "CoreDNS": known.of("coredns"),
         "machines": f"master and 2 workers, Debian {known.debian}; a depot beside",
     }
     section = Section("What was measured with what")

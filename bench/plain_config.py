@@ -34,8 +34,8 @@ def documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
         # What the images are called, and the ranges that this computer fences.
         "kubernetesVersion": f"v{context.versions.kubernetes}",
         "imageRepository": REGISTRY,
-        "dns": {"imageTag": f"v{context.versions.coredns}"},
-        "etcd": {"local": {"imageTag": context.versions.etcd_image_tag}},
+        "dns": {"imageTag": context.versions.tag("coredns")},
+        "etcd": {"local": {"imageTag": context.versions.tag("etcd")}},
         "networking": {"serviceSubnet": str(context.ranges.services)},
     }
     kubelet = {

@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from paths import ROOT
+
 from booktools.notebooks import contents
 
-ROOT = Path(__file__).parents[1]
 PAGES = [*contents(ROOT / "_toc.yml"), "search", "genindex"]
 
 

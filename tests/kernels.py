@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labs import ROOT
 from nbclient import NotebookClient
+from paths import ROOT
 
 from booktools.notebooks import Chapter, load, tags
 

@@ -41,6 +41,15 @@ class Chapter:
         found = self.notebook.metadata.get("lab", {})
         return dict(found) if isinstance(found, dict) else {}
 
+    @property
+    def title(self) -> str:
+        """Its heading; its name when there is none."""
+        for cell in self.cells("markdown"):
+            first, _, _ = cell.source.partition("\n")
+            if first.startswith("# "):
+                return str(first.removeprefix("# ")).strip()
+        return self.name
+
     def cells(self, kind: str) -> Iterator[Any]:
         """Yield the cells of one kind, ``code`` or ``markdown``, in order."""
         return (cell for cell in self.notebook.cells if cell.cell_type == kind)

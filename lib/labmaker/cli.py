@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from k8slab import lab
+from k8slab.core import hints
 from k8slab.core.env import Environment
 from k8slab.core.phases import Ledger, reporter_for
 from k8slab.errors import LabError, UnknownMachine
@@ -37,6 +38,8 @@ Timings = Annotated[
 ]
 INTERRUPTED = 130
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+# What comes after the first word is the other command's, a --name included.
+_PASS_ALL = {**_PASS_ON, "allow_interspersed_args": False}
 
 
 @app.command()
@@ -112,7 +115,7 @@ def status(name: Name = None) -> None:
     if table.row_count:
         Console().print(table)
     else:
-        _say("there is no lab; make one: k8slab up")
+        _say(f"there is no lab; make one: {hints.command('up', name or '')}")
 
 
 @app.command(context_settings=_PASS_ON)
@@ -136,10 +139,10 @@ def ssh(context: typer.Context, machine: str, name: Name = None) -> None:
     os.execvp("ssh", argv)  # noqa: S606 - the reader's own terminal takes over
 
 
-@app.command(context_settings=_PASS_ON, add_help_option=False)
-def kubectl(context: typer.Context) -> None:
-    """Run kubectl on the lab's cluster, and on no other."""
-    argv, variables = lab.connect().kubectl_command(context.args)
+@app.command(context_settings=_PASS_ALL, add_help_option=False)
+def kubectl(context: typer.Context, name: Name = None) -> None:
+    """Run kubectl on the lab's cluster, and on no other; --name comes first."""
+    argv, variables = lab.connect(name).kubectl_command(context.args)
     sys.stdout.flush()
     # The reader's own terminal takes over, so that -it and -w work as usual.
     os.execve(argv[0], argv, {**os.environ, **variables})  # noqa: S606
@@ -197,11 +200,18 @@ def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
 
 
 @bundle_app.command("build")
-def bundle_build(timings: Timings = None) -> None:
+def bundle_build(
+    component: Annotated[
+        list[str] | None, typer.Argument(help="Built on demand only.")
+    ] = None,
+    timings: Timings = None,
+) -> None:
     """Build what is missing or out of date."""
     ledger = Ledger(reporter_for())
     try:
-        Bundle.build(Environment.read().cache, source(), ledger)
+        Bundle.build(
+            Environment.read().cache, source(), ledger, also=tuple(component or ())
+        )
     finally:
         ledger.close()
     _show(ledger, timings)
@@ -217,7 +227,7 @@ def bundle_verify() -> None:
 def bundle_list() -> None:
     """Show the artefacts with their sizes and keys."""
     table = Table("artefact", "MB", "key")
-    for artefact in opened().list():
+    for artefact in opened().artefacts:
         table.add_row(
             artefact.name, f"{artefact.size_bytes / 1e6:.1f}", artefact.key[:12]
         )
@@ -236,6 +246,30 @@ def bundle_import(file: Path) -> None:
     """Take over a bundle from a file, after checking every part of it."""
     Bundle.import_(Environment.read().cache, source(), file)
     _say("the bundle is taken over")
+
+
+@bundle_app.command("bump")
+def bundle_bump(component: str, version: str) -> None:
+    """Give a component another version, in every place that names it."""
+    from k8slab.core.process import LocalRunner
+
+    from .bundle.bump import bump
+
+    cache = Environment.read().cache
+    done = bump(source().parent, cache, component, version, LocalRunner())
+    if not done.changed:
+        _say(f"{component} is {version} already")
+        return
+    _say(f"{component} is {version} now, {done.old} before")
+    for what, names in (
+        ("changed", done.changed),
+        ("not changed, as another component has that version, too", done.doubtful),
+        ("run first", done.commands),
+        ("'k8slab bundle build' makes anew", done.rebuilt),
+        ("to be executed again on a new lab", done.chapters),
+    ):
+        if names:
+            _say(f"{what}:\n  " + "\n  ".join(names))
 
 
 def command() -> typer.Typer:

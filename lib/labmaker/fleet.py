@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from k8slab import lab
+from k8slab.core.hints import anew, command
 from k8slab.core.phases import Ledger
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
@@ -218,7 +219,8 @@ class Fleet:
             failed=self._ended(name),
             timeout=SSH_TIMEOUT_S,
             where=name,
-            next="k8slab doctor; then k8slab down and k8slab up",
+            next=f"see what this computer lacks: {command('doctor')}; "
+            f"then {anew(self._folder.name)}",
         )
 
     def _ended(self, name: str) -> Callable[[bool], str | None]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from k8slab.core.hints import command
 from k8slab.errors import BadInput, LabError
 from k8slab.folder import NAME_LENGTH, LabFolder, LabRecord, MachineRecord, records
 
@@ -92,7 +93,7 @@ class Settings:
         except KeyError as error:
             raise LabError(
                 f"the lab {record.name!r} was not made by this command",
-                wanted="the settings that 'k8slab up' notes in lab.json",
+                wanted="the settings that this command notes in lab.json",
                 seen=f"no {error}",
             ) from error
 
@@ -146,5 +147,5 @@ def free_slot(home: Path, taken: Collection[int] = ()) -> int:
         where=str(home),
         wanted=f"fewer than {SLOTS}",
         seen=str(len(used)),
-        next="remove one: k8slab down --name NAME",
+        next=f"remove one: {command('down', 'NAME')}",
     )

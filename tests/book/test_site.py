@@ -76,7 +76,7 @@ def test_the_opening_names_the_start_and_shows_the_lab(site, root):
     assert "make lab" in text
     assert 'aria-label="Your computer runs JupyterLab' in html
     for chapter in load_all(root):
-        for said in (pages.title(chapter), pages.promise(chapter)):
+        for said in (chapter.title, pages.promise(chapter)):
             assert " ".join(said.replace("`", "").split()) in text
 
 

@@ -17,14 +17,15 @@ from pathlib import Path
 
 import labs
 import pytest
-from labs import K8SLAB, ROOT, Lab, own_home
+from labs import Lab, own_home
+from paths import K8SLAB, ROOT
 from playwright.sync_api import Locator, Page, expect
 
 from booktools.jupyterlab.opening import PAGE
+from k8slab import progress
 from k8slab.core.env import Environment
 from k8slab.core.poll import until
 from k8slab.errors import BundleError
-from k8slab.progress import FILE
 from labmaker import bundle
 
 CHAPTER = "concepts"
@@ -108,7 +109,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
-            for name in (FILE, f".{FILE}.lock"):
+            record = progress.path(home.folder, made.name)
+            for name in (record.name, f".{record.name}.lock"):
                 (home.folder / name).unlink(missing_ok=True)
 
 
@@ -309,5 +311,7 @@ def test_a_chapter_runs_by_its_menu(server, page, seen, screenshot):
     assert all(counts)
     assert changes >= 2
     assert seen.outside == []
-    record = json.loads((server.lab.home.folder / FILE).read_text())
+    record = json.loads(
+        progress.path(server.lab.home.folder, server.lab.name).read_text()
+    )
     assert len(record[CHAPTER]["claims"]) > 5

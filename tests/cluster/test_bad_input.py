@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from labs import K8SLAB, ROOT, Home, engine_states
+from labs import Home, engine_states
+from paths import K8SLAB, ROOT
 
 from k8slab import show
 from k8slab.core.env import Environment

@@ -183,7 +183,9 @@ def test_labs_never_share_an_address(main):
     """The ranges of two slots do not meet."""
     other = AddressPlan((main.plan.slot + 1) % 8)
 
-    assert not [a for a in main.plan.ranges for b in other.ranges if a.overlaps(b)]
+    assert not [
+        a for a in main.plan.ranges.all for b in other.ranges.all if a.overlaps(b)
+    ]
 
 
 def test_the_bridge_keeps_its_address(main):

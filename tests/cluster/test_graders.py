@@ -3,8 +3,8 @@
 import kernels
 import pytest
 import yaml
-from labs import ROOT
 from nbformat import v4
+from paths import ROOT
 
 from booktools.notebooks import chapter_paths, load, tags
 from k8slab.kube import snapshot

@@ -7,7 +7,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from labs import K8SLAB, ROOT, Home, engine_states, left, podman
+from labs import Home, engine_states, left, podman
+from paths import K8SLAB, ROOT
 
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner

@@ -6,7 +6,7 @@ import pytest
 from labs import podman, route
 
 from k8slab import lab, probe, wait
-from k8slab.errors import LabMissing
+from k8slab.errors import ApiUnreachable
 from k8slab.kube.namespace import Namespace
 
 KEPT = "what was written before"
@@ -91,7 +91,7 @@ def test_a_stopped_lab_says_so_and_sends_nothing(work, allowance):
     states = set(work.states().values())
     way = route(work.plan.network[11])
     asked = work.kubectl("get", "nodes")
-    with pytest.raises(LabMissing) as caught:
+    with pytest.raises(ApiUnreachable) as caught:
         lab.connect(work.name)
     started = work.run("start", measure="start")
 
@@ -146,7 +146,7 @@ def forget(plan, bridge):
         base = ["iptables", "--wait", "-t", table]
         commands += [[*base, "-D", hook, "-j", chain], [*base, "-F", chain]]
         commands += [[*base, "-X", chain]]
-    for network in plan.ranges:
+    for network in plan.ranges.all:
         commands.append(["ip", "route", "delete", "unreachable", str(network)])
     # The engine may be taking the bridge away itself, as the last machine has ended.
     delete = ["ip", "link", "delete", bridge]

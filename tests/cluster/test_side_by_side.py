@@ -70,7 +70,7 @@ def test_two_labs_share_no_address_and_no_way(main, side):
     ways = set()
     for here, there in both:
         with here.shell("master") as shell:
-            for network in there.plan.ranges:
+            for network in there.plan.ranges.all:
                 ways.add(route(network[11], shell))
 
     assert main.plan.slot != side.plan.slot

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from labs import K8SLAB
+from paths import K8SLAB
 
 LIMIT_S = 20 * 60
 UNLIKE = {

@@ -4,7 +4,7 @@ import time
 
 import kernels
 import pytest
-from labs import ROOT
+from paths import ROOT
 
 from booktools.notebooks import chapter_paths
 from k8slab import wait

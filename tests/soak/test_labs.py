@@ -3,7 +3,8 @@
 import sys
 
 import pytest
-from labs import ROOT, engine_states, left, podman
+from labs import engine_states, left, podman
+from paths import ROOT
 
 from k8slab import wait
 from k8slab.kube import snapshot

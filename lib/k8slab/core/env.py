@@ -8,6 +8,9 @@ from pathlib import Path
 
 import platformdirs
 
+DEFAULT_LAB = "default"
+"""The lab that is meant when nobody names one."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -39,7 +42,7 @@ class Environment:
         return cls(
             home=Path(get("K8SLAB_HOME") or platformdirs.user_state_path("k8slab")),
             cache=Path(get("K8SLAB_CACHE") or platformdirs.user_cache_path("k8slab")),
-            lab=get("K8SLAB_LAB") or "default",
+            lab=get("K8SLAB_LAB") or DEFAULT_LAB,
             provider=get("K8SLAB_PROVIDER") or "",
             required=get("K8SLAB_REQUIRED") == "1",
             notebook=get("JPY_SESSION_NAME") or "",

@@ -64,7 +64,9 @@ class ClusterApi:
         """
         with self._lock:
             if self._connection is None:
-                self._connection = Connection(self.check_access(), self._folder)
+                self._connection = Connection(
+                    self.lab, self.check_access(), self._folder
+                )
             return self._connection
 
     @property
@@ -99,7 +101,7 @@ class ClusterApi:
         Raises:
             WrongCluster: It leads to another cluster.
         """
-        access = Kubeconfig.read(self._kubeconfig)
+        access = Kubeconfig.read(self._kubeconfig, self.lab)
         pinning.check_access(access, self.fingerprint)
         return access
 
@@ -107,7 +109,7 @@ class ClusterApi:
         """Compare the cluster that answers with the fingerprint, by one GET.
 
         Raises:
-            LabMissing: It does not answer.
+            ApiUnreachable: It does not answer.
             WrongCluster: Another cluster answers.
         """
         self.check_access()

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Protocol, TypeVar
 
 from ..core.poll import Clock
-from ..errors import LabMissing, NotReady
+from ..errors import ApiError, ApiUnreachable, NotReady
 from .objects import Node, Object, Pod
 
 T = TypeVar("T")
@@ -167,7 +167,7 @@ def count(number: int, noun: str) -> str:
 def _events(source: Source, about: str) -> list[str]:
     try:
         lines = source.events(about)
-    except LabMissing:
+    except (ApiError, ApiUnreachable):
         # The wait failed already, perhaps for the same reason; its message comes first.
         return []
     if not about:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 from pathlib import Path
 
+from ..core import files
+from ..core.process import search_path
 from .kubeconfig import Kubeconfig
 
 _EMPTY = (
@@ -27,8 +31,9 @@ def environment(
     """Return the variables kubectl gets, and make the folders they name.
 
     It has a home of its own, so neither ``~/.kube/config`` nor its ``kuberc`` or
-    cache is touched, no proxy, and a PATH without plugins. The default namespace
-    comes from a small second kubeconfig that holds no credentials.
+    cache is touched, no proxy, and a PATH without plugins. Its editor alone has the
+    reader's own PATH and home. The default namespace comes from a small second
+    kubeconfig that holds no credentials.
 
     Args:
         access: What the kubeconfig says.
@@ -45,9 +50,7 @@ def environment(
         link.symlink_to(diff)
     first = folder / "namespaces" / f"{namespace}.json"
     if not first.exists():
-        draft = first.with_suffix(".draft")
-        draft.write_text(_default_namespace(access, namespace), encoding="utf-8")
-        draft.replace(first)
+        files.write(first, _default_namespace(access, namespace))
     return {
         **dict.fromkeys(_EMPTY, ""),
         "KUBECONFIG": f"{first}:{kubeconfig}",
@@ -55,7 +58,28 @@ def environment(
         "PATH": str(tools),
         "KUBERC": "off",
         "KUBECTL_KUBERC": "false",
+        **_editor(),
     }
+
+
+def _editor() -> dict[str, str]:
+    """Return the editor for ``kubectl edit``: the reader's, or one that is there.
+
+    The first that is found of KUBE_EDITOR, VISUAL, EDITOR, nano, vim and vi.
+    """
+    path = search_path()
+    named = (os.environ.get(name, "") for name in ("KUBE_EDITOR", "VISUAL", "EDITOR"))
+    for each in (*named, "nano", "vim", "vi"):
+        try:
+            words = shlex.split(each)
+        except ValueError:  # an open quote
+            continue
+        found = shutil.which(words[0], path=path) if words else None
+        env = shutil.which("env", path=path)
+        if found and env:
+            own = [f"PATH={path}", f"HOME={Path.home()}"]
+            return {"KUBE_EDITOR": shlex.join([env, *own, found, *words[1:]])}
+    return {}
 
 
 def _default_namespace(access: Kubeconfig, namespace: str) -> str:

@@ -86,7 +86,7 @@ def own_arguments(argv: Sequence[str]) -> list[str]:
     it counts only where no option can be waiting for one.
     """
     for index, each in enumerate(argv):
-        if each == "--" and (index == 0 or not _may_wait(argv[index - 1])):
+        if each == "--" and (index == 0 or not may_wait(argv[index - 1])):
             return list(argv[:index])
     return list(argv)
 
@@ -140,7 +140,7 @@ def flags_of(own: Sequence[str], *, follow: bool) -> Iterator[tuple[str, str]]:
                     break
 
 
-def _may_wait(word: str) -> bool:
+def may_wait(word: str) -> bool:
     """Return whether a word is an option that may take the next word as its value."""
     if not word.startswith("-") or word == "-":
         return False
@@ -154,5 +154,5 @@ def _refusal(seen: str, wanted: str) -> Refused:
         "kubectl reaches this lab's cluster only",
         wanted=wanted,
         seen=seen,
-        next="run your own kubectl in a terminal to reach another cluster",
+        next="use your own kubectl in a terminal outside of this JupyterLab",
     )

@@ -6,9 +6,8 @@ import re
 from collections.abc import Generator
 
 from ..core.poll import Clock
-from ..errors import BadInput, Refused
+from ..errors import ApiError, BadInput, Refused
 from .api import ClusterApi
-from .connection import ApiError
 from .follow import follow, still_there
 from .objects import Object, Pod
 

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from ..core.parallel import in_parallel
+from ..errors import ApiError
 from .cluster import Cluster
-from .connection import ApiError
 from .discovery import Resource
 from .objects import Object
 
@@ -90,7 +90,7 @@ def take(cluster: Cluster) -> Snapshot:
     """Look at all API objects and at the machines' folders; takes about a second.
 
     Raises:
-        LabMissing: The API server does not answer.
+        ApiUnreachable: The API server does not answer.
         MachineUnreachable: A machine does not answer.
     """
     kinds = [

@@ -7,8 +7,8 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 
 from ..core.poll import Clock
-from ..errors import LabMissing
-from .connection import ApiError, Connection
+from ..errors import ApiError, ApiUnreachable
+from .connection import Connection
 from .objects import Object
 
 SEGMENT_S = 30.0
@@ -70,12 +70,12 @@ def states(
             objects = None
             if error.status in _PASSING:
                 clock.sleep(PAUSE_S)
-        except LabMissing:
+        except ApiUnreachable:
             objects = None
             clock.sleep(PAUSE_S)
     try:
         objects, _ = _list(connection, path, selectors, 2.0)
-    except LabMissing:
+    except ApiUnreachable:
         return
     yield list(objects.values())
 

@@ -185,6 +185,7 @@ def dns(
         strict: Raise when there is no address.
 
     Raises:
+        BadInput: That cannot be a DNS name; nothing was sent.
         Unreachable: There is no answer or no address, and ``strict`` is true.
     """
     cluster = current.current()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..core.hints import command
 from ..errors import LabError, NotReady
 from ..kube.namespace import Namespace
 from ..kube.objects import Object
@@ -113,6 +114,7 @@ class _Watch:
     ) -> None:
         self._connection = source.cluster.connection
         self._path = source.cluster.catalogue.find(kind).path(source.name)
+        self._lab = source.cluster.lab
         self._kind, self._recording, self._limits = kind, recording, limits
         self._version = self._list()[0]
         self._end: Callable[[], None] | None = None
@@ -184,7 +186,8 @@ class _Watch:
             wanted=f"news within {self._limits.patience_s:g} s",
             seen=seen,
             waited_s=self._limits.patience_s,
-            next="run 'k8slab status', then the cell again",
+            next=f"see whether all machines run: {command('status', self._lab)}; "
+            "then run the cell again",
         )
 
 

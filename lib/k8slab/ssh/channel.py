@@ -14,6 +14,7 @@ from typing import Protocol
 
 import paramiko
 
+from ..core.hints import command
 from ..core.process import Completed
 from ..errors import CommandTimeout, MachineUnreachable
 
@@ -105,6 +106,7 @@ class Session:
         again: Opens another one, to end the command early.
         argv: The command as error messages show it.
         where: The machine's name.
+        lab: The lab's name, for messages.
         timeout: Seconds until the command is ended.
         on_line: Called with each line, in the caller's thread.
     """
@@ -116,6 +118,7 @@ class Session:
         argv: Sequence[str],
         *,
         where: str,
+        lab: str,
         timeout: float,
         on_line: Callable[[str], None] | None,
     ) -> None:
@@ -123,6 +126,7 @@ class Session:
         self._again = again
         self._argv = tuple(argv)
         self._where = where
+        self._lab = lab
         self._timeout = timeout
         self._out = _Stream(on_line)
         self._err = _Errors(on_line)
@@ -249,7 +253,7 @@ class Session:
             where=self._where,
             wanted="an answer on SSH until the command ends",
             seen=self._err.text.strip()[-300:] or "the connection was closed",
-            next="run 'k8slab status' to see whether the machine runs",
+            next=f"see whether the machine runs: {command('status', self._lab)}",
         )
 
     def _end(self) -> None:

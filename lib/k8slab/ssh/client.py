@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -11,7 +13,14 @@ from typing import TypeVar
 import paramiko
 
 from ..core.process import DEFAULT_TIMEOUT_S, Completed
-from ..errors import BadInput, HostKeyMismatch, LabError, MachineUnreachable
+from ..errors import (
+    BadInput,
+    CommandFailed,
+    CommandTimeout,
+    HostKeyMismatch,
+    LabError,
+    MachineUnreachable,
+)
 from . import files
 from .channel import LOST, Session
 from .connect import Login, is_refusal
@@ -19,6 +28,11 @@ from .connect import Login, is_refusal
 SESSIONS = 8
 T = TypeVar("T")
 _SCRIPT = '__=$(cat); set {options}; eval "$__"'
+# Bash tells, on a line of its own mark, which line failed; other shells have no ERR.
+_MARK = "\x1ek8slab-line "
+_TRAP = """trap 'printf "\\036k8slab-line %s\\n" "$LINENO" >&2' ERR; """
+_TOLD = re.compile(rf"{_MARK}(\d+)\n?")
+_BASH = re.compile(r"(?m)^bash: (?:eval: )?line (\d+): ")
 
 
 class SSHShell:
@@ -29,6 +43,7 @@ class SSHShell:
     Args:
         machine: The machine's name, shown in messages.
         address: Its address.
+        lab: The name of the lab it belongs to, for messages.
         user: Who logs in.
         key: The file of the lab's private key.
         known_hosts: The file that pins the machine's host key.
@@ -41,6 +56,7 @@ class SSHShell:
         machine: str,
         address: str,
         *,
+        lab: str,
         user: str = "root",
         key: Path,
         known_hosts: Path,
@@ -49,7 +65,8 @@ class SSHShell:
     ) -> None:
         self.where = machine
         self.address = address
-        self._login = Login(machine, address, port, user, key, known_hosts)
+        self.lab = lab
+        self._login = Login(lab, machine, address, port, user, key, known_hosts)
         self._connect_timeout = connect_timeout
         self._over = False
         self._client: paramiko.SSHClient | None = None
@@ -118,10 +135,28 @@ class SSHShell:
             CommandTimeout: The deadline passed.
             MachineUnreachable: No connection, or it broke while the script ran.
         """
-        options = "-euo pipefail" if shell == "bash" else "-eu"
-        argv = [shell, "-c", _SCRIPT.format(options=options), shell]
-        shown = [shell, *options.split(), f"({len(text.splitlines())} lines)"]
-        return self._run(argv, shown, text, check, timeout, on_line)
+        bash = shell == "bash"
+        run = _SCRIPT.format(options="-Eeuo pipefail" if bash else "-eu")
+        argv = [shell, "-c", (_TRAP if bash else "") + run, shell]
+        shown = [shell, "-s"]
+
+        def pass_on(line: str) -> None:
+            said, mark, _ = line.partition(_MARK)
+            if on_line is not None and (said or not mark):
+                on_line(said)
+
+        try:
+            done = self._run(argv, shown, text, False, timeout, pass_on)
+        except CommandTimeout as error:
+            error.what = f"the script did not end within {timeout:g} s and was ended"
+            error.where = self.where
+            raise
+        told = _TOLD.findall(done.stderr) or _BASH.findall(done.stderr)
+        done = replace(done, stderr=_TOLD.sub("", done.stderr))
+        if done.ok or not check:
+            return done
+        line = int(told[-1]) if told else 0
+        raise _failed(done, line if line <= len(text.splitlines()) else 0)
 
     def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
         """Write a file in one step, so that no reader ever sees half of it.
@@ -212,6 +247,7 @@ class SSHShell:
                 self._channel,
                 shown,
                 where=self.where,
+                lab=self.lab,
                 timeout=timeout,
                 on_line=on_line,
             )
@@ -290,3 +326,18 @@ class SSHShell:
             transport = self._client.get_transport()
             assert transport is not None  # noqa: S101 - connect made it
             return transport
+
+
+def _failed(done: Completed, line: int) -> CommandFailed:
+    """Return the error of a script; its lines may hold secrets and are not told."""
+    named = f"line {line} of the script" if line else "the script"
+    error = CommandFailed(
+        done.argv,
+        where=done.where,
+        returncode=done.returncode,
+        stdout=done.stdout,
+        stderr=done.stderr,
+        what=f"{named} ended with exit code {done.returncode}",
+    )
+    error.where, error.line = done.where, line
+    return error

@@ -44,7 +44,9 @@ class Watching:
         self._timeout = timeout
         self._clock = _Clock()
         folder = cluster.connection.folder
-        self._connection = _Own(cluster.check_access(), folder, self._clock.over)
+        self._connection = _Own(
+            cluster.lab, cluster.check_access(), folder, self._clock.over
+        )
 
     def run(self) -> None:
         """Watch until the deadline or `stop`, and look a last time."""
@@ -83,8 +85,10 @@ class _Clock(SystemClock):
 class _Own(Connection):
     """A connection whose open stream can be ended from another thread."""
 
-    def __init__(self, access: Kubeconfig, folder: Path, over: threading.Event) -> None:
-        super().__init__(access, folder)
+    def __init__(
+        self, lab: str, access: Kubeconfig, folder: Path, over: threading.Event
+    ) -> None:
+        super().__init__(lab, access, folder)
         self._over = over
         self._cut: Callable[[], None] | None = None
 

@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..providers import build_image, ensure_image
+from . import components
+from .components import Component, Image
 from .debian import EPOCH
 from .graph import BuildContext
 
 _MACHINE_PREFIX = "localhost/k8slab"
 
 
-@dataclass(frozen=True)
-class ClusterImage:
-    """An image that the cluster's Pods use; `bundle/images/NAME/` says how it is built.
-
-    Attributes:
-        name: The image's name.
-        component: The Go component whose programs go into it, or none.
-        debs: The set of Debian packages that goes into it, or none.
-    """
-
-    name: str
-    component: str = ""
-    debs: str = ""
-
-
-CLUSTER_IMAGES = (
-    ClusterImage("kube-apiserver", "kubernetes"),
-    ClusterImage("kube-controller-manager", "kubernetes"),
-    ClusterImage("kube-scheduler", "kubernetes"),
-    ClusterImage("kube-proxy", "kubernetes", "kube-proxy"),
-    ClusterImage("etcd", "etcd"),
-    ClusterImage("coredns", "coredns"),
-    ClusterImage("pause"),
-    ClusterImage("echo", debs="echo"),
-    ClusterImage("mariadb", debs="mariadb"),
-)
-# What a new machine already has; the database is pulled when it is wanted.
-PRELOADED = tuple(i.name for i in CLUSTER_IMAGES if i.name != "mariadb")
+PRELOADED = tuple(image.name for image in components.images() if image.preloaded)
+"""The images that a new machine already has."""
 
 
 def machine_reference(kind: str, key: str) -> str:
@@ -113,34 +87,30 @@ def make_slim(build: BuildContext) -> None:
     )
 
 
-def make_cluster_image(image: ClusterImage) -> Callable[[BuildContext], None]:
-    """Return what builds one image of the cluster."""
-
-    def make(build: BuildContext) -> None:
-        folder = build.source / "images" / image.name
-        arguments, volumes, contexts = {}, {}, {}
-        if image.component:
-            contexts["programs"] = build.needs[f"go-{image.component}"] / "bin"
-        if image.debs:
-            arguments["SLIM"] = _base(build, "image-slim", "slim")
-            volumes[build.needs["slim"] / "debs" / image.debs] = "/debs"
-        if image.name == "pause":
-            contexts["catatonit"] = _unpacked(build, "catatonit")
-        build_image(
-            build.run,
-            folder / "Containerfile",
-            folder,
-            build.out / "image.tar",
-            build.versions.images[image.name],
-            timestamp=EPOCH,
-            contexts=contexts,
-            arguments=arguments,
-            volumes=volumes,
-        )
-        if image.name == "pause":
-            shutil.rmtree(contexts["catatonit"])
-
-    return make
+def make_cluster_image(build: BuildContext, component: Component, image: Image) -> None:
+    """Make one image of the cluster."""
+    folder = build.source / "images" / image.name
+    arguments, volumes, contexts = {}, {}, {}
+    if component.module:
+        contexts["programs"] = build.needs[f"go-{component.name}"] / "bin"
+    if image.debs:
+        arguments["SLIM"] = _base(build, "image-slim", "slim")
+        volumes[build.needs["slim"] / "debs" / image.name] = "/debs"
+    if image.unpacked:
+        contexts[image.unpacked] = _unpacked(build, image.unpacked)
+    build_image(
+        build.run,
+        folder / "Containerfile",
+        folder,
+        build.out / "image.tar",
+        build.versions.images[image.name],
+        timestamp=EPOCH,
+        contexts=contexts,
+        arguments=arguments,
+        volumes=volumes,
+    )
+    if image.unpacked:
+        shutil.rmtree(contexts[image.unpacked])
 
 
 def _unpacked(build: BuildContext, debs: str) -> Path:

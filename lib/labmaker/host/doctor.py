@@ -279,7 +279,7 @@ def _addresses(host: Host, plan: AddressPlan, bridge: str) -> Finding:
         False,
         "\n".join(text for text, _ in taken),
         wanted,
-        f"k8slab up --slot {free[0]}"
+        f"take another slot: --slot {free[0]}"
         if free
         else "remove the routes named above, or use another computer",
         "error" if any(hard for _, hard in taken) else "warning",

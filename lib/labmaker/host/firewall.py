@@ -125,7 +125,8 @@ def check_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
                 where=f"ip route get {address}",
                 wanted=wanted,
                 seen=seen,
-                next="look at 'ip route'; then 'k8slab down' and 'k8slab up'",
+                next="look at 'ip route', remove the route that leads elsewhere, and "
+                "repeat the command",
             )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
+from k8slab.core.hints import command
 from k8slab.core.process import Runner
 from k8slab.errors import BadInput, HostProblem, SettingsDiffer
 
@@ -18,24 +16,6 @@ from ..providers import Provider
 from ..settings import Settings, free_slot
 
 IMAGES = ("ready", "bare")
-
-
-@contextmanager
-def turn(shared: Path) -> Iterator[None]:
-    """Let one new lab after the other choose its addresses, whatever its home.
-
-    It lasts until the lab's network is fenced, for that is where others see it.
-
-    Args:
-        shared: A folder that is there and that all labs of this computer share; it is
-            locked itself, so nothing is written.
-    """
-    folder = os.open(shared, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
@@ -118,7 +98,7 @@ def refuse_remains(settings: Settings, provider: Provider) -> None:
             wanted="none",
             seen=", ".join(seen),
             next="choose another --name, or remove them: "
-            f"k8slab down --name {settings.name}",
+            f"{command('down', settings.name)}",
         )
 
 
@@ -154,5 +134,5 @@ def refuse_others(
                 wanted=f"{label} {wanted}",
                 seen=f"{label} {seen}",
                 next="choose another --name, or remove this lab: "
-                f"k8slab down --name {settings.name}",
+                f"{command('down', settings.name)}",
             )

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from k8slab import lab
+from k8slab.core import files
+from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
@@ -73,7 +75,9 @@ class Transitions:
         bundle = self._bundle(ledger)
         provider = self._provider(self._new)
         with ExitStack() as turn:
-            turn.enter_context(preflight.turn(self._cache))
+            # One new lab after the other chooses its addresses, whatever its home,
+            # until its routes are made: there the others see them.
+            turn.enter_context(files.locked(self._cache))
             settings = Settings(
                 name=self.folder.name,
                 slot=preflight.choose_slot(self.folder.home, slot, self._runner),
@@ -230,9 +234,14 @@ class Transitions:
             in_parallel(boots, abort=fleet.abandon)
             serve()
             return
-        bring_up.BringUp(
-            context, fleet.shells, boot, serve, fleet.abandon, ledger
-        ).run()
+        bring_up.bring_up(
+            context,
+            fleet.shells,
+            boot=boot,
+            serve=serve,
+            abandon=fleet.abandon,
+            ledger=ledger,
+        )
         with ledger.phase("pin the cluster"):
             pin(self.folder, fleet.shells["master"])
 
@@ -258,7 +267,7 @@ class Transitions:
             where=str(self.folder.root),
             wanted="machines " + ", ".join(m.name for m in record.machines),
             seen=", ".join(f"{n} {s}" for n, s in sorted(states.items())) or "none",
-            next=f"begin anew: k8slab reset --name {record.name}",
+            next=f"begin anew: {command('reset', record.name)}",
         )
 
     def _bundle(self, ledger: Ledger) -> Bundle:

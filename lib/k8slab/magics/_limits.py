@@ -1,0 +1,118 @@
+"""Know how long a command may take, and which ones need a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+
+from ..errors import BadInput
+from ..kube import kubectl_arguments
+
+TIMEOUT_S = 120.0
+ENDLESS_S = 10.0
+TERMINAL = "a terminal of JupyterLab (File, New, Terminal)"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_SERVERS = ("port-forward", "proxy", "attach")
+"""Commands that go on until somebody ends them, and are of use meanwhile."""
+
+
+def seconds(duration: str) -> float:
+    """Return a duration in seconds: ``90``, ``90s``, ``5m``, ``1m30s``; else 0."""
+    if not re.fullmatch(rf"(?:{_DURATION.pattern})+", duration):
+        return 0.0
+    parts = _DURATION.findall(duration)
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def refuse_terminal(own: Sequence[str], argv: Sequence[str], namespace: str) -> None:
+    """Refuse what needs a keyboard, or would never give the cell back.
+
+    Args:
+        own: kubectl's own arguments.
+        argv: All of them, with what a Pod runs.
+        namespace: Where they would have acted.
+
+    Raises:
+        BadInput: With the command that does it in a terminal.
+    """
+    verb = kubectl_arguments.verb_of(own)
+    given = kubectl_arguments.flags_of(own, follow=verb == "logs")
+    flags = {flag: value for flag, value in given if value != "false"}
+    elsewhere = ["kubectl", *argv]
+    if not flags.keys() & {"-n", "--namespace", "-A", "--all-namespaces"}:
+        elsewhere[1:1] = ["-n", namespace]
+    way = f"in {TERMINAL}: {shlex.join(elsewhere)}"
+    reads = [
+        flags[flag] for flag in ("-f", "--filename", "--patch-file") if flag in flags
+    ]
+    if verb != "logs" and "-" in reads:
+        raise BadInput(
+            "a cell has no standard input",
+            wanted="-f with the path of a file below manifests/",
+            seen="kubectl " + shlex.join(argv),
+            next='or from Python: cluster.kubectl(["apply", "-f", "-"], input=text)',
+        )
+    wants = flags.keys() & {"-t", "--tty"}
+    if wants or (verb == "edit" and not os.environ.get("KUBE_EDITOR")):
+        hint = "leave out -it and give the command after --; or " if wants else ""
+        raise BadInput(
+            "a cell has no terminal",
+            wanted="a command that needs no keyboard",
+            seen="kubectl " + shlex.join(argv),
+            next=hint + way,
+        )
+    if verb in _SERVERS and "--request-timeout" not in flags:
+        raise BadInput(
+            f"kubectl {verb} goes on until it is ended; no other cell runs meanwhile",
+            wanted="a terminal, or a time: --request-timeout=20s",
+            seen="kubectl " + shlex.join(argv),
+            next=way,
+        )
+
+
+def is_endless(own: Sequence[str]) -> bool:
+    """Return whether a command goes on until it is ended, and that is no error."""
+    verb = kubectl_arguments.verb_of(own)
+    flags = {
+        (flag, value)
+        for flag, value in kubectl_arguments.flags_of(own, follow=verb == "logs")
+        if value != "false"
+    }
+    names = {flag for flag, _ in flags}
+    if verb in _SERVERS:
+        return True
+    if verb == "logs":
+        return bool(names & {"-f", "--follow"})
+    watching = {"-w", "--watch", "--watch-only"}
+    return verb in ("get", "events") and bool(names & watching)
+
+
+def limit(own: Sequence[str], *, endless: bool) -> float:
+    """Return the seconds a command gets, which it may give itself."""
+    flags = dict(kubectl_arguments.flags_of(own, follow="logs" in own))
+    request = seconds(flags.get("--request-timeout", ""))
+    if endless:
+        return min(request, TIMEOUT_S) or ENDLESS_S
+    return max(TIMEOUT_S, seconds(flags.get("--timeout", "")) + 5, request)
+
+
+def is_answer(own: Sequence[str], returncode: int) -> bool:
+    """Return whether an exit code is an answer instead of a failure.
+
+    ``diff`` ends with 1 when there are differences, ``auth can-i`` when the answer is
+    no.
+    """
+    words = [each for each in own if not each.startswith("-")]
+    asks = words[:1] == ["diff"] or words[:2] == ["auth", "can-i"]
+    return returncode == 0 or (returncode == 1 and asks)
+
+
+def more_time(own: Sequence[str]) -> str:
+    """Return how to give a kubectl command more time."""
+    verb = kubectl_arguments.verb_of(own)
+    takes = verb in ("wait", "rollout", "delete", "drain", "apply", "replace")
+    flag = "--timeout" if takes else "--request-timeout"
+    return f"give it more time: %kubectl {shlex.join(own)} {flag}=10m"

@@ -1,0 +1,259 @@
+"""Split a line into words as a shell does, and refuse what only a shell could do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..errors import BadInput
+
+BLANKS = " \t\r\n"
+_TWO_LINES = "two lines in a cell that begins with %%kubectl; it stops at a failure"
+_KEPT = "Python: x = %kubectl …, then pathlib.Path('file').write_text(x.text)"
+_OPERATORS: dict[str, tuple[str, str]] = {
+    "&&": ("two commands in one line", _TWO_LINES),
+    "||": ("'or else'", "Python: try: … except CommandFailed: …"),
+    ";": ("two commands in one line", _TWO_LINES),
+    "&": ("a command in the background", "a terminal: File, New, Terminal"),
+    "<<": ("a here-document", "a file below manifests/, and -f with its path"),
+    "<": ("a file as input", "-f with the path of the file"),
+    ">": ("output into a file", _KEPT),
+    "(": ("a parenthesis", "single quotes around the word that holds it"),
+    ")": ("a parenthesis", "single quotes around the word that holds it"),
+}
+_INNER = (
+    "a command inside a command",
+    "x = %kubectl … in a line before, then {x} here; in single quotes it is passed on",
+)
+_VARIABLE = (
+    "a variable of a shell",
+    "{name} for a variable of Python; in single quotes $name is passed on as it is",
+)
+_DASHES = "\N{EN DASH}\N{EM DASH}"
+_CURLY = ("curly quotes", "straight quotes: \" or '")
+_PROSE = {
+    **dict.fromkeys("\u2018\u2019\u201a\u201c\u201d\u201e", _CURLY),
+    **dict.fromkeys(_DASHES, ("a dash as books print it", "hyphens: - or --")),
+}
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a line.
+
+    Attributes:
+        text: What it says, without its quotes.
+        bare: For each character of the text whether it stood outside of all quotes.
+        quoted: Whether any part of it stood in quotes.
+    """
+
+    text: str
+    bare: tuple[bool, ...]
+    quoted: bool
+
+    @property
+    def pattern(self) -> str:
+        """The first sign by which a shell would look for files, or an empty text."""
+        for at, sign in enumerate(self.text):
+            if self.bare[at] and sign in "*?[":
+                return sign
+        outside = "".join(
+            sign if bare else " "
+            for sign, bare in zip(self.text, self.bare, strict=True)
+        )
+        braces = re.search(r"\{[^{}\s]*(,|\.\.)[^{}\s]*\}", outside)
+        return braces[0] if braces else ""
+
+
+def split(line: str, magic: str = "%kubectl") -> list[list[Word]]:
+    """Return the words of a line, and of each filter behind a pipe.
+
+    A ``#`` at the beginning of a word makes the rest of the line a comment. A
+    backslash at the end of a line goes on with the next one. Nothing is expanded but
+    a leading ``~/``.
+
+    Args:
+        line: The line, without its magic.
+        magic: What messages call the line by.
+
+    Raises:
+        BadInput: A quote is open, or something in it only a shell could do.
+    """
+    return _Splitter(line, magic).split()
+
+
+class _Splitter:
+    """Read one line from left to right."""
+
+    def __init__(self, line: str, magic: str) -> None:
+        self._line = line
+        self._magic = magic
+        self._at = 0
+        self._stages: list[list[Word]] = [[]]
+        self._signs: list[tuple[str, bool]] = []
+        self._open = False  # in a word, which may be empty so far
+        self._quoted = False
+        self._templates = [m.span() for m in re.finditer(r"\{\{.*?\}\}", line, re.S)]
+
+    def split(self) -> list[list[Word]]:
+        while self._at < len(self._line):
+            self._step(self._line[self._at])
+        self._end_word()
+        if len(self._stages) > 1 and not all(self._stages):
+            raise self._refused(
+                "|", "a pipe with nothing on one side", "a filter behind it"
+            )
+        return self._stages
+
+    def _step(self, sign: str) -> None:
+        if sign in BLANKS:
+            self._end_word()
+            self._at += 1
+        elif sign == "#" and not self._open:
+            end = self._line.find("\n", self._at)
+            self._at = len(self._line) if end < 0 else end
+        elif sign == "'":
+            self._single()
+        elif sign == '"':
+            self._double()
+        elif sign == "\\":
+            self._escape()
+        elif sign == "|" and self._line[self._at : self._at + 2] != "||":
+            self._end_word()
+            self._stages.append([])
+            self._at += 1
+        else:
+            self._refuse_shell(quoted=False)
+            self._take(sign, bare=True)
+            self._at += 1
+
+    def _single(self) -> None:
+        end = self._line.find("'", self._at + 1)
+        if end < 0:
+            raise self._unclosed()
+        for sign in self._line[self._at + 1 : end]:
+            self._take(sign, bare=False)
+        self._open = self._quoted = True
+        self._at = end + 1
+
+    def _double(self) -> None:
+        self._open = self._quoted = True
+        self._at += 1
+        while self._at < len(self._line):
+            sign = self._line[self._at]
+            if sign == '"':
+                self._at += 1
+                return
+            following = self._line[self._at + 1 : self._at + 2]
+            if sign == "\\" and following and following in '$`"\\\n':
+                if following != "\n":
+                    self._take(following, bare=False)
+                self._at += 2
+                continue
+            self._refuse_shell(quoted=True)
+            self._take(sign, bare=False)
+            self._at += 1
+        raise self._unclosed()
+
+    def _escape(self) -> None:
+        following = self._line[self._at + 1 : self._at + 2]
+        if following and following != "\n":
+            self._take(following, bare=False)
+            self._quoted = True
+        self._at += 2
+
+    def _refuse_shell(self, *, quoted: bool) -> None:
+        """Refuse what a shell would not have passed on as it stands here."""
+        rest = self._line[self._at :]
+        if any(begin <= self._at < end for begin, end in self._templates):
+            return
+        if rest.startswith("$(") or rest[0] == "`":
+            raise self._refused("$(…)" if rest[0] == "$" else "`…`", *_INNER)
+        before = self._line[self._at - 1 : self._at]
+        variable = re.match(r"\$(\{\w+\}|[A-Za-z_]\w*)", rest)
+        if variable and before != "$":
+            raise self._refused(variable[0], *_VARIABLE)
+        if quoted:
+            return
+        if rest[0] in _PROSE and (rest[0] not in _DASHES or not self._open):
+            raise self._refused(rest[0], *_PROSE[rest[0]])
+        for operator, reasons in _OPERATORS.items():
+            if rest.startswith(operator):
+                raise self._refused(operator, *reasons)
+
+    def _take(self, sign: str, *, bare: bool) -> None:
+        self._open = True
+        self._signs.append((sign, bare))
+
+    def _end_word(self) -> None:
+        if not self._open:
+            return
+        text = "".join(sign for sign, _ in self._signs)
+        bare = tuple(bare for _, bare in self._signs)
+        if text.startswith("~/") and bare[0]:
+            home = os.path.expanduser("~")
+            text, bare = home + text[1:], (False,) * len(home) + bare[1:]
+        self._stages[-1].append(Word(text, bare, self._quoted))
+        self._signs, self._open, self._quoted = [], False, False
+
+    def _refused(self, sign: str, what: str, wanted: str) -> BadInput:
+        return BadInput(
+            f"a cell has no shell that could read {sign}: {what}",
+            wanted=wanted,
+            seen=f"{self._magic} {self._line.strip()}",
+            next="if it belongs to a word, put that word in single quotes",
+        )
+
+    def _unclosed(self) -> BadInput:
+        return BadInput(
+            "this line cannot be read as a command",
+            wanted="quotes that are closed",
+            seen=f"{self._magic} {self._line.strip()}",
+        )
+
+
+def commands(cell: str) -> Iterator[tuple[int, str]]:
+    """Yield the commands of a cell, each with the number of its first line.
+
+    Comments and blank lines are none. A command goes on behind a backslash at the end
+    of a line, and in quotes that are still open.
+
+    Args:
+        cell: What stands below ``%%kubectl``; its first line is number 2 of the cell.
+    """
+    gathered, first = "", 0
+    for number, line in enumerate(cell.splitlines(), start=2):
+        if not gathered and (not line.strip() or line.lstrip().startswith("#")):
+            continue
+        first = first if gathered else number
+        gathered = f"{gathered}\n{line}" if gathered else line
+        if _goes_on(gathered):
+            continue
+        yield first, gathered
+        gathered = ""
+    if gathered:
+        yield first, gathered
+
+
+def _goes_on(text: str) -> bool:
+    """Return whether a command is not at its end: a backslash, or an open quote."""
+    quote, escaped, word = "", False, False
+    at = 0
+    while at < len(text):
+        sign = text[at]
+        if escaped:
+            escaped = False
+        elif sign == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign == "#" and not word:
+            end = text.find("\n", at)
+            at = len(text) if end < 0 else end
+        word = at < len(text) and text[at] not in BLANKS
+        at += 1
+    return escaped or bool(quote)

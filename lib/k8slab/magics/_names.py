@@ -1,0 +1,130 @@
+"""Put the value of a Python name where the name stands in braces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput
+from ._line import Word
+
+_NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+# What stands between two braces on each side is a template's, and ${…} a shell's.
+_BRACES = re.compile(rf"(?P<other>\{{\{{.*?\}}\}}|\$\{{)|\{{(?P<name>{_NAME})\}}", re.S)
+
+
+def put(words: Sequence[Word], names: Mapping[str, Any]) -> list[Word]:
+    """Return the words with values in place of names in braces.
+
+    A word that is nothing but ``{name}``, outside of quotes, becomes as many words as
+    the value has: the items of a list, or a text's words. Everything else in braces
+    stays as it was typed: paths and ranges of jsonpath, templates, JSON.
+
+    Args:
+        words: The words as they were typed.
+        names: The values by name.
+
+    Raises:
+        BadInput: There is no such name, or its value names nothing.
+    """
+    found: list[Word] = []
+    for word in words:
+        alone = re.fullmatch(rf"\{{({_NAME})\}}", word.text)
+        if alone and not word.quoted:
+            found += [
+                Word(each, (False,) * len(each), True)
+                for each in _several(alone[1], names)
+            ]
+        else:
+            found.append(_inside(word, names))
+    return found
+
+
+def _inside(word: Word, names: Mapping[str, Any]) -> Word:
+    text, bare, at = "", (), 0  # type: tuple[str, tuple[bool, ...], int]
+    for match in _BRACES.finditer(word.text):
+        name = match["name"]
+        if name is None or (name == "end" and "{range " in word.text[: match.start()]):
+            continue
+        value = _one(name, _value(name, names))
+        text += word.text[at : match.start()] + value
+        bare += word.bare[at : match.start()] + (False,) * len(value)
+        at = match.end()
+    return Word(text + word.text[at:], bare + word.bare[at:], word.quoted)
+
+
+def _several(name: str, names: Mapping[str, Any]) -> list[str]:
+    value = _value(name, names)
+    if isinstance(value, list | tuple | set | frozenset):
+        several = [_one(name, each) for each in value]
+    else:
+        text = _one(name, value)
+        several = text.split() if isinstance(value, str) else [text]
+    if not several:
+        raise _nothing(name, value)
+    return several
+
+
+def _value(name: str, names: Mapping[str, Any]) -> Any:
+    first, *rest = name.split(".")
+    if first not in names:
+        dotted = f"; a path of jsonpath begins with a dot: {{.{name}}}"
+        raise BadInput(
+            f"there is no Python name {first!r}",
+            wanted="a name that a cell above has given" + dotted,
+            seen=f"{{{name}}}",
+            next="run the cell that gives it; braces that mean no name have a blank "
+            f"inside: {{ {name} }}",
+        )
+    value = names[first]
+    for place, each in enumerate(rest, start=1):
+        try:
+            value = getattr(value, each)
+        except AttributeError as error:
+            owner = ".".join([first, *rest[: place - 1]])
+            raise BadInput(
+                f"{owner} has no {each}",
+                wanted=f"something that {owner} has, as Tab shows it",
+                seen=f"{{{name}}}",
+            ) from error
+    return value
+
+
+def _one(name: str, value: Any) -> str:
+    """Return a value as one text: what it says, or the name it has."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    plain = isinstance(value, str | int | float | Path)
+    text = str(value) if plain else _named(value)
+    if not text.strip():
+        raise _nothing(name, value)
+    return text
+
+
+def _named(value: Any) -> str:
+    """Return the name of an object, in whatever form it came; or an empty text."""
+    meta = value.get("metadata") if isinstance(value, Mapping) else None
+    meta = meta or getattr(value, "metadata", None)
+    named = meta.get("name") if isinstance(meta, Mapping) else None
+    for candidate in (
+        getattr(value, "name", None),
+        named,
+        getattr(meta, "name", None),
+        getattr(value, "service", None),  # the record of a Service's endpoints
+    ):
+        if isinstance(candidate, str):
+            return candidate
+    shown = getattr(value, "text", "")  # what a command printed
+    return shown.strip() if isinstance(shown, str) else ""
+
+
+def _nothing(name: str, value: Any) -> BadInput:
+    kind = type(value).__name__
+    return BadInput(
+        f"{name} names nothing that kubectl could be given",
+        wanted="a text, a number, or an object that has a name",
+        seen=f"{{{name}}} is {'empty' if isinstance(value, str) else f'a {kind}'}",
+        next=f"look at it: {name}",
+    )

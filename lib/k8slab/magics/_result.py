@@ -1,0 +1,78 @@
+"""What ``x = %kubectl …`` gives: what the command printed, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import BadInput
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What a command printed, and how it ended.
+
+    Attributes:
+        command: The command, as it can be pasted into a terminal.
+        text: What it printed, behind its filters; without its remarks.
+        remarks: What it said beside that, as warnings.
+        returncode: Its exit code.
+        seconds: How long it took.
+    """
+
+    command: str
+    text: str
+    remarks: str
+    returncode: int
+    seconds: float
+    _cell: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the exit code is 0; ``diff`` gives 1 when there are differences."""
+        return self.returncode == 0
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of what it printed."""
+        return self.text.splitlines()
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read as JSON; ask for it with ``-o json``.
+
+        Raises:
+            BadInput: It is no JSON.
+        """
+        try:
+            return json.loads(self.text)
+        except ValueError as error:
+            raise BadInput(
+                "this is not JSON",
+                where=self.command,
+                wanted="a command with -o json",
+                seen=(self.lines or ["nothing"])[0],
+            ) from error
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return self.text.rstrip("\n")
+
+    def _ipython_display_(self) -> None:
+        """Show nothing in the cell that ran it, where it was printed already."""
+        if self._cell is None or self._cell != cell_number():
+            print(self)
+
+
+def cell_number() -> int | None:
+    """Return the number of the cell that runs now; None outside of a notebook."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell.execution_count if shell is not None else None

@@ -1,0 +1,530 @@
+"""What is typed behind %kubectl: what arrives, what is refused, what is given back."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
+
+from k8slab import magics
+from k8slab.errors import BadInput, CommandFailed, CommandTimeout
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
+from k8slab.magics import _limits, _line, _names
+
+EACH = 'for each in "$@"; do printf "<%s>\\n" "$each"; done'
+
+
+@pytest.fixture
+def typed(cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return a function that gives the words with which kubectl was started."""
+    kubectl(EACH)
+
+    def typed(line: str, **names: Any) -> list[str]:
+        magics.kubectl(line, None, names)
+        return [each[1:-1] for each in capsys.readouterr().out.splitlines()]
+
+    return typed
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> Any:
+    """Return a real shell of IPython with the magics."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    quiet = Config({"HistoryManager": {"enabled": False}})
+    made = InteractiveShell.instance(config=quiet, colors="nocolor")
+    magics.register(cluster)
+    yield made
+    InteractiveShell.clear_instance()
+
+
+def run(shell: InteractiveShell, source: str) -> str:
+    """Return what a cell prints and shows."""
+    with capture_output() as heard:
+        shell.run_cell(source, store_history=True)
+    shows = [str(out.data.get("text/plain", "")) for out in heard.outputs]
+    text = heard.stdout + heard.stderr + "".join(shows)
+    return re.sub(r"Out\[\d+\]: ?\n?", "", text)  # a terminal's; a kernel has none
+
+
+def test_a_comment_is_not_sent(typed: Any) -> None:
+    """What stands behind a hash names no object; a hash in a word begins nothing."""
+    assert typed("delete configmap a # but keep web") == ["delete", "configmap", "a"]
+    assert typed("get a#b '# c'") == ["get", "a#b", "# c"]
+    assert typed("# nothing but words") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "sign", "wanted"),
+    [
+        ("get pods > pods.txt", ">", "write_text"),
+        ("get pods >> pods.txt", ">", "write_text"),
+        ("get pods 2>/dev/null", ">", "write_text"),
+        ("apply -f - < pod.yaml", "<", "-f with the path"),
+        ("apply -f - <<EOF", "<<", "manifests/"),
+        ("get pods; get nodes", ";", "%%kubectl"),
+        ("get pods;", ";", "%%kubectl"),
+        ("get pods && get nodes", "&&", "%%kubectl"),
+        ("get pods || get nodes", "||", "except CommandFailed"),
+        ("get pods &", "&", "a terminal"),
+        ("get pod $(hostname)", "$(…)", "x = %kubectl"),
+        ('get pod "$(hostname)"', "$(…)", "x = %kubectl"),
+        ("get pod `hostname`", "`…`", "x = %kubectl"),
+        ("get pod $name", "$name", "{name}"),
+        ('get pod "$name"', "$name", "{name}"),
+        ("get pod ${name}", "${name}", "{name}"),
+        ("delete pod <name>", "<", "-f with"),
+        ("delete pod echo-*", "*", "labels: -l"),
+        ("delete pod echo-?", "?", "labels: -l"),
+        ("delete pod echo-[ab]", "[", "labels: -l"),
+        ("delete pod {web,db}", "{web,db}", "names in full"),
+        ("exec x -- ls *", "*", "names in full"),
+        ("get pods -o jsonpath={.items[?(@.a)]}", "(", "single quotes"),
+        ("get pods -l “app=web”", "“", "straight quotes"),
+        ("get pods \u2013l app", "\u2013", "hyphens"),
+    ],
+)
+def test_what_only_a_shell_could_do_is_refused(
+    typed: Any, capsys: pytest.CaptureFixture[str], line: str, sign: str, wanted: str
+) -> None:
+    """Before anything is sent, with what to write instead."""
+    with pytest.raises(BadInput) as caught:
+        typed(line)
+
+    assert f"no shell that could read {sign}: " in caught.value.what
+    assert wanted in caught.value.wanted
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("get pod {name} -o jsonpath='{.status.podIP}'", "jsonpath={.status.podIP}"),
+        ("get pods -o jsonpath={.items[*].metadata.name}", None),
+        ("get pods -o jsonpath='{range .items[*]}{.a}{\"\\n\"}{end}'", None),
+        ("get pods -o go-template='{{range .items}}{{.name}}{{end}}'", None),
+        ('get pods -o go-template="{{range $i, $e := .items}}{{end}}"', None),
+        ("""patch rc x -p '{"spec":{"replicas":3}}'""", '{"spec":{"replicas":3}}'),
+        ("exec x -- sh -c 'echo $$ ${HOME} $(id) `id` > /tmp/x; ls *'", None),
+        ("exec x -- echo $$", "$$"),
+        ("get pods -l 'app in (a, b),c!=d'", "app in (a, b),c!=d"),
+        ("apply -f ../manifests/x/*.yaml", "../manifests/x/*.yaml"),
+        ("auth can-i '*' \\*", "*"),
+        ("get pods --sort-by={.metadata.name}", "--sort-by={.metadata.name}"),
+        ("exec x -- awk '{ print }' f", "{ print }"),
+    ],
+)
+def test_all_else_arrives_as_typed(typed: Any, line: str, word: str | None) -> None:
+    """Quotes, jsonpath, templates, JSON and two dollar signs stay what they are."""
+    arrived = typed(line, name="pod-1")
+
+    assert arrived == [w.replace("{name}", "pod-1") for w in shlex.split(line)]
+    assert word is None or word in arrived
+
+
+def test_names_in_braces_give_their_values(typed: Any) -> None:
+    """Texts, numbers, records with a name, API objects, lists, results."""
+    pod = SimpleNamespace(name="echo-1", ip="10.0.0.1")
+    raw = {"metadata": {"name": "raw"}}
+    official = SimpleNamespace(metadata=SimpleNamespace(name="official"))
+    kept = magics.Result("kubectl get", "kept\n", "", 0, 0.1)
+
+    assert typed("get pod {pod} {pod.ip}", pod=pod) == [
+        "get",
+        "pod",
+        "echo-1",
+        "10.0.0.1",
+    ]
+    assert typed("get {a} {b} {c}", a=raw, b=official, c=kept)[1:] == [
+        "raw",
+        "official",
+        "kept",
+    ]
+    assert typed("scale rc/{x} --replicas={n}", x="e", n=3)[1:] == [
+        "rc/e",
+        "--replicas=3",
+    ]
+    patch = """patch rc e -p '{"spec":{"replicas":{n}}}'"""
+    assert typed(patch, n=3)[-1] == '{"spec":{"replicas":3}}'
+    assert typed("delete pod {pods}", pods=[pod, "b"])[2:] == ["echo-1", "b"]
+    assert typed("{base} get x", base="exec p -- tool")[:4] == [
+        "exec",
+        "p",
+        "--",
+        "tool",
+    ]
+    assert typed("get pods -l '{s}'", s="app in (a, b)")[-1] == "app in (a, b)"
+    assert typed("get pods --watch={yes}", yes=False)[-1] == "--watch=false"
+
+
+def test_a_namespace_in_braces_gives_its_name(typed: Any, cluster: Cluster) -> None:
+    """The chapter's own namespace is an object with a name."""
+    assert typed("get pods -n {ns}", ns=Namespace(cluster, "chapter"))[-1] == "chapter"
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("delete pod {nobody}", "no Python name 'nobody'"),
+        ("delete pod {nobody.name}", "no Python name 'nobody'"),
+        ("delete pod x-{id}", "no Python name 'id'"),
+        ("get pods -o jsonpath={end}", "no Python name 'end'"),
+        ("delete pod {pod.nam}", "pod has no nam"),
+        ("delete pod {empty} --all", "empty names nothing"),
+        ("delete pod {nothing} --all", "nothing names nothing"),
+        ("delete pod {none} --all", "none names nothing"),
+        ("get pods | grep {nobody}", "no Python name 'nobody'"),
+    ],
+)
+def test_a_name_that_gives_nothing_is_an_error(
+    typed: Any, capsys: pytest.CaptureFixture[str], line: str, what: str
+) -> None:
+    """Nothing is sent that says less than was meant."""
+    pod = SimpleNamespace(name="echo-1")
+    with pytest.raises(BadInput, match=what):
+        typed(line, pod=pod, empty="", nothing=None, none=[])
+
+    assert capsys.readouterr().out == ""
+
+
+def test_notebook_names_and_local_names_are_known(shell: Any, kubectl: Any) -> None:
+    """In a real shell: user's names, a function's own, jsonpath untouched."""
+    kubectl(EACH)
+    source = (
+        "pod = 'echo-1'\n"
+        "def f(own):\n"
+        "    %kubectl get {pod} {own} -o jsonpath='{.status.podIP}' $$\n"
+        "f('mine')"
+    )
+    words = run(shell, source).split()
+
+    assert words == [
+        "<get>",
+        "<echo-1>",
+        "<mine>",
+        "<-o>",
+        "<jsonpath={.status.podIP}>",
+        "<$$>",
+    ]
+
+
+def test_a_result_is_kept_and_shown_once(shell: Any, kubectl: Any) -> None:
+    """Neither the cell that ran it repeats it, nor is it lost in the next one."""
+    kubectl("echo '{\"a\": [1]}'; echo warned >&2")
+
+    assert sorted(run(shell, "%kubectl get x -o json").split("\n")) == [
+        "",
+        "warned",
+        '{"a": [1]}',
+    ]
+    run(shell, "x = %kubectl get x -o json")
+    assert run(shell, "x.json['a'], x.lines, x.ok").strip() == (
+        "([1], ['{\"a\": [1]}'], True)"
+    )
+    assert run(shell, "x").strip() == '{"a": [1]}'
+
+
+def test_what_is_no_json_says_so(cluster: Cluster, kubectl: Any) -> None:
+    """The command that would give JSON is named."""
+    kubectl("echo NAME")
+
+    with pytest.raises(BadInput, match="-o json"):
+        _ = magics.kubectl("get pods").json
+
+
+def test_several_commands_run_one_after_the_other(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One a line; comments and blank lines are none; long ones go on."""
+    kubectl('echo "$#: $*"')
+    cell = (
+        "# first\nget pods\n\nkubectl get nodes # pasted\n"
+        "exec x -- \\\n  ls\nexec x -- sh -c 'one\n# two'\n"
+    )
+    result = magics.kubectl("", cell, {})
+
+    assert capsys.readouterr().out.splitlines() == [
+        "2: get pods",
+        "2: get nodes",
+        "4: exec x -- ls",
+        "6: exec x -- sh -c one",
+        "# two",
+    ]
+    assert result.lines[0] == "2: get pods"
+
+
+def test_the_first_command_that_fails_ends_the_cell(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named by its line; the next one does not run."""
+    kubectl('echo "$*"; [ "$2" != pods ]')
+
+    with pytest.raises(CommandFailed, match=r"line 3 of the cell: .*\n.*get pods"):
+        magics.kubectl("", "get a\nget pods\nget b\n", {})
+    assert capsys.readouterr().out == "get a\nget pods\n"
+
+
+@pytest.mark.parametrize("bad", ["get b > file", "get {nobody}", "get 'b", "edit rc x"])
+def test_a_cell_is_read_before_anything_is_sent(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str], bad: str
+) -> None:
+    """A mistake in its last line stops the first one, too, and the line is named."""
+    kubectl("echo ran")
+
+    with pytest.raises(BadInput, match="line 3 of the cell"):
+        magics.kubectl("", f"delete pod a\n{bad}\n", {})
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("line", "cell"), [("", "\n# no\n"), ("get pods", "get x\n")])
+def test_commands_stand_below(cluster: Cluster, line: str, cell: str) -> None:
+    """Nothing to run, or a command on the first line, tells how it is written."""
+    with pytest.raises(BadInput, match="below %%kubectl"):
+        magics.kubectl(line, cell, {})
+
+
+@pytest.mark.parametrize(
+    ("pipe", "lines"),
+    [
+        ("| grep echo", ["echo-1 Running", "echo-2 Pending"]),
+        ("|grep -v echo | wc -l", ["2"]),
+        ("| grep -E 'echo-(1|3)'", ["echo-1 Running"]),
+        ("| head -n 1", ["NAME STATUS"]),
+        ("| head -2 | tail -1", ["echo-2 Pending"]),
+        ("| sort -r -k 2 | head -n1", ["NAME STATUS"]),
+        ("| grep {name}", ["web Running"]),
+        ("| grep nobody", ["(no line is left)"]),
+    ],
+)
+def test_a_pipe_leads_into_a_filter(
+    cluster: Cluster,
+    kubectl: Any,
+    capsys: pytest.CaptureFixture[str],
+    pipe: str,
+    lines: list[str],
+) -> None:
+    """The real tools, on what kubectl printed, run by no shell."""
+    kubectl(
+        "printf '%s\\n' 'NAME STATUS' 'echo-2 Pending' 'echo-1 Running' 'web Running'"
+    )
+    result = magics.kubectl(f"get pods {pipe}", None, {"name": "web"})
+    out = [each.strip() for each in capsys.readouterr().out.splitlines()]
+
+    assert sorted(out) == sorted(lines)
+    assert (result.text == "") == (lines == ["(no line is left)"])
+
+
+@pytest.mark.parametrize(
+    "pipe",
+    [
+        "| jq .",
+        "| xargs kubectl delete pod",
+        "| sh",
+        "| tee file",
+        "| grep -f /etc/passwd",
+        "| grep -r x /etc",
+        "| grep x /etc/passwd",
+        "| grep",
+        "| head /etc/passwd",
+        "| tail -f",
+        "| sort -o /tmp/x",
+        "| sort --compress-program=sh",
+        "| wc --files0-from=x",
+        "|",
+        "| | wc",
+        "|& grep x",
+    ],
+)
+def test_a_pipe_into_anything_else_is_refused(
+    typed: Any, capsys: pytest.CaptureFixture[str], pipe: str
+) -> None:
+    """Nothing that reads or writes files, or that runs a command."""
+    with pytest.raises(BadInput):
+        typed(f"get pods {pipe}")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_failure_before_a_pipe_is_a_failure(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The filter hides neither the exit code nor what kubectl said."""
+    kubectl("echo 'NotFound' >&2; exit 1")
+
+    with pytest.raises(CommandFailed, match="NotFound"):
+        magics.kubectl("get pod x | grep y")
+    assert capsys.readouterr().out == "NotFound\n"
+
+
+def test_a_pattern_that_is_none_is_greps_error(cluster: Cluster, kubectl: Any) -> None:
+    """The tool's own words, not a trace."""
+    kubectl("echo x")
+
+    with pytest.raises(CommandFailed, match="filter behind the pipe"):
+        magics.kubectl("get pods | grep '['")
+
+
+def test_the_shown_command_can_be_pasted(cluster: Cluster, kubectl: Any) -> None:
+    """In errors and in results quotes are kept."""
+    kubectl("exit 3")
+    line = "exec x -- sh -c 'echo a b'"
+
+    with pytest.raises(CommandFailed) as caught:
+        magics.kubectl(line)
+    assert caught.value.where == f"lab default: kubectl {line}"
+    kubectl("echo a")
+    assert magics.kubectl(f"{line} | grep 'a b*'").command == (
+        f"kubectl {line} | grep 'a b*'"
+    )
+
+
+@pytest.mark.parametrize("line", ["diff -f x", "auth can-i delete pods"])
+def test_exit_codes_that_are_answers(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """1 is an answer of diff and can-i, and 2 is none; of others neither is."""
+    kubectl("echo differs; exit 1")
+
+    result = magics.kubectl(line)
+    assert (result.returncode, result.ok) == (1, False)
+    kubectl("exit 2")
+    with pytest.raises(CommandFailed):
+        magics.kubectl(line)
+    kubectl("exit 1")
+    with pytest.raises(CommandFailed):
+        magics.kubectl("wait pod/diff --for=delete")
+
+
+@pytest.mark.parametrize(
+    ("line", "way"),
+    [
+        ("exec -it x -- sh", "kubectl -n chapter exec -it x -- sh"),
+        ("run x -it --image=a -- sh -c 'a b'", "-- sh -c 'a b'"),
+        ("debug -it x --image=a", "kubectl -n chapter debug -it x"),
+        ("attach x -it", "kubectl -n chapter attach x -it"),
+        ("edit rc x -n other", "kubectl edit rc x -n other"),
+        ("port-forward pod/x 8080:80", "kubectl -n chapter port-forward pod/x 8080:80"),
+        ("proxy", "kubectl -n chapter proxy"),
+        ("attach x", "kubectl -n chapter attach x"),
+    ],
+)
+def test_the_way_out_works_where_the_reader_is(
+    cluster: Cluster, line: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command for JupyterLab's terminal, in the same namespace."""
+    monkeypatch.delenv("KUBE_EDITOR", raising=False)
+    cluster.namespace = "chapter"
+
+    with pytest.raises(BadInput) as caught:
+        magics.kubectl(line)
+    assert "a terminal of JupyterLab" in caught.value.next
+    assert way in caught.value.next
+
+
+@pytest.mark.parametrize("line", ["apply -f -", "create --filename=-", "apply -f-"])
+def test_there_is_no_standard_input(cluster: Cluster, line: str) -> None:
+    """A manifest comes from a file, or from Python."""
+    with pytest.raises(BadInput, match="no standard input"):
+        magics.kubectl(line)
+
+
+def test_an_editor_that_needs_no_keyboard_may_edit(
+    cluster: Cluster, kubectl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KUBE_EDITOR names it; kubectl gets it with its whole path."""
+    monkeypatch.setenv("KUBE_EDITOR", "sed -i s/3/5/")
+    kubectl('echo "$KUBE_EDITOR"')
+
+    editor = magics.kubectl("edit rc x").text.split()
+    assert editor[0].endswith("/env")
+    assert editor[-3].endswith("/sed")
+    assert editor[-2:] == ["-i", "s/3/5/"]
+
+
+def test_a_timeout_says_how_to_give_more(
+    cluster: Cluster, kubectl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the option that this command takes."""
+    monkeypatch.setattr(_limits, "TIMEOUT_S", 0.2)
+    kubectl("exec /bin/sleep 60")
+
+    with pytest.raises(CommandTimeout, match="exec x --request-timeout=10m"):
+        magics.kubectl("exec x -- sleep 1")
+    assert _limits.limit(["get", "--request-timeout=10m"], endless=False) == 600
+    assert _limits.more_time(["wait", "x"]).endswith("wait x --timeout=10m")
+
+
+def test_a_script_that_takes_too_long_says_how_to_give_more(cluster: Cluster) -> None:
+    """The first line of the cell, with its machines and a time."""
+
+    def late(text: str) -> Any:
+        raise CommandTimeout(["bash"], where="node1", timeout=1)
+
+    cluster.on("node1").answer = late  # type: ignore[attr-defined]
+
+    with pytest.raises(CommandTimeout, match="%%on node1 --timeout 10m"):
+        magics.on("node1", "true")
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [("5m", 300), ("90", 90), ("1m30s", 90), ("500ms", 0.5), ("soon", 0), ("5 m", 0)],
+)
+def test_durations_are_kubectls(line: str, seconds: float) -> None:
+    """As kubectl writes them, and plain seconds."""
+    assert _limits.seconds(line) == seconds
+
+
+@pytest.mark.parametrize("line", ["node1 --timeout 5m", "node1 --timeout=300 # why"])
+def test_on_takes_durations_and_comments(line: str) -> None:
+    """The first line is read like kubectl's."""
+    words = [each.text for each in _line.split(line)[0]]
+
+    assert magics._on_arguments(words) == (["node1"], 300)
+
+
+def test_on_takes_a_machine_by_its_name_in_python(cluster: Cluster) -> None:
+    """A Node, a Machine or a text; the script's own braces stay."""
+    machine = cluster.on("node1")
+    magics.on(
+        "{node} # there", "echo ${x} {node}", {"node": SimpleNamespace(name="node1")}
+    )
+
+    assert machine.asked == ["echo ${x} {node}"]  # type: ignore[attr-defined]
+
+
+def test_kubectls_words_stand_once(shell: Any, kubectl: Any) -> None:
+    """What was printed is not repeated in the error below it."""
+    kubectl("echo 'Error from server (NotFound)' >&2; exit 1")
+    text = run(shell, "%kubectl get pod nothing")
+
+    assert text.count("Error from server (NotFound)") == 1
+    assert "CommandFailed: 'kubectl' ended with exit code 1" in text
+
+
+def test_values_are_no_syntax() -> None:
+    """What a value holds is never read as a comment, a pipe or another name."""
+    words = _line.split("get {a} '{b}' x{c}")[0]
+    found = _names.put(words, {"a": "#1", "b": "| wc", "c": "{a}"})
+
+    assert [each.text for each in found] == ["get", "#1", "| wc", "x{a}"]
+
+
+def test_the_failing_line_of_a_script_is_named(cluster: Cluster) -> None:
+    """By its number and its text, in the error of the cell."""
+
+    def fails(text: str) -> Any:
+        error = CommandFailed(["bash"], where="node1", returncode=1)
+        error.where, error.line = "node1", 2
+        raise error
+
+    cluster.on("node1").answer = fails  # type: ignore[attr-defined]
+
+    with pytest.raises(CommandFailed, match="where:  node1: grep x /etc/hosts"):
+        magics.on("node1", "true\n  grep x /etc/hosts\ntrue\n")
