@@ -13,6 +13,7 @@ from functools import partial
 
 import yaml
 
+from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger, reporter_for
@@ -50,7 +51,7 @@ def up(name: str) -> Ledger:
     env, bundle, runner = Environment.read(), opened(), LocalRunner()
     folder, ledger = LabFolder(env.home, name), Ledger(reporter_for())
     with folder.locked(), terminable(), closing(ledger), ExitStack() as stack:
-        with preflight.turn(env.cache):
+        with files.locked(env.cache):
             settings = Settings(
                 name=name,
                 slot=preflight.choose_slot(env.home, None, runner),

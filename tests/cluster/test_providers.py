@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import own_docker
 import pytest
-from labs import K8SLAB, Home
+from labs import Home
+from paths import K8SLAB
 
+from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.parallel import in_parallel
 from k8slab.core.poll import until
-from k8slab.core.process import Completed, LocalRunner
+from k8slab.core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
 from labmaker.bundle import opened
 from labmaker.fleet import dismantle
 from labmaker.host.firewall import fenced_slots, raise_fences
@@ -37,9 +39,23 @@ class Inside:
     def __init__(self, *words: str) -> None:
         self.words = words
 
-    def run(self, argv: list[str], **options: object) -> Completed:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
         """Run a command behind the words."""
-        return LocalRunner().run([*self.words, *argv], **options)  # type: ignore[arg-type]
+        return LocalRunner().run(
+            [*self.words, *argv],
+            input=input,
+            check=check,
+            timeout=timeout,
+            on_line=on_line,
+        )
 
 
 class Place:
@@ -50,7 +66,7 @@ class Place:
         self.runner = runner
         self.data = data
         self.bundle = opened()
-        with preflight.turn(Environment.read().cache):
+        with files.locked(Environment.read().cache):
             self.plan = AddressPlan(preflight.choose_slot(data, None, runner))
             provider.create_network(self.plan)
             self.fence(provider, self.plan)
@@ -167,8 +183,8 @@ def test_pods_of_two_machines_meet_beside_another_network(place: Place) -> None:
         place.on(name, "ip", "address", "add", f"{pods[here]}/32", "dev", "lo").check()
         way = (f"{pods[there]}/32", "via", via, "src", str(pods[here]))
         place.on(name, "ip", "route", "add", *way).check()
-    other = provider_of(place.provider.name, f"{LAB}-b", place.runner)  # type: ignore[arg-type]
-    with preflight.turn(Environment.read().cache):
+    other = provider_of(place.provider.name, f"{LAB}-b", place.runner)
+    with files.locked(Environment.read().cache):
         slot = preflight.choose_slot(place.data, None, place.runner)
         other.create_network(AddressPlan(slot))
         place.fence(other, AddressPlan(slot))
