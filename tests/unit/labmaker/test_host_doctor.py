@@ -276,7 +276,7 @@ def test_a_range_in_use_is_told_with_a_free_slot(route: dict[str, object]) -> No
     host = FakeHost()
     host.routes.append(route)
     finding = _only(host)
-    slot = int(finding.cure.removeprefix("k8slab up --slot "))
+    slot = int(finding.cure.removeprefix("take another slot: --slot "))
 
     assert (finding.name, finding.severity) == ("addresses", "error")
     assert str(route["dst"]) in finding.seen
