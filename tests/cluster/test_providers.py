@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.parallel import in_parallel
 from k8slab.core.poll import until
-from k8slab.core.process import Completed, LocalRunner
+from k8slab.core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
 from labmaker.bundle import opened
 from labmaker.fleet import dismantle
 from labmaker.host.firewall import apply_rules, slots_with_rules
@@ -39,9 +39,23 @@ class Inside:
     def __init__(self, *words: str) -> None:
         self.words = words
 
-    def run(self, argv: list[str], **options: object) -> Completed:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
         """Run a command behind the words."""
-        return LocalRunner().run([*self.words, *argv], **options)  # type: ignore[arg-type]
+        return LocalRunner().run(
+            [*self.words, *argv],
+            input=input,
+            check=check,
+            timeout=timeout,
+            on_line=on_line,
+        )
 
 
 class Place:
