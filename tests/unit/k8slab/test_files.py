@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from k8slab.core import files
 from k8slab.errors import InUse
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])

@@ -6,16 +6,16 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from paths import ROOT
 
 from k8slab.core.hints import anew, command
 from labmaker import cli
 
-LIB = Path(__file__).resolve().parents[2] / "lib"
+LIB = ROOT / "lib"
 LAB = "blue"
 _SPELLED = re.compile(r"\bk8slab ((?:[a-z]+ ?)+[^'`;,\n]*)")
 

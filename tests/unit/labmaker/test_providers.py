@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes.host import ALL_CAPABILITIES, IMAGES, FakeHost
+from paths import ROOT
 
 from k8slab.core.process import Completed
 from k8slab.errors import BadInput, HostProblem
@@ -16,7 +17,6 @@ from labmaker.plan import AddressPlan
 from labmaker.providers import NAMES, Mount, packages, provider_of
 from labmaker.providers.containers import LABEL
 
-ROOT = Path(__file__).parents[2]
 PLAN = AddressPlan(2)
 CLIENT = {"podman": "podman --runtime runc", "docker": "docker"}
 
