@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from labmaker.bundle import REGISTRY, InstallContext
+from labmaker.bundle import REGISTRY
+from labmaker.install.context import InstallContext
 from labmaker.install.steps.control_plane import node_registration
 
 TOKEN_TTL = "30m0s"  # noqa: S105 - a lifetime, not a token
