@@ -183,7 +183,7 @@ def test_pods_of_two_machines_meet_beside_another_network(place: Place) -> None:
         place.on(name, "ip", "address", "add", f"{pods[here]}/32", "dev", "lo").check()
         way = (f"{pods[there]}/32", "via", via, "src", str(pods[here]))
         place.on(name, "ip", "route", "add", *way).check()
-    other = provider_of(place.provider.name, f"{LAB}-b", place.runner)  # type: ignore[arg-type]
+    other = provider_of(place.provider.name, f"{LAB}-b", place.runner)
     with files.locked(Environment.read().cache):
         slot = preflight.choose_slot(place.data, None, place.runner)
         other.create_network(AddressPlan(slot))

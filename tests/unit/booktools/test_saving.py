@@ -37,10 +37,12 @@ def test_a_chapter_is_saved_as_the_book_keeps_it() -> None:
 
 def test_what_the_reader_wrote_is_saved() -> None:
     sent = as_jupyterlab_sends_it()
-    sent["content"].cells[3].source = "mine = 1"
-    sent["content"].cells[3].outputs = []
+    cells = sent["content"].cells
+    at = next(i for i, cell in enumerate(cells) if cell.cell_type == "code")
+    cells[at].source = "mine = 1"
+    cells[at].outputs = []
 
-    saved = in_book_form(sent)["content"].cells[3]
+    saved = in_book_form(sent)["content"].cells[at]
 
     assert (saved.source, saved.outputs) == ("mine = 1", [])
 

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from k8slab import check
-from k8slab.errors import BadInput, CheckFailed, LabError, NotReady, Unreachable
-from k8slab.kube.connection import ApiError
+from k8slab.errors import (
+    ApiError,
+    BadInput,
+    CheckFailed,
+    LabError,
+    NotReady,
+    Unreachable,
+)
 
 
 def test_a_true_claim_prints_its_mark(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +130,7 @@ def not_found() -> bool:
 @pytest.mark.parametrize(
     ("fact", "seen"),
     [
-        (lambda: {}["resources"], "there is no resources yet"),
+        (lambda: dict[str, str]()["resources"], "there is no resources yet"),
         (lambda: [][0], "there is none yet"),
         (lambda: {"spec": None}["spec"]["x"], "is not there yet"),  # type: ignore[index]
         (lambda: [None][0].name, "is not there yet"),  # type: ignore[attr-defined]

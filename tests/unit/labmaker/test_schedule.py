@@ -29,8 +29,12 @@ def test_steps_that_need_nothing_of_each_other_run_side_by_side() -> None:
     """Each of the two waits until the other has begun."""
     meeting = threading.Barrier(2)
     schedule = Schedule(Ledger())
+
+    def meet() -> None:
+        meeting.wait(TIMEOUT_S)
+
     for name in ("a", "b"):
-        schedule.add(name, lambda: meeting.wait(TIMEOUT_S) and None)
+        schedule.add(name, meet)
     schedule.run()
 
     assert not meeting.broken
