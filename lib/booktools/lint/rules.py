@@ -195,8 +195,9 @@ def known_magics(chapter: Chapter) -> Found:
 
 def python(source: str) -> ast.Module | None:
     """Return a cell as the Python that a kernel makes of it; None when it is none."""
+    reader: Any = TransformerManager  # it has no types
     try:
-        return ast.parse(TransformerManager().transform_cell(source))
+        return ast.parse(str(reader().transform_cell(source)))
     except SyntaxError:
         return None
 

@@ -153,9 +153,11 @@ def _names_of(shell: Any) -> Any:
         line = context.line_with_cursor[: context.cursor_position]
         dotted = re.search(r"(?<![\w.])(\w+)\.(\w*)$", line)
         module = shell.user_ns.get(dotted[1]) if dotted else None
-        ours = isinstance(module, ModuleType) and module.__name__.startswith("k8slab.")
-        if not dotted or not ours or line.lstrip().startswith("%"):
-            return {"completions": [], "suppress": False}
+        nothing = {"completions": [], "suppress": False}
+        if not dotted or not isinstance(module, ModuleType):
+            return nothing
+        if not module.__name__.startswith("k8slab.") or line.lstrip().startswith("%"):
+            return nothing
         return {
             "completions": [
                 SimpleCompletion(f".{each}", type="function")
