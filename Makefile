@@ -10,15 +10,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 K8SLAB := $(BIN)/k8slab
 PYTEST := $(BIN)/python -m pytest --durations=10
-# Pytest's workers, as it calls them; much of a test on a lab is waiting.
-WORKERS := gw0 gw1
-SPREAD := -n $(words $(WORKERS)) --dist
 STAMP := .venv/.installed
 OUT := artefacts
-# The labs that chapters under test act on, one for each worker (conftest.py names them
-# so); never the reader's, which is called "default".
-TEST_LAB := test
-TEST_LABS := $(addprefix $(TEST_LAB)-,$(WORKERS))
 
 .PHONY: help
 help: ## list the commands
@@ -96,46 +89,13 @@ lint: $(STAMP) ## ruff, mypy and the arrows between packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: check
+check: lint ## what to run before each commit: lint, unit and book tests; needs no root, no lab
+	@$(PYTEST) tests/unit tests/book -n 4 --dist worksteal --timeout=300
+
 .PHONY: test
 test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in labs of its own
-	@export K8SLAB_REQUIRED=1 K8SLAB_LAB=$(TEST_LAB)
-	mkdir -p $(OUT)
-	rm -f $(OUT)/*.xml
-	summary= labs=
-	remove() {
-	  local lab failed=0
-	  for lab in $(TEST_LABS); do $(K8SLAB) down --name $$lab || failed=$$?; done
-	  PYTHONPATH=tests $(BIN)/python -c 'import labs; labs.remove_stale_labs()' || failed=$$?
-	  return $$failed
-	}
-	ended() {
-	  code=$$?
-	  trap - EXIT
-	  if [ -n "$$labs" ]; then remove || code=$$(( code ? code : 1 )); fi
-	  printf '\n%b' "$$summary"
-	  if [ $$code = 0 ]; then echo 'make test: passed'; else echo "make test: FAILED in: $${now:-?}"; fi
-	  exit $$code
-	}
-	step() {
-	  now=$$1; shift
-	  printf '\n== %s\n' "$$now"
-	  began=$$SECONDS
-	  "$$@"
-	  summary+="$$(printf '%6d s  %s' $$(( SECONDS - began )) "$$now")\n"
-	}
-	trap ended EXIT
-	trap 'exit 130' INT TERM
-	step lint $(MAKE) lint
-	step 'unit and book tests' $(PYTEST) tests/unit tests/book -n 4 --dist worksteal --timeout=300 --junitxml=$(OUT)/unit.xml
-	step 'this computer' $(K8SLAB) setup --tests
-	# Before there are labs: a page's request fails where networks come and go.
-	step 'web book' $(PYTEST) tests/browser --ignore-glob='*_jupyterlab.py' $(SPREAD) loadfile --junitxml=$(OUT)/browser.xml
-	step bundle $(K8SLAB) bundle build
-	labs=yes
-	remove # what an interrupted run may have left
-	step 'cluster tests' $(PYTEST) tests/cluster $(SPREAD) loadfile --junitxml=$(OUT)/cluster.xml
-	step JupyterLab $(PYTEST) tests/browser/test_jupyterlab.py --junitxml=$(OUT)/jupyterlab.xml
-	step chapters $(PYTEST) chapters $(SPREAD) loadfile --junitxml=$(OUT)/chapters.xml
+	@exec $(BIN)/python tests/everything.py
 
 .PHONY: soak
 soak: setup ## the proofs that take long
@@ -149,6 +109,10 @@ bench: setup ## measure, and write bench/RESULTS.md; RUNS=5 of each
 .PHONY: execute
 execute: $(STAMP) ## execute all chapters on the running lab and store their outputs
 	@$(K8SLAB) book run
+
+.PHONY: bump
+bump: $(STAMP) ## COMPONENT=... VERSION=...: give a component another version, everywhere
+	@$(K8SLAB) bundle bump '$(COMPONENT)' '$(VERSION)'
 
 .PHONY: lock
 lock: ## renew requirements.lock and environment.yml from pyproject.toml; needs uv

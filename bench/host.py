@@ -10,7 +10,7 @@ from pathlib import Path
 from k8slab.core.env import Environment
 from k8slab.core.process import LocalRunner
 from labmaker.bundle import opened
-from labmaker.providers.containers import Engine
+from labmaker.providers import provider_of
 
 from .report import Section
 
@@ -31,7 +31,7 @@ def describe(runs: int, trials: int) -> Section:
     """
     known = opened().versions
     runner = LocalRunner()
-    engine = Engine(Environment.read().provider, "b", runner)
+    provider = provider_of(Environment.read().provider, "b")
     git = runner.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"])
     rows = {
         "begun": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -40,13 +40,13 @@ def describe(runs: int, trials: int) -> Section:
         "memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) >> 10} MiB",
         "load at the start": f"{load():.1f} (an idle computer has about 0)",
         "kernel": f"{platform.release()}, cgroup v{_cgroup_version()}",
-        "engine": f"{engine.name} {engine.version()}",
+        "provider": f"{provider.name} {provider.about().version}",
         "Python": platform.python_version(),
         "this repository": git.stdout.strip(),
         "Kubernetes": known.kubernetes,
-        "etcd": known.etcd,
-        "containerd": known.containerd,
-        "CoreDNS": known.coredns,
+        "etcd": known.of("etcd"),
+        "containerd": known.of("containerd"),
+        "CoreDNS": known.of("coredns"),
         "machines": f"master and 2 workers, Debian {known.debian}; a depot beside",
     }
     section = Section("What was measured with what")

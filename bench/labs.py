@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -12,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.poll import SystemClock
 from k8slab.core.process import Completed
 from k8slab.core.signals import terminable, undisturbed
-from k8slab.errors import LabError
 from k8slab.folder import records
 from labmaker import lifecycle
 
@@ -35,28 +34,24 @@ def own_home() -> Iterator[Path]:
     links into the bundle. What a killed run left is removed first.
 
     Raises:
-        LabError: Another measurement is running.
+        InUse: Another measurement is running.
     """
     readers = Environment.read().home
     home = readers.with_name(f"{readers.name}-bench")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (home / ".bench.lock").open("w") as file, terminable():
+    busy = "another measurement is running, and two at once measure each other"
+    with (
+        files.locked(home / ".bench.lock", wait=False, busy=busy),
+        terminable(),
+        _environment({"K8SLAB_HOME": str(home), "K8SLAB_LAB": LAB}),
+    ):
+        _remove_all(home)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LabError(
-                "another measurement is running",
-                where=str(home),
-                next="wait for it to end: two at once measure each other",
-            ) from error
-        with _environment({"K8SLAB_HOME": str(home), "K8SLAB_LAB": LAB}):
-            _remove_all(home)
-            try:
-                yield home
-            finally:
-                with undisturbed():
-                    _remove_all(home)
-                    shutil.rmtree(home)
+            yield home
+        finally:
+            with undisturbed():
+                _remove_all(home)
+                shutil.rmtree(home)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 import urllib3
 
 from k8slab.core.poll import Clock, until
-from k8slab.kube.cluster import Cluster
+from k8slab.kube.api import ClusterApi
 from k8slab.kube.objects import Pod
 
 _SEGMENT_S = 120
@@ -27,7 +27,7 @@ class Observer:
         clock: Tells the time.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, clock: Clock) -> None:
+    def __init__(self, cluster: ClusterApi, namespace: str, clock: Clock) -> None:
         self._clock = clock
         self._chunks: list[tuple[float, bytes]] = []
         # No server version to begin from: the Pods as they are come first.
@@ -96,7 +96,7 @@ class Observer:
 
 
 @contextmanager
-def observing(cluster: Cluster, namespace: str, clock: Clock) -> Iterator[Observer]:
+def observing(cluster: ClusterApi, namespace: str, clock: Clock) -> Iterator[Observer]:
     """Observe a namespace's Pods for a while."""
     observer = Observer(cluster, namespace, clock)
     try:

@@ -13,6 +13,7 @@ from functools import partial
 
 import yaml
 
+from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger, reporter_for
@@ -20,13 +21,15 @@ from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import terminable
 from k8slab.folder import LabFolder, MachineRecord
+from k8slab.ssh.shell import Shell
 from labmaker.bundle import opened
 from labmaker.fleet import Fleet
 from labmaker.install import health
-from labmaker.install.context import InstallContext, Shell
+from labmaker.install.context import InstallContext
 from labmaker.install.steps import coredns, join, pod_network, system
 from labmaker.install.steps.control_plane import ADMIN_CONF, IGNORED_PREFLIGHT
 from labmaker.lifecycle import preflight
+from labmaker.providers import provider_of
 from labmaker.settings import Settings
 
 from . import plain_config, plain_machines
@@ -49,13 +52,13 @@ def up(name: str) -> Ledger:
     env, bundle, runner = Environment.read(), opened(), LocalRunner()
     folder, ledger = LabFolder(env.home, name), Ledger(reporter_for())
     with folder.locked(), terminable(), closing(ledger), ExitStack() as stack:
-        with preflight.turn(env.cache):
+        with files.locked(env.cache):
             settings = Settings(
                 name=name,
                 slot=preflight.choose_slot(env.home, None, runner),
                 workers=_WORKERS,
                 image="bare",
-                provider=env.provider,
+                provider=provider_of(env.provider, name, runner).name,
                 kubernetes=bundle.versions.kubernetes,
             )
             fleet = plain_machines.fleet(folder, settings, bundle, runner)

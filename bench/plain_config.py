@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from labmaker.install.context import REGISTRY, InstallContext
+from labmaker.bundle import REGISTRY
+from labmaker.install.context import InstallContext
 from labmaker.install.steps.control_plane import node_registration
 
 TOKEN_TTL = "30m0s"  # noqa: S105 - a lifetime, not a token
@@ -31,11 +32,11 @@ def documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
     cluster = {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
-        # What the images are called, and the ranges that this computer fences.
+        # What the images are called, and the ranges that the firewall rules cover.
         "kubernetesVersion": f"v{context.versions.kubernetes}",
         "imageRepository": REGISTRY,
-        "dns": {"imageTag": f"v{context.versions.coredns}"},
-        "etcd": {"local": {"imageTag": context.versions.etcd_image_tag}},
+        "dns": {"imageTag": context.versions.tag("coredns")},
+        "etcd": {"local": {"imageTag": context.versions.tag("etcd")}},
         "networking": {"serviceSubnet": str(context.ranges.services)},
     }
     kubelet = {

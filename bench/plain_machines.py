@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.process import Runner
-from k8slab.folder import LabFolder, MachineRecord
+from k8slab.folder import LabFolder
 from labmaker.bundle import Bundle
 from labmaker.bundle.images import PRELOADED
 from labmaker.fleet import Fleet, Images
-from labmaker.providers.base import Mount
-from labmaker.providers.containers import Engine
+from labmaker.providers import Mount, provider_of
 from labmaker.settings import Settings
 
 _ARCHIVES = Path("/srv/artefacts")
-
-
-class ArchivesBeside(Engine):
-    """Machines that can read the bundle's archives.
-
-    Args:
-        name: ``podman`` or ``docker``.
-        lab: The lab's name.
-        runner: Runs the engine's command.
-        artefacts: The folder that holds the bundle's artefacts.
-    """
-
-    def __init__(self, name: str, lab: str, runner: Runner, artefacts: Path) -> None:
-        super().__init__(name, lab, runner)
-        self._archives = Mount(artefacts, str(_ARCHIVES), read_only=True)
-
-    def create(
-        self, machine: MachineRecord, image: str, mounts: Sequence[Mount]
-    ) -> None:
-        """Create and start a machine; see `Engine.create`."""
-        super().create(machine, image, [*mounts, self._archives])
 
 
 def fleet(
     folder: LabFolder, settings: Settings, bundle: Bundle, runner: Runner
 ) -> Fleet:
     """Return the machines of a lab whose settings say ``bare``."""
-    artefacts = bundle.path("store").parent
-    engine = ArchivesBeside(settings.provider, settings.name, runner, artefacts)
-    record = settings.record(engine.power, bundle.versions.images)
-    return Fleet(folder, record, engine, runner)
+    provider = provider_of(settings.provider, settings.name, runner)
+    record = settings.record(provider.power, bundle.versions.images)
+    return Fleet(folder, record, provider, runner)
 
 
 def boot(machines: Fleet, bundle: Bundle, ledger: Ledger) -> None:
     """Create and boot all machines side by side, and reach them over SSH.
 
+    They can read the bundle's archives.
     They start from the very image that ``k8slab up`` takes, all packages installed.
     Only a machine that is called ``ready`` also gets a copy of the prepared store.
     """
@@ -70,10 +47,11 @@ def boot(machines: Fleet, bundle: Bundle, ledger: Ledger) -> None:
         apt=bundle.path("apt"),
         registry=bundle.path("registry"),
     )
+    seen = Mount(_artefacts(bundle), str(_ARCHIVES), read_only=True)
     machines.found(images, ledger)
     in_parallel(
         [
-            partial(machines.boot, machine, images, ledger)
+            partial(machines.boot, machine, images, ledger, beside=[seen])
             for machine in machines.record.machines
         ]
     )
@@ -81,8 +59,11 @@ def boot(machines: Fleet, bundle: Bundle, ledger: Ledger) -> None:
 
 def archives(bundle: Bundle) -> list[str]:
     """Return where machines see the images that the prepared store holds, too."""
-    artefacts = bundle.path("store").parent
     return [
-        str(_ARCHIVES / bundle.image_tar(name).relative_to(artefacts))
+        str(_ARCHIVES / bundle.image_tar(name).relative_to(_artefacts(bundle)))
         for name in PRELOADED
     ]
+
+
+def _artefacts(bundle: Bundle) -> Path:
+    return bundle.path("store").parent

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from k8slab.core import files
+
 
 @dataclass
 class Section:
@@ -35,6 +37,4 @@ def write(file: Path, title: str, sections: Sequence[Section]) -> None:
     for section in sections:
         blocks += [f"## {section.title}", *section.blocks]
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.part")
-    draft.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
-    draft.replace(file)
+    files.write(file, "\n\n".join(blocks) + "\n", mode=0o644)

@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from paths import ROOT
+
 from booktools.notebooks import contents
 
-ROOT = Path(__file__).parents[1]
 PAGES = [*contents(ROOT / "_toc.yml"), "search", "genindex"]
 
 
@@ -40,14 +41,19 @@ def build(folder: Path) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return site(folder)
+
+
+def site(folder: Path) -> Path:
+    """Return where the site is of a book that was built in a folder."""
     return folder / "_build" / "html"
 
 
-def pages(site: Path) -> list[str]:
+def pages(of: Path) -> list[str]:
     """Return the names of the pages of a built site, those that search included."""
-    found = site.rglob("*.html")
+    found = of.rglob("*.html")
     return sorted(
-        page.relative_to(site).as_posix()
+        page.relative_to(of).as_posix()
         for page in found
         if "_static" not in page.parts and "_sources" not in page.parts
     )

@@ -15,6 +15,7 @@ from playwright.sync_api import (
     Page,
     Request,
     Route,
+    ViewportSize,
     sync_playwright,
 )
 
@@ -37,8 +38,8 @@ _LOCAL = re.compile(
 )
 # What a page may write to the console, each with its reason. Nothing so far.
 ALLOWED: tuple[str, ...] = ()
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 
 
 @dataclass

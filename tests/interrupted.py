@@ -21,6 +21,7 @@ class Interrupting(Plain):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-cli.reporter_for = Interrupting  # type: ignore[assignment]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's job ignores it
+vars(cli)["reporter_for"] = Interrupting
 sys.argv = ["k8slab", *sys.argv[at + 1 :]]
 cli.main()

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labs import ROOT
 from nbclient import NotebookClient
+from paths import ROOT
 
 from booktools.notebooks import Chapter, load, tags
 
@@ -50,6 +50,7 @@ def run(
     lab: str,
     *,
     kill_after: str = "",
+    spec: str = "python3",
     begun: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a chapter in a kernel of its own; an error of a cell is raised.
@@ -59,9 +60,10 @@ def run(
         lab: The lab it acts on.
         kill_after: The id of the cell after which the kernel is killed, as by a
             crash: nothing of it can clean up. Empty: run to the end.
+        spec: The name of the kernel's specification, as Jupyter finds it.
         begun: Called when the first cell has run.
     """
-    client = _client(of)
+    client = _client(of, spec)
     first, *_ = wanted = cell_ids(of)
     with client.setup_kernel(env={**os.environ, "K8SLAB_LAB": lab}):
         for index, cell in enumerate(of.notebook.cells):
@@ -76,11 +78,11 @@ def run(
     assert not kill_after, f"there is no cell {kill_after}"
 
 
-def _client(of: Chapter) -> NotebookClient:
+def _client(of: Chapter, spec: str = "python3") -> NotebookClient:
     client = NotebookClient(
         of.notebook,
         timeout=CELL_LIMIT_S,
-        kernel_name="python3",
+        kernel_name=spec,
         store_widget_state=False,
         resources={"metadata": {"path": str(Path(of.path).parent)}},
     )
@@ -89,5 +91,6 @@ def _client(of: Chapter) -> NotebookClient:
 
 
 def _kill(client: NotebookClient) -> None:
+    assert client.km is not None
     provisioner: Any = client.km.provisioner
     os.kill(provisioner.pid, signal.SIGKILL)

@@ -16,6 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
+
+from paths import K8SLAB
 
 from k8slab import lab
 from k8slab.core.env import Environment
@@ -27,8 +30,6 @@ from labmaker.plan import SLOTS, AddressPlan
 from labmaker.providers.containers import LABEL
 from labmaker.settings import Settings
 
-ROOT = Path(__file__).parents[1]
-K8SLAB = ROOT / ".venv" / "bin" / "k8slab"
 _FOLDER = "k8slab-tests-"
 # Addresses that nobody has; they are documentation's own. Asked of machines only.
 OUTSIDE = ("198.51.100.7", "203.0.113.9")
@@ -139,7 +140,7 @@ class Lab:
         self.home = home
         self.name = name
         self.folder = LabFolder(home.folder, name)
-        self.ledger: dict[str, object] = {}
+        self.ledger: dict[str, Any] = {}
 
     def run(self, word: str, *words: str, measure: str = "") -> Said:
         """Run ``k8slab WORD --name LAB WORDS``."""
@@ -194,6 +195,7 @@ class Lab:
         with SSHShell(
             machine,
             str(address),
+            lab=self.name,
             key=self.folder.key,
             known_hosts=self.folder.known_hosts,
         ) as shell:
@@ -270,7 +272,7 @@ def traces(prefix: str, folder: Path) -> set[str]:
         *_lines("rule", "iptables-save"),
     ]
     for slot in set(range(SLOTS)) - others:
-        starts = [_start(network) for network in AddressPlan(slot).ranges]
+        starts = [_start(network) for network in AddressPlan(slot).ranges.all]
         words = "|".join([*starts, rf"K8SLAB-{slot}\b"])
         found |= {line for line in lines if re.search(rf"(?<![\d.])(?:{words})", line)}
     mounts = _lines("mount", "cat", "/proc/self/mounts")
@@ -383,3 +385,7 @@ def _busy() -> float:
     got = share()
     load = os.getloadavg()[0] / (2 * (os.cpu_count() or 1))
     return max(1.0 if got > 0.75 else 1.5 / got, load)
+
+
+if __name__ == "__main__":  # as 'make test' does
+    remove_stale_labs()

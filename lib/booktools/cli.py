@@ -55,8 +55,30 @@ def book_run(
         ledger.close()
 
 
-def progress() -> None:
-    """Show what you have done of the book: claims checked, exercises solved."""
-    from .progress import progress as of_the_reader
+def progress(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Exported progress of several readers, to compare."),
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write your progress into this file.")
+    ] = None,
+    learner: Annotated[
+        str, typer.Option(help="Your name in it; your login by default.")
+    ] = "",
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write the table as a page, too.")
+    ] = None,
+) -> None:
+    """Show what you have done of the book, or what a team has."""
+    from . import progress as reader
+    from . import team
 
-    print(of_the_reader().text)
+    if export is not None:
+        team.export(export, reader.rows(), name=learner)
+        print(f"written to {export}", file=sys.stderr)
+        return
+    shown = team.table(team.collect(files)) if files else reader.progress()
+    if page is not None:
+        page.write_text(team.page(shown), encoding="utf-8")
+    print(shown.text)

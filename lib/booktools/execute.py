@@ -13,6 +13,7 @@ from typing import Any
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from k8slab.core import files
 from k8slab.core.phases import Ledger, Phase
 from k8slab.errors import BadInput, CheckFailed, LabError
 
@@ -20,6 +21,7 @@ from .gateway import Gateway, LabGateway
 from .lint import secrets
 from .lint.rules import text_of
 from .notebooks import Chapter, chapter_paths, dump, load, tags
+from .progress import claims
 
 CELL_LIMIT_S = 600
 _TRACE_LINES = 12
@@ -103,6 +105,7 @@ def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(seconds),
         "versions": gateway.versions(lab, needs),
+        "claims": claims(chapter),
     }
     changed = _store(chapter)
     if not changed:
@@ -169,7 +172,5 @@ def _store(chapter: Chapter) -> bool:
     text = dump(chapter.notebook)
     if text == chapter.path.read_text(encoding="utf-8"):
         return False
-    draft = chapter.path.with_suffix(".ipynb.new")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(chapter.path)
+    files.write(chapter.path, text, mode=0o644)
     return True

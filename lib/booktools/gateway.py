@@ -12,7 +12,7 @@ from k8slab.core.env import Environment
 
 if TYPE_CHECKING:  # these take a second to import
     from k8slab.kube.snapshot import Snapshot
-    from labmaker.providers.containers import Engine
+    from labmaker.providers import Provider
 
 # What the lab that chapters share offers; a chapter that needs "machines" makes a lab
 # of its own beside it.
@@ -44,7 +44,7 @@ class Gateway(Protocol):
 
         Raises:
             BundleError: There is no whole bundle.
-            HostProblem: There is no engine that works.
+            HostProblem: No provider of machines works.
         """
         ...
 
@@ -104,11 +104,11 @@ class LabGateway:
             bare.remove(name)
 
     def carries(self) -> None:
-        """See that there is a bundle, and an engine that works."""
+        """See that there is a bundle, and a provider that works."""
         from labmaker.bundle import opened
 
         opened()
-        _engine().version()
+        _provider().about()
 
     def snapshot(self, name: str, needs: Collection[str]) -> Any:
         """Return what is there of all that a chapter with these needs can change."""
@@ -119,7 +119,7 @@ class LabGateway:
         from labmaker.settings import family
 
         home = Environment.read().home
-        own = leftovers.of_labs(home, family(name), _engine(), LocalRunner())
+        own = leftovers.of_labs(home, family(name), [_provider()], LocalRunner())
         if not SHARED & set(needs):
             return Seen(own, None)
         with closing(lab.connect(name)) as cluster:
@@ -148,10 +148,9 @@ class LabGateway:
         return {"Kubernetes": kubernetes.removeprefix("v"), "k8slab": version("k8slab")}
 
 
-def _engine() -> Engine:
-    """Return the engine of this computer's labs."""
-    from k8slab.core.process import LocalRunner
-    from labmaker.providers.containers import Engine
+def _provider() -> Provider:
+    """Return what provides the machines of this computer's labs."""
+    from labmaker.providers import provider_of
 
     env = Environment.read()
-    return Engine(env.provider, env.lab, LocalRunner())
+    return provider_of(env.provider, env.lab)

@@ -41,6 +41,15 @@ class Chapter:
         found = self.notebook.metadata.get("lab", {})
         return dict(found) if isinstance(found, dict) else {}
 
+    @property
+    def title(self) -> str:
+        """Its heading; its name when there is none."""
+        for cell in self.cells("markdown"):
+            first, _, _ = cell.source.partition("\n")
+            if first.startswith("# "):
+                return str(first.removeprefix("# ")).strip()
+        return self.name
+
     def cells(self, kind: str) -> Iterator[Any]:
         """Yield the cells of one kind, ``code`` or ``markdown``, in order."""
         return (cell for cell in self.notebook.cells if cell.cell_type == kind)
@@ -85,7 +94,7 @@ def load(path: Path) -> Chapter:
         BadInput: There is no such file, or it is not a notebook.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        notebook = nbformat.read(path, as_version=4)
     except FileNotFoundError as error:
         raise BadInput("there is no such chapter", where=str(path)) from error
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:

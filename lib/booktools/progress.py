@@ -6,14 +6,14 @@ import html
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from k8slab.core.env import Environment
 from k8slab.core.rendered import Rendered
-from k8slab.progress import Done, read
+from k8slab.progress import Done, path, read
 
-from .notebooks import chapter_paths, load
+from .notebooks import Chapter, chapter_paths, load, tags
 
+ROOT = Path(__file__).resolve().parents[2]
 _MARK = "✔ "
 _GRADE = re.compile(r"exercise-(.+)-grade")
 
@@ -25,7 +25,8 @@ class Row:
     Attributes:
         name: Its name.
         title: Its title.
-        claims: How many claims it checks.
+        minutes: How long it takes, as its own box says.
+        claims: How many claims the reader can check without opening a solution.
         seen: How many of them the reader has seen to be true.
         exercises: The names of its exercises.
         solved: Those that the reader has solved.
@@ -34,6 +35,7 @@ class Row:
 
     name: str
     title: str
+    minutes: int
     claims: int
     seen: int
     exercises: tuple[str, ...]
@@ -45,6 +47,11 @@ class Row:
         """Whether nothing is left to do."""
         return self.seen == self.claims and self.solved == self.exercises
 
+    @property
+    def sign(self) -> str:
+        """How far the reader is, in one character."""
+        return "✔" if self.finished else "◐" if self.seen or self.solved else "○"
+
 
 def rows(root: Path | None = None, home: Path | None = None) -> list[Row]:
     """Return the chapters of the book in reading order, with what was done of each.
@@ -52,15 +59,14 @@ def rows(root: Path | None = None, home: Path | None = None) -> list[Row]:
     Args:
         root: The book's folder.
         home: The folder of the record.
+
+    Raises:
+        LabError: The record cannot be read.
     """
-    root = root or Path(__file__).resolve().parents[2]
-    record = read(home or Environment.read().home)
-    found = []
-    for path in chapter_paths(root):
-        if path.exists():
-            cells = load(path).notebook.cells
-            found.append(_row(path.stem, cells, record.get(path.stem, Done())))
-    return found
+    env = Environment.read()
+    record = read(path(home or env.home, env.lab))
+    there = (each for each in chapter_paths(root or ROOT) if each.exists())
+    return [_row(load(each), record.get(each.stem, Done())) for each in there]
 
 
 def progress(root: Path | None = None, home: Path | None = None) -> Rendered:
@@ -80,14 +86,14 @@ def draw(chapters: list[Row]) -> Rendered:
     """Draw how far the reader is: a line, or a bar, for each chapter."""
     lines, parts = [], []
     for row in chapters:
-        sign = "✔" if row.finished else "○" if not row.seen else "◐"
         tasks = f"{len(row.solved)} of {len(row.exercises)} exercises solved"
         said = f"{row.seen} of {row.claims} claims checked, {tasks}"
-        lines.append(f"{sign} {row.title}: {said}")
+        lines.append(f"{row.sign} {row.title}: {said}")
         link = f"chapters/{row.name}.ipynb"
         parts.append(
-            f'<tr><td>{sign}</td><td style="text-align: left">'
+            f'<tr><td>{row.sign}</td><td style="text-align: left">'
             f'<a href="{link}">{html.escape(row.title)}</a></td>'
+            f"<td>{row.minutes} min</td>"
             f'<td><progress max="{max(row.claims, 1)}" value="{row.seen}">'
             f"{row.seen}</progress></td>"
             f"<td>{row.seen} of {row.claims} claims</td>"
@@ -99,24 +105,35 @@ def draw(chapters: list[Row]) -> Rendered:
     )
 
 
-def _row(name: str, cells: list[Any], done: Done) -> Row:
-    claims, exercises, title = set(), [], name
-    for cell in cells:
-        if cell.cell_type == "markdown" and cell.source.startswith("# "):
-            title = cell.source.splitlines()[0].removeprefix("# ")
+def claims(chapter: Chapter) -> list[str]:
+    """Return what a chapter's stored run claims, without what its solutions claim.
+
+    A reader who solves an exercise another way has missed nothing.
+    """
+    found: dict[str, None] = {}
+    for cell in chapter.cells("code"):
+        if "lab-solution" in tags(cell) or cell.id.startswith("solution-"):
+            continue
         for output in cell.get("outputs", []):
             for line in output.get("text", "").splitlines():
                 if line.startswith(_MARK):
-                    claims.add(line.removeprefix(_MARK))
-        grade = _GRADE.fullmatch(cell.id)
-        if grade:
-            exercises.append(grade[1])
+                    found[line.removeprefix(_MARK)] = None
+    return list(found)
+
+
+def _row(chapter: Chapter, done: Done) -> Row:
+    # What the book's own run claimed: the outputs may be the reader's by now.
+    run = chapter.settings.get("run", {})
+    known = set(run.get("claims") or claims(chapter))
+    grades = (_GRADE.fullmatch(cell.id) for cell in chapter.cells("code"))
+    exercises = tuple(grade[1] for grade in grades if grade)
     return Row(
-        name,
-        title,
-        len(claims),
-        len(claims & set(done.claims)),
-        tuple(exercises),
-        tuple(each for each in exercises if each in done.solved),
-        done.last,
+        name=chapter.name,
+        title=chapter.title,
+        minutes=int(chapter.settings.get("minutes", 0)),
+        claims=len(known),
+        seen=len(known & set(done.claims)),
+        exercises=exercises,
+        solved=tuple(each for each in exercises if each in done.solved),
+        last=done.last,
     )

@@ -11,7 +11,7 @@
     │       └── WrongCluster          the fingerprint is not the pinned one
     ├── HostProblem          exit 3   this computer cannot carry a lab as it is
     ├── BundleError          exit 4   the bundle is missing, broken or cannot be built
-    ├── LabMissing           exit 5   there is no such lab, or it is stopped
+    ├── LabMissing           exit 5   there is no such lab, or it was never up
     ├── InUse                exit 10  another process is at work on the same thing
     ├── CommandFailed        exit 6   a command ended with an exit code other than 0
     │   └── CommandTimeout            it did not end before its deadline
@@ -19,15 +19,19 @@
     │   └── HostKeyMismatch           its host key is not the pinned one
     ├── PhaseFailed          exit 8   a phase of a long task failed
     ├── NotReady             exit 9   a wait ended without what it waited for
+    ├── ApiError             exit 11  the API server answered, and refused
+    ├── ApiUnreachable       exit 12  the API server does not answer
+    ├── CertificateExpired   exit 13  a certificate is not valid at this time
     ├── Unreachable                   a probe got no answer
     └── CheckFailed                   a claim of a chapter is not true
 """
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LabError(Exception):
@@ -42,6 +46,17 @@ class LabError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    retry_after_s: float = 0.0
+
+    @property
+    def passing(self) -> bool:
+        """Whether it goes away by itself, so that a wait goes on."""
+        return False
+
+    @property
+    def passing_at_first(self) -> bool:
+        """Whether it goes away by itself if it does within `poll.GRACE_S`."""
+        return False
 
     def __init__(
         self,
@@ -103,7 +118,7 @@ class UnknownMachine(BadInput):
             f"there is no machine named {name!r}",
             wanted="one of " + ", ".join(known),
             seen=name,
-            next="run 'k8slab status' to see the lab's machines",
+            next="name one of the lab's machines",
         )
         self.name = name
         self.known = tuple(known)
@@ -138,7 +153,7 @@ class BundleError(LabError):
 
 
 class LabMissing(LabError):
-    """There is no lab of that name, or it is stopped."""
+    """There is no lab of that name, or it was never up."""
 
     exit_code = 5
 
@@ -281,9 +296,86 @@ class NotReady(LabError):
         self.waited_s = waited_s
 
 
+class ApiUnreachable(LabError):
+    """The API server does not answer: its machine is off, or it starts."""
+
+    exit_code = 12
+
+    @property
+    def passing(self) -> bool:
+        """Whether it goes away by itself; a server that starts answers soon."""
+        return True
+
+
+class CertificateExpired(LabError):
+    """A certificate of the lab is not valid at this computer's time."""
+
+    exit_code = 13
+
+
+class ApiError(LabError):
+    """The API server answered, and refused.
+
+    Args:
+        status: The HTTP status.
+        where: Method and path.
+        body: The answer's body: a Status object, or any text.
+        next: What the reader can do about it.
+        retry_after_s: Seconds after which the server wants to be asked again.
+
+    Attributes:
+        answer: The body as an object; empty when it is none.
+        message: The server's own words.
+    """
+
+    exit_code = 11
+    _PASSING: ClassVar[frozenset[int]] = frozenset({408, 429, *range(500, 600)})
+    _AT_FIRST: ClassVar[frozenset[int]] = frozenset({401, 403, 404})
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        where: str,
+        body: str,
+        next: str = "",
+        retry_after_s: float = 0.0,
+    ) -> None:
+        self.status = status
+        self.answer = _json_object(body)
+        self.retry_after_s = retry_after_s
+        reason = self.answer.get("reason") or f"status {status}"
+        message = self.answer.get("message") or body[:300] or "no reason given"
+        super().__init__(
+            f"the API server refused: {reason}",
+            where=where,
+            seen=f"{status} {message}",
+            next=next,
+        )
+        self.message = str(message)
+
+    @property
+    def passing(self) -> bool:
+        """Whether the server says that it will answer another time."""
+        return self.status in self._PASSING
+
+    @property
+    def passing_at_first(self) -> bool:
+        """Whether a server that starts says so too: it knows nobody and nothing yet."""
+        return self.status in self._AT_FIRST
+
+
 class Unreachable(LabError):
     """A probe got no answer."""
 
 
 class CheckFailed(LabError, AssertionError):
     """A claim of a chapter is not true."""
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}

@@ -14,6 +14,7 @@ the bundle it was made of, nor the engine that provides its machines.
     known_hosts        the machines' pinned host keys
     ca.crt             the lab's own authority
     machines/          what the machines keep on this computer, if anything
+    journal/           faults that have to be undone (`fault`)
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from .core import files
-from .errors import BadInput, InUse, LabError
+from .core.hints import anew
+from .errors import BadInput, LabError
 
 SCHEMA = 1
 """The form of ``lab.json`` that this version writes, and the only one it reads."""
@@ -106,7 +108,7 @@ class LabRecord:
 
     Attributes:
         name: The lab's name.
-        provider: Who provides its machines, as in ``podman``.
+        provider: Who provides its machines, by a name that its maker knows.
         kubernetes: The version of its cluster, as in ``1.37.2``.
         machines: Its machines, the control plane's first, the depot last.
         ranges: Its address ranges.
@@ -191,6 +193,7 @@ class LabFolder:
         self.kubectl = self.root / "kubectl"
         self.fingerprint = self.root / "fingerprint.json"
         self.record_file = self.root / "lab.json"
+        self.journal = self.root / "journal"
 
     def machine(self, name: str) -> Path:
         """Return the folder of a machine's data."""
@@ -212,8 +215,7 @@ class LabFolder:
                 where=str(self.record_file),
                 wanted=f"schema {SCHEMA}",
                 seen=str(error),
-                next=f"begin anew: k8slab down --name {self.name}, "
-                f"then k8slab up --name {self.name}",
+                next=f"begin anew: {anew(self.name)}",
             ) from error
 
     def save(self, record: LabRecord) -> None:
@@ -240,16 +242,8 @@ class LabFolder:
             InUse: Another command holds it.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as held:
-            try:
-                lock = self.home / f".{self.name}.lock"
-                held.enter_context(files.locked(lock, wait=False))
-            except InUse as error:
-                raise InUse(
-                    f"another command is at work on the lab {self.name!r}",
-                    where=str(self.root),
-                    next=error.next,
-                ) from error
+        busy = f"another command is at work on the lab {self.name!r}"
+        with files.locked(self.home / f".{self.name}.lock", wait=False, busy=busy):
             yield
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .core.env import Environment
+from .core.hints import command
 from .errors import LabMissing
 from .folder import LabFolder, LabRecord, records
 from .ssh.client import SSHShell
@@ -17,16 +19,18 @@ if TYPE_CHECKING:  # it takes a second to import, and commands need none of it
 def connect(name: str | None = None) -> Cluster:
     """Connect to a lab's cluster, and to no other.
 
-    In a notebook this also makes ``%kubectl`` and ``%%on`` available.
+    In a notebook this also makes ``%kubectl`` and ``%%on`` available. Faults that an
+    ended session left are undone first, which is said.
 
     Args:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
 
     Raises:
         LabMissing: There is no such lab, or it was never up.
+        ApiUnreachable: Its API server does not answer.
         WrongCluster: What answers is not the cluster that was pinned.
     """
-    from . import magics
+    from . import fault, magics
     from .kube.cluster import Cluster
     from .kube.pinning import Fingerprint
 
@@ -38,9 +42,13 @@ def connect(name: str | None = None) -> Cluster:
         record,
         shells(lab, record),
         kubeconfig=lab.kubeconfig,
-        fingerprint=Fingerprint.load(lab.fingerprint),
+        fingerprint=Fingerprint.load(lab.fingerprint, lab.name),
         kubectl=lab.kubectl,
+        journal=lab.journal,
     )
+    for undone in fault.heal(cluster):
+        # Not on standard output, which belongs to the command or cell that connects.
+        print(f"undone, as an ended session left it: {undone}", file=sys.stderr)
     cluster.verify()
     magics.register(cluster)
     return cluster
@@ -72,6 +80,7 @@ def shells(lab: LabFolder, record: LabRecord) -> Mapping[str, SSHShell]:
         machine.name: SSHShell(
             machine.name,
             str(machine.address),
+            lab=lab.name,
             user=machine.user,
             port=machine.port,
             key=lab.key,
@@ -87,5 +96,5 @@ def missing(name: str) -> LabMissing:
     return LabMissing(
         f"there is no lab named {name!r} that is up",
         seen="the labs " + ", ".join(known) if known else "no lab at all",
-        next=f"k8slab up --name {name}",
+        next=f"make it: {command('up', name)}",
     )

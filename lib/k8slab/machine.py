@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .core.hints import command
 from .core.poll import until
 from .core.process import LocalRunner, Runner
 from .errors import LabError
@@ -85,7 +86,7 @@ class Machine:
             want="a login with the lab's key",
             timeout=timeout,
             where=self.name,
-            next="k8slab status; k8slab up makes the lab whole",
+            next=f"make the lab whole: {command('up', self.shell.lab)}",
         )
 
     def _switch(self, command: tuple[str, ...], timeout: float) -> None:

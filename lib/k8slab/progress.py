@@ -11,7 +11,7 @@ from .core import files
 from .core.env import Environment
 from .errors import LabError
 
-FILE = "progress.json"
+_DEFAULT = "default"
 
 
 @dataclass
@@ -39,9 +39,10 @@ def note(claim: str = "", *, solved: str = "") -> None:
     if not env.notebook or not env.recorded:
         return
     try:
+        file = path(env.home, env.lab)
         env.home.mkdir(parents=True, exist_ok=True)
-        with files.locked(env.home / f".{FILE}.lock"):
-            record = read(env.home)
+        with files.locked(file.with_name(f".{file.name}.lock")):
+            record = read(file)
             done = record.setdefault(Path(env.notebook).stem, Done())
             for new, known in ((claim, done.claims), (solved, done.solved)):
                 if new and new not in known:
@@ -49,27 +50,39 @@ def note(claim: str = "", *, solved: str = "") -> None:
             done.last = datetime.now(UTC).date().isoformat()
             known_now = {name: vars(each) for name, each in record.items()}
             text = json.dumps(known_now, indent=1) + "\n"
-            files.write(env.home / FILE, text)
+            files.write(file, text)
     except (OSError, LabError):
         return
 
 
-def read(home: Path) -> dict[str, Done]:
+def path(home: Path, lab: str) -> Path:
+    """Return the file of a reader's record; readers on one computer have a lab each.
+
+    Args:
+        home: The folder of all labs.
+        lab: The reader's lab.
+    """
+    return home / ("progress.json" if lab == _DEFAULT else f"progress-{lab}.json")
+
+
+def read(file: Path) -> dict[str, Done]:
     """Return what the reader has done, by chapter.
+
+    Args:
+        file: The record, as `path` names it.
 
     Raises:
         LabError: The record is there and cannot be read.
     """
-    path = home / FILE
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json.loads(file.read_text(encoding="utf-8"))
         return {name: Done(**done) for name, done in known.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, AttributeError) as error:
         raise LabError(
             "the record of your progress cannot be read",
-            where=str(path),
+            where=str(file),
             wanted="the JSON that this book wrote",
             seen=str(error),
             next="remove the file, and begin a new record",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import entry_points
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperCommand
 
 from k8slab import lab
+from k8slab.core import hints
 from k8slab.core.env import Environment
 from k8slab.core.phases import Ledger, reporter_for
 from k8slab.errors import LabError, UnknownMachine
@@ -23,6 +25,7 @@ from .bundle import Bundle, opened, source
 app = typer.Typer(
     help="A real Kubernetes lab on this computer, and the book that runs on it.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -33,13 +36,40 @@ Name = Annotated[
     str | None, typer.Option("--name", help="The lab; K8SLAB_LAB or 'default'.")
 ]
 Timings = Annotated[
-    str | None, typer.Option(help="Show each phase's time: 'table' or 'json'.")
+    str | None,
+    typer.Option(help="Show each phase's time: 'table', or 'json'; alone: table."),
 ]
 INTERRUPTED = 130
+_FORMS = (["table"], ["json"])
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+# What comes after the first word is the other command's, a --name included.
+_PASS_ALL = {**_PASS_ON, "allow_interspersed_args": False}
 
 
-@app.command()
+class _Timed(TyperCommand):
+    """A command whose ``--timings`` may stand without a value, which means a table."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give ``--timings`` the value that it lacks, then parse as usual."""
+        given = list(args)
+        for place, word in enumerate(args):
+            if word == "--timings" and args[place + 1 : place + 2] not in _FORMS:
+                given[place] = "--timings=table"
+        return super().parse_args(ctx, given)
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.")
+    ] = False,
+) -> None:
+    if version:
+        print(f"k8slab {metadata.version('k8slab')}")
+        raise typer.Exit
+
+
+@app.command(cls=_Timed)
 def up(
     name: Name = None,
     nodes: Annotated[
@@ -89,16 +119,23 @@ def stop(name: Name = None) -> None:
     lifecycle.stop(name, reporter=reporter_for())
 
 
-@app.command()
+@app.command(cls=_Timed)
 def start(name: Name = None, timings: Timings = None) -> None:
     """Start a stopped lab, and see it work again."""
     _show(lifecycle.start(name, reporter=reporter_for()), timings)
 
 
-@app.command()
+@app.command(cls=_Timed)
 def reset(name: Name = None, timings: Timings = None) -> None:
     """Make a lab anew with the same settings."""
     _show(lifecycle.reset(name, reporter=reporter_for()), timings)
+
+
+@app.command()
+def heal(name: Name = None) -> None:
+    """Undo the faults that ended sessions left in a lab; connecting does so, too."""
+    lab.connect(name)
+    _say("no ended session has a fault left in the lab")
 
 
 @app.command()
@@ -112,7 +149,7 @@ def status(name: Name = None) -> None:
     if table.row_count:
         Console().print(table)
     else:
-        _say("there is no lab; make one: k8slab up")
+        _say(f"there is no lab; make one: {hints.command('up', name or '')}")
 
 
 @app.command(context_settings=_PASS_ON)
@@ -136,10 +173,10 @@ def ssh(context: typer.Context, machine: str, name: Name = None) -> None:
     os.execvp("ssh", argv)  # noqa: S606 - the reader's own terminal takes over
 
 
-@app.command(context_settings=_PASS_ON, add_help_option=False)
-def kubectl(context: typer.Context) -> None:
-    """Run kubectl on the lab's cluster, and on no other."""
-    argv, variables = lab.connect().kubectl_command(context.args)
+@app.command(context_settings=_PASS_ALL, add_help_option=False)
+def kubectl(context: typer.Context, name: Name = None) -> None:
+    """Run kubectl on the lab's cluster, and on no other; --name comes first."""
+    argv, variables = lab.connect(name).kubectl_command(context.args)
     sys.stdout.flush()
     # The reader's own terminal takes over, so that -it and -w work as usual.
     os.execve(argv[0], argv, {**os.environ, **variables})  # noqa: S606
@@ -152,6 +189,7 @@ def doctor() -> None:
 
     from .host.doctor import diagnose, raise_on_errors
     from .plan import AddressPlan
+    from .providers import provider_of
     from .settings import free_slot
 
     env = Environment.read()
@@ -165,7 +203,7 @@ def doctor() -> None:
         bridge="",
         folders=[env.cache, env.home],
         has_bundle=built,
-        engine=env.provider,
+        provider=provider_of(env.provider, env.lab),
     )
     table = Table("", "what", "seen", "wanted", "cure")
     for finding in findings:
@@ -182,22 +220,32 @@ def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
 
     from .bundle import versions
     from .host import setup
+    from .providers import NAMES, packages
 
     ledger = Ledger(reporter_for())
     try:
         known = versions.read(source())
-        wanted = known.host_packages + (known.test_packages if tests else ())
+        providers = NAMES if tests else (Environment.read().provider,)
+        wanted = [*known.host_packages, *packages(*providers)]
+        wanted += known.test_packages if tests else ()
         setup.prepare(wanted, LocalRunner(), ledger)
     finally:
         ledger.close()
 
 
-@bundle_app.command("build")
-def bundle_build(timings: Timings = None) -> None:
+@bundle_app.command("build", cls=_Timed)
+def bundle_build(
+    component: Annotated[
+        list[str] | None, typer.Argument(help="Built on demand only.")
+    ] = None,
+    timings: Timings = None,
+) -> None:
     """Build what is missing or out of date."""
     ledger = Ledger(reporter_for())
     try:
-        Bundle.build(Environment.read().cache, source(), ledger)
+        Bundle.build(
+            Environment.read().cache, source(), ledger, also=tuple(component or ())
+        )
     finally:
         ledger.close()
     _show(ledger, timings)
@@ -213,7 +261,7 @@ def bundle_verify() -> None:
 def bundle_list() -> None:
     """Show the artefacts with their sizes and keys."""
     table = Table("artefact", "MB", "key")
-    for artefact in opened().list():
+    for artefact in opened().artefacts:
         table.add_row(
             artefact.name, f"{artefact.size_bytes / 1e6:.1f}", artefact.key[:12]
         )
@@ -234,9 +282,33 @@ def bundle_import(file: Path) -> None:
     _say("the bundle is taken over")
 
 
+@bundle_app.command("bump")
+def bundle_bump(component: str, version: str) -> None:
+    """Give a component another version, in every place that names it."""
+    from k8slab.core.process import LocalRunner
+
+    from .bundle.bump import bump
+
+    cache = Environment.read().cache
+    done = bump(source().parent, cache, component, version, LocalRunner())
+    if not done.changed:
+        _say(f"{component} is {version} already")
+        return
+    _say(f"{component} is {version} now, {done.old} before")
+    for what, names in (
+        ("changed", done.changed),
+        ("not changed, as another component has that version, too", done.doubtful),
+        ("run first", done.commands),
+        ("'k8slab bundle build' makes anew", done.rebuilt),
+        ("to be executed again on a new lab", done.chapters),
+    ):
+        if names:
+            _say(f"{what}:\n  " + "\n  ".join(names))
+
+
 def command() -> typer.Typer:
     """Return the whole command: this module's part, and what others add to it."""
-    for part in entry_points(group="k8slab.commands"):
+    for part in metadata.entry_points(group="k8slab.commands"):
         part.load()(app)
     return app
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from k8slab import lab
+from k8slab.core.hints import anew, command
 from k8slab.core.phases import Ledger
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
@@ -17,9 +18,9 @@ from k8slab.folder import LabFolder, LabRecord, MachineRecord
 from k8slab.ssh.keys import generate_key, known_hosts_line
 
 from .clone import clone, clone_store
-from .host.firewall import lower_fences, raise_fences
+from .host.firewall import apply_rules, remove_rules
 from .plan import AddressPlan
-from .providers.base import Mount, Provider
+from .providers import Mount, Provider
 from .settings import Settings
 
 SSH_TIMEOUT_S = 30.0
@@ -32,7 +33,7 @@ class Images:
     """What machines are made from.
 
     Attributes:
-        references: The engine's name of each machine image, by ``Machine.image``.
+        references: The provider's name of each machine image, by ``Machine.image``.
         archives: The file each can be loaded from.
         store: A prepared containerd folder for ``ready`` machines.
         apt: The repository the depot serves.
@@ -47,20 +48,20 @@ class Images:
 
 
 def dismantle(provider: Provider, slots: Iterable[int], runner: Runner) -> None:
-    """Remove a lab's machines, fences and network, whatever of them is there.
+    """Remove a lab's machines, firewall rules and network, whatever of them is there.
 
     The network comes last: until then its range and its bridge's name belong to no
     lab that is being made at the same time.
 
     Args:
         provider: The lab's provider.
-        slots: The slots whose fences are the lab's.
+        slots: The slots whose firewall rules are the lab's.
         runner: Runs ``ip`` and ``iptables`` on this computer.
     """
     bridge = provider.bridge_if_any()
     provider.remove_machines()
     for slot in slots:
-        lower_fences(AddressPlan(slot), bridge, runner)
+        remove_rules(AddressPlan(slot), bridge, runner, hooks=provider.asks_first)
     provider.remove_network()
 
 
@@ -97,10 +98,10 @@ class Fleet:
             shell.close(for_good=True)
 
     def enclose(self, ledger: Ledger) -> None:
-        """Make the network, and the fences around it."""
+        """Make the network, and the firewall rules around it."""
         with ledger.phase("network that leads nowhere else"):
             self._provider.create_network(self._plan)
-            self.raise_fences()
+            self.apply_firewall()
 
     def found(self, images: Images, ledger: Ledger) -> None:
         """Make what all machines share besides: images and keys."""
@@ -111,8 +112,22 @@ class Fleet:
         with ledger.phase("keys"):
             self._keys(machines)
 
-    def boot(self, machine: MachineRecord, images: Images, ledger: Ledger) -> None:
-        """Create a machine and reach it over SSH."""
+    def boot(
+        self,
+        machine: MachineRecord,
+        images: Images,
+        ledger: Ledger,
+        *,
+        beside: Sequence[Mount] = (),
+    ) -> None:
+        """Create a machine and reach it over SSH.
+
+        Args:
+            machine: Which one.
+            images: What it is made from.
+            ledger: Times and shows the phase.
+            beside: What else of this computer it sees.
+        """
         root = self._folder.machine(machine.name)
         key = self._folder.root / self._host_key(machine)
         mounts = [
@@ -140,12 +155,17 @@ class Fleet:
             reference = images.references[machine.image]
             if self._abandoned.is_set():
                 raise LabError("the lab is being removed", where=machine.name)
-            self._provider.create(machine, reference, mounts)
+            self._provider.create(machine, reference, [*mounts, *beside])
             self._reach(machine.name)
 
-    def raise_fences(self) -> None:
+    def apply_firewall(self) -> None:
         """Make sure that no packet for the lab leaves this computer."""
-        raise_fences(self._plan, self._provider.bridge(), self._runner)
+        apply_rules(
+            self._plan,
+            self._provider.bridge(),
+            self._runner,
+            hooks=self._provider.asks_first,
+        )
 
     def start(self, names: Sequence[str], ledger: Ledger) -> None:
         """Start machines that are stopped, and reach each over SSH."""
@@ -160,7 +180,7 @@ class Fleet:
         self._provider.stop(list(self._provider.states()))
 
     def remove(self) -> None:
-        """Remove machines, network and fences, whatever of them is there."""
+        """Remove machines, network and firewall rules, whatever of them is there."""
         self.close()
         dismantle(self._provider, [self._plan.slot], self._runner)
 
@@ -199,7 +219,8 @@ class Fleet:
             failed=self._ended(name),
             timeout=SSH_TIMEOUT_S,
             where=name,
-            next="k8slab doctor; then k8slab down and k8slab up",
+            next=f"see what this computer lacks: {command('doctor')}; "
+            f"then {anew(self._folder.name)}",
         )
 
     def _ended(self, name: str) -> Callable[[bool], str | None]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from k8slab.core.hints import command
 from k8slab.errors import BadInput, LabError
-from k8slab.folder import NAME_LENGTH, LabFolder, LabRecord, MachineRecord, records
+from k8slab.folder import NAME_LENGTH, LabRecord, MachineRecord, records
 
 from .plan import SLOTS, AddressPlan
 
@@ -26,7 +27,7 @@ class Settings:
         slot: The number its addresses follow from.
         workers: How many machines beside the master.
         image: ``ready`` or ``bare``: what the machines start from.
-        provider: ``podman`` or ``docker``.
+        provider: What provides its machines, by its name in `providers`.
         kubernetes: The version installed.
     """
 
@@ -92,7 +93,7 @@ class Settings:
         except KeyError as error:
             raise LabError(
                 f"the lab {record.name!r} was not made by this command",
-                wanted="the settings that 'k8slab up' notes in lab.json",
+                wanted="the settings that this command notes in lab.json",
                 seen=f"no {error}",
             ) from error
 
@@ -117,16 +118,6 @@ def family(lab: str) -> str:
     return f"{lab[: NAME_LENGTH - _PURPOSE - len(mark) - 2].rstrip('-')}-{mark}-"
 
 
-def settings_of(folder: LabFolder) -> Settings | None:
-    """Return what a lab is made of, or None when there is no such lab.
-
-    Raises:
-        LabError: Its record cannot be read, or somebody else made it.
-    """
-    record = folder.record()
-    return None if record is None else Settings.of(record)
-
-
 def free_slot(home: Path, taken: Collection[int] = ()) -> int:
     """Return the lowest slot that no lab has.
 
@@ -146,5 +137,5 @@ def free_slot(home: Path, taken: Collection[int] = ()) -> int:
         where=str(home),
         wanted=f"fewer than {SLOTS}",
         seen=str(len(used)),
-        next="remove one: k8slab down --name NAME",
+        next=f"remove one: {command('down', 'NAME')}",
     )

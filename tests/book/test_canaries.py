@@ -2,21 +2,25 @@
 
 import base64
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from nbformat import NotebookNode
 
 from booktools import notebooks
 from booktools.lint import secrets
+from booktools.notebooks import Chapter
 
 
-def web_token():
+def web_token() -> str:
     """Return a token that looks like a ServiceAccount's."""
     parts = [{"alg": "RS256"}, {"iss": "kubernetes/serviceaccount"}]
     coded = [base64.urlsafe_b64encode(json.dumps(p).encode()).decode() for p in parts]
     return ".".join([*(c.rstrip("=") for c in coded), "c2lnbmF0dXJl" * 3])
 
 
-def planted():
+def planted() -> dict[str, str]:
     """Return each kind of secret with one that was made up."""
     return {
         "private key": "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nb3BlbnNz",
@@ -28,7 +32,7 @@ def planted():
 
 
 @pytest.mark.parametrize("kind", planted())
-def test_a_planted_secret_is_found(kind):
+def test_a_planted_secret_is_found(kind: str) -> None:
     """In the middle of other text, with its line."""
     text = f"first\nsecond {planted()[kind]} more\n"
 
@@ -38,7 +42,9 @@ def test_a_planted_secret_is_found(kind):
 
 
 @pytest.mark.parametrize("kind", planted())
-def test_a_planted_secret_in_a_notebook_is_found(make, good, kind):
+def test_a_planted_secret_in_a_notebook_is_found(
+    make: Callable[..., Chapter], good: list[NotebookNode], kind: str
+) -> None:
     """In the file as it is stored, where text is JSON."""
     good[4].outputs[0].text = planted()[kind]
 
@@ -47,14 +53,14 @@ def test_a_planted_secret_in_a_notebook_is_found(make, good, kind):
     assert kind in {leak.kind for leak in secrets.leaks(stored)}
 
 
-def test_a_canary_is_found_word_by_word():
+def test_a_canary_is_found_word_by_word() -> None:
     """A password has no form of its own; tests plant one and look for it."""
     found = secrets.leaks("MYSQL_ROOT_PASSWORD=canary-7", canaries=("canary-7",))
 
     assert [leak.kind for leak in found] == ["canary"]
 
 
-def test_a_leak_shows_no_secret():
+def test_a_leak_shows_no_secret() -> None:
     """The report itself gives nothing away."""
     secret = planted()["web token"]
 
@@ -74,17 +80,17 @@ def test_a_leak_shows_no_secret():
         "client-key-data: REDACTED",
     ],
 )
-def test_ordinary_words_are_no_secret(text):
+def test_ordinary_words_are_no_secret(text: str) -> None:
     """What a chapter really prints passes."""
     assert secrets.leaks(text) == []
 
 
-def test_every_kind_has_a_canary():
+def test_every_kind_has_a_canary() -> None:
     """No pattern is there that was never seen to match."""
     assert set(planted()) == set(secrets.KINDS)
 
 
-def test_chapters_hold_no_secret(root):
+def test_chapters_hold_no_secret(root: Path) -> None:
     """The stored notebooks, as files."""
     paths = notebooks.chapter_paths(root)
 

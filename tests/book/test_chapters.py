@@ -1,29 +1,33 @@
 """The chapters keep the rules, and so do the files around them."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 import pytest
 
 from booktools import notebooks
 from booktools.lint import checks
-from booktools.lint.rules import RULES
+from booktools.lint.rules import RULES, Found
+from booktools.notebooks import Chapter
 
 
-def lines(violations):
+def lines(violations: Sequence[object]) -> list[str]:
     """Return violations as a reader wants them in a failure."""
     return [str(violation) for violation in violations]
 
 
 @pytest.fixture(scope="module")
-def chapters(root):
+def chapters(root: Path) -> list[Chapter]:
     """Return the chapters in reading order."""
     return notebooks.load_all(root)
 
 
-def test_the_contents_and_the_folder_agree(root):
+def test_the_contents_and_the_folder_agree(root: Path) -> None:
     """Every chapter is listed, every listed chapter is there, and there are some."""
     assert lines(checks.in_contents(root)) == []
 
 
-def test_all_listed_chapters_are_looked_at(root, chapters):
+def test_all_listed_chapters_are_looked_at(root: Path, chapters: list[Chapter]) -> None:
     """The harness finds as many chapters as the contents list, and not zero."""
     listed = notebooks.chapter_paths(root)
 
@@ -32,19 +36,23 @@ def test_all_listed_chapters_are_looked_at(root, chapters):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_chapters_keep_the_rule(chapters, rule):
+def test_chapters_keep_the_rule(
+    chapters: list[Chapter], rule: Callable[[Chapter], Found]
+) -> None:
     """No chapter breaks it."""
     found = [v for chapter in chapters for v in checks.in_chapter(chapter, [rule])]
 
     assert lines(found) == []
 
 
-def test_manifests_are_there_used_single_and_pinned(root, chapters):
+def test_manifests_are_there_used_single_and_pinned(
+    root: Path, chapters: list[Chapter]
+) -> None:
     """Chapters and manifests fit together."""
     assert lines(checks.in_manifests(root, chapters)) == []
 
 
-def test_prose_belittles_nothing(root, chapters):
+def test_prose_belittles_nothing(root: Path, chapters: list[Chapter]) -> None:
     """Chapters, the opening and the README leave such words out."""
     pages = {c.path.name: [m.source for m in c.cells("markdown")] for c in chapters}
     for name in ("intro.md", "README.md"):
@@ -55,12 +63,14 @@ def test_prose_belittles_nothing(root, chapters):
     assert lines(found) == []
 
 
-def test_the_book_build_executes_nothing(root):
+def test_the_book_build_executes_nothing(root: Path) -> None:
     """Execution is off, and no failure is hidden."""
     assert lines(checks.in_config(root)) == []
 
 
-def test_figures_are_named_after_their_page(root, chapters):
+def test_figures_are_named_after_their_page(
+    root: Path, chapters: list[Chapter]
+) -> None:
     """A drawing is called <chapter>-<what>.svg, and has a title for who cannot see."""
     names = (*(chapter.name for chapter in chapters), "intro")
     figures = sorted((root / "chapters" / "_figures").iterdir())

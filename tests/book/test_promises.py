@@ -1,16 +1,21 @@
 """Each promise and pitfall is shown and checked by cells that are there."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 import yaml
+from nbformat import NotebookNode
 
 from booktools import notebooks
-from booktools.notebooks import tags
+from booktools.notebooks import Chapter, tags
 
 CHECKS = {"lab-check", "lab-solution"}
 FOLDER = "tests/book/promises"
 
 
-def broken(promises, chapter):
+def broken(promises: list[dict[str, Any]] | None, chapter: Chapter) -> list[str]:
     """Return what is wrong with a chapter's table of promises, a line each."""
     cells = {cell.id: cell for cell in chapter.cells("code")}
     if not promises:
@@ -30,13 +35,14 @@ def broken(promises, chapter):
     return lines
 
 
-def table(root, chapter):
+def table(root: Path, chapter: Chapter) -> list[dict[str, Any]]:
     """Return a chapter's table of promises."""
     file = root / FOLDER / f"{chapter.name}.yaml"
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return rows
 
 
-def test_every_promise_is_shown_and_checked(root):
+def test_every_promise_is_shown_and_checked(root: Path) -> None:
     """By cells of the chapter that carry these ids."""
     chapters = notebooks.load_all(root)
 
@@ -45,7 +51,7 @@ def test_every_promise_is_shown_and_checked(root):
     assert found == {chapter.name: [] for chapter in chapters}
 
 
-def test_every_table_belongs_to_a_chapter(root):
+def test_every_table_belongs_to_a_chapter(root: Path) -> None:
     """And every chapter has one."""
     there = {file.stem for file in (root / FOLDER).glob("*.yaml")}
 
@@ -67,13 +73,20 @@ def test_every_table_belongs_to_a_chapter(root):
         ),
     ],
 )
-def test_a_broken_promise_is_seen(make, good, row, seen):
+def test_a_broken_promise_is_seen(
+    make: Callable[..., Chapter],
+    good: list[NotebookNode],
+    row: dict[str, Any],
+    seen: list[str],
+) -> None:
     """A cell that is missing, a promise without a check, a check that is none."""
     chapter = make(good)
 
     assert broken([{"promise": "it runs", **row}], chapter) == seen
 
 
-def test_a_table_without_promises_is_seen(make, good):
+def test_a_table_without_promises_is_seen(
+    make: Callable[..., Chapter], good: list[NotebookNode]
+) -> None:
     """An empty file promises nothing, which is no chapter."""
     assert broken(None, make(good)) == ["no promise at all"]

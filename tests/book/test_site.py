@@ -1,7 +1,11 @@
 """The web book, built once: it loads nothing from outside and gives nothing away."""
 
+import os
 import re
+import shutil
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import bookbuild
 import pytest
@@ -10,38 +14,53 @@ from booktools.lint import links
 from booktools.lint.html import in_site, outside_loads
 from booktools.notebooks import chapter_paths, load, load_all, tags
 from booktools.sphinx import figures, pages
+from k8slab.core import files
 
 LIMIT_S = 120  # on two busy cores; alone it takes less than a fifth of that
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """Build the book, and return its site with the seconds that took."""
-    folder = tmp_path_factory.mktemp("site")
-    bookbuild.prepare(folder)
-    began = time.monotonic()
-    return bookbuild.build(folder), time.monotonic() - began
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """Build the book, and return its site with the seconds that took.
+
+    Workers of pytest-xdist share one: the first builds, the others wait for it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, took = shared / "site", shared / "site-seconds"
+    with files.locked(shared / "site.lock"):
+        if not took.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            bookbuild.prepare(folder)
+            began = time.monotonic()
+            bookbuild.build(folder)
+            took.write_text(str(time.monotonic() - began))
+    return bookbuild.site(folder), float(took.read_text())
 
 
 @pytest.fixture(scope="module")
-def site(built):
+def site(built: tuple[Path, float]) -> Path:
     """Return the folder of the built site."""
     return built[0]
 
 
-def read(site, page):
+def read(site: Path, page: str) -> str:
     """Return a page's HTML."""
     return (site / f"{page}.html").read_text(encoding="utf-8")
 
 
-def words(html):
+def words(html: str) -> str:
     """Return what a reader reads of HTML, spaces made one and quotes made straight."""
     text = re.sub(r"<[^>]+>", " ", html)
     text = re.sub("[\u2018\u2019]", "'", re.sub("[\u201c\u201d]", '"', text))
     return " ".join(text.split())
 
 
-def test_the_build_is_quick(built, record_property):
+def test_the_build_is_quick(
+    built: tuple[Path, float], record_property: Callable[[str, object], None]
+) -> None:
     """A writer looks at the result while still knowing what changed."""
     seconds = built[1]
     record_property("seconds", round(seconds, 1))
@@ -49,17 +68,17 @@ def test_the_build_is_quick(built, record_property):
     assert seconds < LIMIT_S
 
 
-def test_pages_load_nothing_and_say_what_they_are(site):
+def test_pages_load_nothing_and_say_what_they_are(site: Path) -> None:
     """Nothing from outside, no secret; a language, a title, a description, words."""
     assert [str(violation) for violation in in_site(site)] == []
 
 
-def test_every_link_leads_somewhere(site):
+def test_every_link_leads_somewhere(site: Path) -> None:
     """Pages, files and places that links name are there, and ids are unique."""
     assert [str(violation) for violation in links.broken(site)] == []
 
 
-def test_every_chapter_has_a_page(site, root):
+def test_every_chapter_has_a_page(site: Path, root: Path) -> None:
     """What the contents list is there to read."""
     wanted = {path.stem for path in (root / "chapters").glob("*.ipynb")}
     built = {path.stem for path in (site / "chapters").glob("*.html")}
@@ -68,7 +87,7 @@ def test_every_chapter_has_a_page(site, root):
     assert wanted
 
 
-def test_the_opening_names_the_start_and_shows_the_lab(site, root):
+def test_the_opening_names_the_start_and_shows_the_lab(site: Path, root: Path) -> None:
     """A newcomer finds the command, a drawing with words, and every chapter."""
     html = read(site, "intro")
     text = words(html)
@@ -76,11 +95,11 @@ def test_the_opening_names_the_start_and_shows_the_lab(site, root):
     assert "make lab" in text
     assert 'aria-label="Your computer runs JupyterLab' in html
     for chapter in load_all(root):
-        for said in (pages.title(chapter), pages.promise(chapter)):
+        for said in (chapter.title, pages.promise(chapter)):
             assert " ".join(said.replace("`", "").split()) in text
 
 
-def test_a_chapter_says_when_and_on_what_it_ran(site, root):
+def test_a_chapter_says_when_and_on_what_it_ran(site: Path, root: Path) -> None:
     """The box below the title comes from what the run wrote into the notebook."""
     for chapter in load_all(root):
         html = read(site, f"chapters/{chapter.name}")
@@ -94,7 +113,7 @@ def test_a_chapter_says_when_and_on_what_it_ran(site, root):
         assert f"chapters/{chapter.name}.ipynb" in box[0]
 
 
-def test_every_code_cell_has_an_address(site, root):
+def test_every_code_cell_has_an_address(site: Path, root: Path) -> None:
     """A failing cell's id, as a test names it, leads to its place in the book."""
     for chapter in load_all(root):
         html = read(site, f"chapters/{chapter.name}")
@@ -106,7 +125,7 @@ def test_every_code_cell_has_an_address(site, root):
         assert lost == []
 
 
-def test_folded_solutions_are_called_solutions(site, root):
+def test_folded_solutions_are_called_solutions(site: Path, root: Path) -> None:
     """A fold says what is in it."""
     for chapter in load_all(root):
         folded = [
@@ -119,7 +138,7 @@ def test_folded_solutions_are_called_solutions(site, root):
         assert html.count("Show the solution") == len(folded)
 
 
-def test_the_runbook_has_the_card_of_every_chapter(site, root):
+def test_the_runbook_has_the_card_of_every_chapter(site: Path, root: Path) -> None:
     """Each row of each card is on the one page, below a link to its chapter."""
     html = read(site, "runbook")
     text = words(html)
@@ -134,7 +153,7 @@ def test_the_runbook_has_the_card_of_every_chapter(site, root):
     assert rows > 10
 
 
-def test_the_reference_describes_what_chapters_call(site, root):
+def test_the_reference_describes_what_chapters_call(site: Path, root: Path) -> None:
     """Every function of the library that a chapter uses is on the page."""
     html = read(site, "reference")
     text = re.sub(r"<[^>]+>", "", html)
@@ -150,7 +169,7 @@ def test_the_reference_describes_what_chapters_call(site, root):
     assert missing == []
 
 
-def described(name, html, text):
+def described(name: str, html: str, text: str) -> bool:
     """Return whether the reference has an entry for a name as chapters write it."""
     owner, _, member = name.partition(".")
     if owner == "Namespace":
@@ -166,7 +185,9 @@ def described(name, html, text):
         ("NodePort", "service-access"),
     ],
 )
-def test_the_glossary_leads_to_the_chapters(site, term, chapter):
+def test_the_glossary_leads_to_the_chapters(
+    site: Path, term: str, chapter: str
+) -> None:
     """A word that a chapter defines in bold has a link to that chapter."""
     html = read(site, "glossary")
     entry = re.search(rf'(?s)<dt id="term-{term}">.*?</dd>', html)
@@ -175,7 +196,7 @@ def test_the_glossary_leads_to_the_chapters(site, term, chapter):
     assert f'href="chapters/{chapter}.html"' in entry[0]
 
 
-def test_drawings_are_part_of_their_pages(site, root):
+def test_drawings_are_part_of_their_pages(site: Path, root: Path) -> None:
     """No page shows a drawing as an image, which could not follow the theme."""
     shown = set()
     for page in bookbuild.pages(site):
@@ -186,7 +207,7 @@ def test_drawings_are_part_of_their_pages(site, root):
     assert {path.stem for path in (root / "chapters/_figures").iterdir()} <= shown
 
 
-def test_drawings_are_drawn_for_the_dark_too(root):
+def test_drawings_are_drawn_for_the_dark_too(root: Path) -> None:
     """Each drawing has colours for a dark ground."""
     plain = [
         path.name
@@ -203,7 +224,7 @@ DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10" role="i
   }</style><defs><marker id="g"/></defs><path class="a" marker-end="url(#g)"/></svg>"""
 
 
-def test_a_drawing_in_a_page_keeps_to_itself():
+def test_a_drawing_in_a_page_keeps_to_itself() -> None:
     """Its ids are renamed where they stand and where they are used."""
     drawn = figures.inline(DRAWING, "k")
 
@@ -213,7 +234,7 @@ def test_a_drawing_in_a_page_keeps_to_itself():
     assert "#k {" in drawn
 
 
-def test_a_drawing_in_a_page_follows_the_theme_of_the_page():
+def test_a_drawing_in_a_page_follows_the_theme_of_the_page() -> None:
     """The page decides what is dark, not the system."""
     drawn = figures.inline(DRAWING, "k")
 
@@ -223,7 +244,7 @@ def test_a_drawing_in_a_page_follows_the_theme_of_the_page():
 
 
 @pytest.mark.parametrize(("alt", "said"), [("Words", "Words"), ("", "A. B")])
-def test_a_drawing_in_a_page_is_said_in_words(alt, said):
+def test_a_drawing_in_a_page_is_said_in_words(alt: str, said: str) -> None:
     """Its alternative text is its name, or else its own title and description."""
     drawn = figures.inline(DRAWING, "k", alt)
 
@@ -248,7 +269,7 @@ PAGE = (
         "<style>@font-face { src: url(https://cdn.example/x.woff2) }</style>",
     ],
 )
-def test_an_outside_load_is_seen(html):
+def test_an_outside_load_is_seen(html: str) -> None:
     """Each way of loading is found."""
     assert len(outside_loads(html)) == 1
 
@@ -261,12 +282,12 @@ def test_an_outside_load_is_seen(html):
         '<link rel="canonical" href="https://book.example/">',
     ],
 )
-def test_links_and_local_files_are_no_loads(html):
+def test_links_and_local_files_are_no_loads(html: str) -> None:
     """A link is followed by a reader, not by a page."""
     assert outside_loads(html) == []
 
 
-def test_a_page_with_thebe_or_a_secret_is_seen(tmp_path):
+def test_a_page_with_thebe_or_a_secret_is_seen(tmp_path: Path) -> None:
     """Both are reported with the page's name."""
     token = "abcdef" + "." + "0123456789abcdef"
     page = PAGE.format(f"<script>THEBE_JS_URL</script>{token}")
@@ -287,14 +308,14 @@ def test_a_page_with_thebe_or_a_secret_is_seen(tmp_path):
         (PAGE.format("").replace('content="B"', 'content=""'), "head"),
     ],
 )
-def test_a_page_without_words_is_seen(tmp_path, html, rule):
+def test_a_page_without_words_is_seen(tmp_path: Path, html: str, rule: str) -> None:
     """Pictures without a text, and pages that do not say what they are."""
     (tmp_path / "a.html").write_text(html)
 
     assert [v.rule for v in in_site(tmp_path)] == [rule]
 
 
-def test_a_style_that_loads_from_outside_is_seen(tmp_path):
+def test_a_style_that_loads_from_outside_is_seen(tmp_path: Path) -> None:
     """A font from elsewhere is as much a request as a script."""
     (tmp_path / "a.css").write_text("@import url(https://cdn.example/a.css);")
 
@@ -313,7 +334,9 @@ def test_a_style_that_loads_from_outside_is_seen(tmp_path):
         ('<a href="https://kubernetes.io/#x">far</a>', []),
     ],
 )
-def test_a_link_that_leads_nowhere_is_seen(tmp_path, body, rules):
+def test_a_link_that_leads_nowhere_is_seen(
+    tmp_path: Path, body: str, rules: list[str]
+) -> None:
     """Missing pages, files and places, and places of which there are two."""
     (tmp_path / "a.html").write_text(PAGE.format(body))
     (tmp_path / "b.html").write_text(PAGE.format('<p id="there">'))

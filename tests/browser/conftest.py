@@ -1,13 +1,17 @@
 """One browser for all tests, and pages that record what they tried."""
 
 import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import bookbuild
 import browsing
 import pytest
-from playwright.sync_api import expect
+from browsing import Seen
+from playwright.sync_api import Browser, Page, expect
 
 expect.set_options(timeout=30_000)
 
@@ -15,29 +19,29 @@ expect.set_options(timeout=30_000)
 class Quiet(SimpleHTTPRequestHandler):
     """Serve files and say nothing."""
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @pytest.fixture(scope="session")
-def browser():
+def browser() -> Iterator[Browser]:
     """Start Chromium; no page of it gets past this computer."""
     with browsing.launched() as started:
         yield started
 
 
 @pytest.fixture
-def seen():
+def seen() -> Seen:
     """Return the record of outside requests, console errors and missing files."""
     return browsing.Seen()
 
 
 @pytest.fixture
-def open_page(browser, seen):
+def open_page(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
     """Return a function that opens a page: ``phone=True``, ``dark=True``."""
     opened = []
 
-    def opener(**options):
+    def opener(**options: Any) -> Page:
         page = browsing.open_page(browser, seen, **options)
         opened.append(page)
         return page
@@ -48,19 +52,19 @@ def open_page(browser, seen):
 
 
 @pytest.fixture
-def page(open_page):
+def page(open_page: Callable[..., Page]) -> Page:
     """Open a page on a desktop in a light room."""
     return open_page()
 
 
 @pytest.fixture
-def screenshot():
+def screenshot() -> Callable[..., Path]:
     """Return a function that keeps a picture: ``screenshot(page, "name")``."""
     return browsing.screenshot
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the book once, in a folder of its own."""
     folder = tmp_path_factory.mktemp("book")
     bookbuild.prepare(folder)
@@ -68,7 +72,7 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def addresses(site):
+def addresses(site: Path) -> Iterator[dict[str, str]]:
     """Return where the site is: on this disk, and on a server of this computer."""
     handler = partial(Quiet, directory=str(site))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -81,10 +85,10 @@ def addresses(site):
 
 
 @pytest.fixture
-def go(addresses):
+def go(addresses: dict[str, str]) -> Callable[..., Page]:
     """Return a function that opens a page of the site in a tab."""
 
-    def to(page, name, way="server"):
+    def to(page: Page, name: str, way: str = "server") -> Page:
         page.goto(f"{addresses[way]}/{name}.html", wait_until="load")
         page.wait_for_function("document.documentElement.dataset.theme")
         return page

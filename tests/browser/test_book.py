@@ -1,18 +1,24 @@
 """The web book in a real browser: from a disk and from a server, with no way out."""
 
-import bookbuild
+from collections.abc import Callable
+
 import pytest
 from bookbuild import PAGES
+from browsing import Seen
+from paths import ROOT
+from playwright.sync_api import Locator, Page
 
 from booktools.notebooks import chapter_paths, load, tags
 
-CHAPTERS = [path.stem for path in chapter_paths(bookbuild.ROOT)]
+CHAPTERS = [path.stem for path in chapter_paths(ROOT)]
 WAYS = ["disk", "server"]
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_opens_in_silence(page, go, seen, name, way):
+def test_a_page_opens_in_silence(
+    page: Page, go: Callable[..., Page], seen: Seen, name: str, way: str
+) -> None:
     """It asks for nothing outside, misses no file and writes no error."""
     go(page, name, way)
     page.mouse.wheel(0, 20_000)
@@ -23,7 +29,9 @@ def test_a_page_opens_in_silence(page, go, seen, name, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_search_finds_a_word_and_shows_where(page, go, seen, way):
+def test_search_finds_a_word_and_shows_where(
+    page: Page, go: Callable[..., Page], seen: Seen, way: str
+) -> None:
     """From the first page to a chapter by its word, with the words around it."""
     go(page, "intro", way)
     page.locator("button.search-button__button:visible").first.click()
@@ -41,7 +49,9 @@ def test_search_finds_a_word_and_shows_where(page, go, seen, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_search_says_that_it_found_nothing(page, go, seen, way):
+def test_search_says_that_it_found_nothing(
+    page: Page, go: Callable[..., Page], seen: Seen, way: str
+) -> None:
     """A word that is nowhere has no hits, and is no error."""
     go(page, "search", way)
     page.goto(page.url + "?q=xylophone")
@@ -50,16 +60,19 @@ def test_search_says_that_it_found_nothing(page, go, seen, way):
     assert seen.troubles == []
 
 
-def copied(page, block):
+def copied(page: Page, block: Locator) -> str:
     """Press the copy button of a block, and return what is in the clipboard."""
     page.evaluate("navigator.clipboard.writeText('nothing was copied')")
     block.hover()
     block.locator("button.copybtn").click()
-    return page.evaluate("navigator.clipboard.readText()").replace("\r\n", "\n")
+    text: str = page.evaluate("navigator.clipboard.readText()")
+    return text.replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_command_is_copied_without_its_prompt(page, go, way):
+def test_a_command_is_copied_without_its_prompt(
+    page: Page, go: Callable[..., Page], way: str
+) -> None:
     """What stands after the dollar goes into a terminal as it is."""
     go(page, "intro", way)
 
@@ -70,9 +83,11 @@ def test_a_command_is_copied_without_its_prompt(page, go, way):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_cells_are_copied_as_they_are_and_outputs_are_not(page, go, name):
+def test_cells_are_copied_as_they_are_and_outputs_are_not(
+    page: Page, go: Callable[..., Page], name: str
+) -> None:
     """A reader pastes a cell into a notebook, magics and all."""
-    cells = load(bookbuild.ROOT / f"chapters/{name}.ipynb").cells("code")
+    cells = load(ROOT / f"chapters/{name}.ipynb").cells("code")
     shown = [c for c in cells if not tags(c) & {"hide-cell", "hide-input"}]
     magics = [c for c in shown if c.source.startswith("%")]
     go(page, f"chapters/{name}")
@@ -85,7 +100,9 @@ def test_cells_are_copied_as_they_are_and_outputs_are_not(page, go, name):
     assert page.locator(".cell_output button.copybtn").count() == 0
 
 
-def test_an_example_is_copied_without_its_prompts(page, go):
+def test_an_example_is_copied_without_its_prompts(
+    page: Page, go: Callable[..., Page]
+) -> None:
     """Nor does what it prints come along."""
     go(page, "reference")
     block = page.locator("div.doctest", has_text="count again").first

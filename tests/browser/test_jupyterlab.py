@@ -10,21 +10,24 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
 import labs
 import pytest
-from labs import K8SLAB, ROOT, Lab, own_home
+from browsing import Seen
+from labs import Lab, own_home
+from paths import K8SLAB, ROOT
 from playwright.sync_api import Locator, Page, expect
 
 from booktools.jupyterlab.opening import PAGE
+from k8slab import progress
 from k8slab.core.env import Environment
 from k8slab.core.poll import until
 from k8slab.errors import BundleError
-from k8slab.progress import FILE
+from k8slab.ssh.shell import Shell
 from labmaker import bundle
 
 CHAPTER = "concepts"
@@ -108,7 +111,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
-            for name in (FILE, f".{FILE}.lock"):
+            record = progress.path(home.folder, made.name)
+            for name in (record.name, f".{record.name}.lock"):
                 (home.folder / name).unlink(missing_ok=True)
 
 
@@ -184,7 +188,9 @@ def says(page: Page, words: str, seconds: float = 60) -> None:
     output.scroll_into_view_if_needed()
 
 
-def test_the_first_green_check_comes_soon(server, page, seen, screenshot):
+def test_the_first_green_check_comes_soon(
+    server: Server, page: Page, seen: Seen, screenshot: Callable[..., Path]
+) -> None:
     """From the start of JupyterLab to a ✔ under the reader's hands in 2 minutes."""
     opened(page, server, PAGE)
     screenshot(page, "jupyterlab-first-page", full=False)
@@ -201,7 +207,7 @@ def test_the_first_green_check_comes_soon(server, page, seen, screenshot):
     assert seen.outside == []
 
 
-def test_a_chapter_that_is_only_opened_is_unchanged(server, page):
+def test_a_chapter_that_is_only_opened_is_unchanged(server: Server, page: Page) -> None:
     """JupyterLab wants to save what it noted of the kernel; git sees no change."""
     name = f"chapters/{CHAPTER}.ipynb"
     chapter = server.book / name
@@ -216,7 +222,7 @@ def test_a_chapter_that_is_only_opened_is_unchanged(server, page):
     assert chapter.read_bytes() == before
 
 
-def test_the_first_page_shows_the_progress(server, page):
+def test_the_first_page_shows_the_progress(server: Server, page: Page) -> None:
     """Each chapter is there by its title, with what was done of it."""
     opened(page, server, PAGE)
     text = page.locator(".jp-OutputArea-output").last.inner_text()
@@ -225,7 +231,9 @@ def test_the_first_page_shows_the_progress(server, page):
     assert page.locator(".jp-OutputArea-output a").count() >= 1
 
 
-def test_tab_completes_kubectl_and_machines(server, page, screenshot):
+def test_tab_completes_kubectl_and_machines(
+    server: Server, page: Page, screenshot: Callable[..., Path]
+) -> None:
     """Kinds come from the cluster, machines from the lab."""
     connected(page, server)
     new_cell(page, "%kubectl get nod")
@@ -239,7 +247,9 @@ def test_tab_completes_kubectl_and_machines(server, page, screenshot):
     expect(page.locator(_COMPLETER).last).to_contain_text("node1", timeout=20_000)
 
 
-def test_an_interrupt_is_quick_and_the_kernel_lives(server, page, screenshot):
+def test_an_interrupt_is_quick_and_the_kernel_lives(
+    server: Server, page: Page, screenshot: Callable[..., Path]
+) -> None:
     """A shell on a machine, interrupted by the toolbar; nothing goes on there."""
     allowance = labs.Allowance()
     connected(page, server)
@@ -262,11 +272,13 @@ def test_an_interrupt_is_quick_and_the_kernel_lives(server, page, screenshot):
     says(page, "still here")
 
 
-def _sleeps(shell) -> bool:
+def _sleeps(shell: Shell) -> bool:
     return shell.run(["pgrep", "-f", "[s]leep 347"], check=False).ok
 
 
-def test_an_error_is_short_with_its_trace_folded(server, page, screenshot):
+def test_an_error_is_short_with_its_trace_folded(
+    server: Server, page: Page, screenshot: Callable[..., Path]
+) -> None:
     """A wrong name is answered in a few lines."""
     connected(page, server)
     new_cell(page, "%kubectl get pods nothing-of-that-name")
@@ -279,7 +291,9 @@ def test_an_error_is_short_with_its_trace_folded(server, page, screenshot):
     assert len(text.splitlines()) < 15
 
 
-def test_a_chapter_runs_by_its_menu(server, page, seen, screenshot):
+def test_a_chapter_runs_by_its_menu(
+    server: Server, page: Page, seen: Seen, screenshot: Callable[..., Path]
+) -> None:
     """Run > Run All Cells: no error, a live view that moves, nothing from outside."""
     path = server.book / "chapters" / f"{CHAPTER}.ipynb"
     opened(page, server, f"chapters/{CHAPTER}.ipynb")
@@ -309,5 +323,7 @@ def test_a_chapter_runs_by_its_menu(server, page, seen, screenshot):
     assert all(counts)
     assert changes >= 2
     assert seen.outside == []
-    record = json.loads((server.lab.home.folder / FILE).read_text())
+    record = json.loads(
+        progress.path(server.lab.home.folder, server.lab.name).read_text()
+    )
     assert len(record[CHAPTER]["claims"]) > 5

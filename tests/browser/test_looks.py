@@ -1,9 +1,12 @@
 """How the web book looks: its themes, on a phone, and a picture of every page."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bookbuild import PAGES
+from browsing import Seen
+from playwright.sync_api import Page
 
 HERE = Path(__file__).parent
 CONTRAST = (HERE / "contrast.js").read_text(encoding="utf-8")
@@ -20,7 +23,7 @@ LEGIBLE = 4.5  # the least contrast of a text with its ground, as WCAG 2 (AA) ha
 WITHOUT_WORDS = {"search"}  # pages with nothing to read before one asks
 
 
-def switch(page, theme):
+def switch(page: Page, theme: str) -> None:
     """Press the theme's switch until the page has a theme."""
     root = page.locator("html")
     for _ in range(4):
@@ -31,7 +34,7 @@ def switch(page, theme):
     raise AssertionError(f"four clicks did not make it {theme}")
 
 
-def test_the_theme_is_switched_and_kept(page, go):
+def test_the_theme_is_switched_and_kept(page: Page, go: Callable[..., Page]) -> None:
     """Dark is dark, also on the next page, and light is light again."""
     go(page, "intro")
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -51,7 +54,13 @@ def test_the_theme_is_switched_and_kept(page, go):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_every_text_is_legible(open_page, go, screenshot, name, theme):
+def test_every_text_is_legible(
+    open_page: Callable[..., Page],
+    go: Callable[..., Page],
+    screenshot: Callable[..., Path],
+    name: str,
+    theme: str,
+) -> None:
     """Prose, code, outputs, tables and drawings stand out from their ground."""
     page = open_page(dark=theme == "dark")
     go(page, name)
@@ -67,7 +76,14 @@ def test_every_text_is_legible(open_page, go, screenshot, name, theme):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_phone_scrolls_down_only(open_page, go, seen, screenshot, name, theme):
+def test_a_phone_scrolls_down_only(
+    open_page: Callable[..., Page],
+    go: Callable[..., Page],
+    seen: Seen,
+    screenshot: Callable[..., Path],
+    name: str,
+    theme: str,
+) -> None:
     """At 360 pixels what is wide scrolls in its own box, and the page does not."""
     page = open_page(phone=True, dark=theme == "dark")
     go(page, name)
@@ -80,7 +96,7 @@ def test_a_phone_scrolls_down_only(open_page, go, seen, screenshot, name, theme)
     assert seen.troubles == []
 
 
-def keep(screenshot, page, name, look):
+def keep(screenshot: Callable[..., Path], page: Page, name: str, look: str) -> None:
     """Keep a picture; somebody looks at it after a change of the book's look."""
     picture = screenshot(page, f"book-{name.replace('/', '-')}-{look}")
     assert picture.read_bytes().startswith(b"\xff\xd8\xff")

@@ -6,17 +6,19 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labs import K8SLAB, ROOT, Home, engine_states
+from labs import Home, Lab, engine_states
+from paths import K8SLAB, ROOT
 
 from k8slab import show
 from k8slab.core.env import Environment
 from k8slab.core.process import LocalRunner
 from k8slab.errors import BadManifest
 from labmaker.bundle import opened
-from labmaker.host.firewall import fenced_slots
+from labmaker.host.firewall import slots_with_rules
 from labmaker.plan import SLOTS, AddressPlan
 
 COMMANDS = ("ip", "iptables", "iptables-restore", "iptables-save", "runc", "cp", "true")
@@ -35,7 +37,7 @@ COMMANDS = ("ip", "iptables", "iptables-restore", "iptables-save", "runc", "cp",
         (("up", "--no-such-option"), "No such option"),
     ],
 )
-def test_what_cannot_be_is_refused(home, words, told):
+def test_what_cannot_be_is_refused(home: Home, words: list[str], told: str) -> None:
     """Exit code 2, and nothing was made."""
     known = home.labs()
     name = () if "--name" in words else ("--name", home.lab("bad").name)
@@ -49,7 +51,7 @@ def test_what_cannot_be_is_refused(home, words, told):
 
 
 @pytest.mark.parametrize("word", ["stop", "start", "reset", "status", "ssh", "kubectl"])
-def test_a_lab_that_is_not_there_is_said_to_be_missing(home, word):
+def test_a_lab_that_is_not_there_is_said_to_be_missing(home: Home, word: str) -> None:
     """Exit code 5, with the command that makes it."""
     nobody = home.lab("nobody")
     rest = {"ssh": ["master"], "kubectl": ["get", "nodes"]}.get(word, [])
@@ -62,7 +64,7 @@ def test_a_lab_that_is_not_there_is_said_to_be_missing(home, word):
     assert nobody.name not in home.labs()
 
 
-def test_down_without_a_lab_says_so(home):
+def test_down_without_a_lab_says_so(home: Home) -> None:
     """There is nothing wrong with that."""
     said = home.run("down", "--name", home.lab("nobody").name)
 
@@ -70,7 +72,7 @@ def test_down_without_a_lab_says_so(home):
     assert "no such lab" in said.stderr
 
 
-def test_an_unknown_machine_is_refused(main):
+def test_an_unknown_machine_is_refused(main: Lab) -> None:
     """Exit code 2, with the names there are."""
     said = main.run("ssh", "nope")
 
@@ -81,7 +83,7 @@ def test_an_unknown_machine_is_refused(main):
 @pytest.mark.parametrize(
     "words", [("--nodes", "3"), ("--image", "bare"), ("--slot", "7")]
 )
-def test_other_settings_are_refused(main, words):
+def test_other_settings_are_refused(main: Lab, words: list[str]) -> None:
     """Exit code 2; the lab that is there stays as it is."""
     before = (main.record, main.states())
 
@@ -92,7 +94,7 @@ def test_other_settings_are_refused(main, words):
     assert (main.record, main.states()) == before
 
 
-def test_a_missing_engine_is_named_with_its_cure(home, tmp_path):
+def test_a_missing_engine_is_named_with_its_cure(home: Home, tmp_path: Path) -> None:
     """Exit code 3, and nothing was made."""
     for name in COMMANDS:
         found = shutil.which(name)
@@ -108,7 +110,7 @@ def test_a_missing_engine_is_named_with_its_cure(home, tmp_path):
     assert made.name not in home.labs()
 
 
-def test_too_little_disk_is_refused(home, tmp_path):
+def test_too_little_disk_is_refused(home: Home, tmp_path: Path) -> None:
     """Exit code 3; the disk is as empty as before."""
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(tmp_path)], check=True
@@ -126,9 +128,9 @@ def test_too_little_disk_is_refused(home, tmp_path):
 
 
 @pytest.fixture
-def taken():
+def taken() -> Iterator[int]:
     """Put an interface into the ranges of a free slot; return the slot."""
-    plan = AddressPlan(max(set(range(SLOTS)) - fenced_slots(LocalRunner())))
+    plan = AddressPlan(max(set(range(SLOTS)) - slots_with_rules(LocalRunner())))
     link = ["ip", "link"]
     subprocess.run([*link, "add", "k8slab-taken", "type", "bridge"], check=True)
     try:
@@ -142,7 +144,7 @@ def taken():
         subprocess.run([*link, "delete", "k8slab-taken"], check=True)
 
 
-def test_an_address_range_in_use_is_refused(home, taken):
+def test_an_address_range_in_use_is_refused(home: Home, taken: int) -> None:
     """Exit code 3; it names the interface, and a slot that is free."""
     made = home.lab("taken")
 
@@ -155,7 +157,7 @@ def test_an_address_range_in_use_is_refused(home, taken):
     assert engine_states(made.name) == {}
 
 
-def test_the_slot_of_another_lab_is_refused(home, main):
+def test_the_slot_of_another_lab_is_refused(home: Home, main: Lab) -> None:
     """Also when that lab is of another home; it is unharmed."""
     made = home.lab("second")
 
@@ -168,7 +170,7 @@ def test_the_slot_of_another_lab_is_refused(home, main):
 
 
 @pytest.fixture(scope="module")
-def copy(home):
+def copy(home: Home) -> Iterator[Path]:
     """Return a bundle of the tests' own, whose files may be broken.
 
     Hard links; whoever breaks a file puts a copy in its place first.
@@ -187,7 +189,7 @@ def copy(home):
 
 
 @pytest.fixture
-def victim(copy):
+def victim(copy: Path) -> Iterator[Path]:
     """Return a file of the copied bundle that may be changed."""
     (file,) = copy.glob(f"artefacts/{folder_of('go-cni')}/bin/portmap")
     whole = file.with_name("whole")
@@ -197,12 +199,14 @@ def victim(copy):
     whole.replace(file)
 
 
-def folder_of(name):
+def folder_of(name: str) -> str:
     """Return the name of an artefact's folder in the cache."""
     return opened().path(name).name
 
 
-def test_a_file_of_the_bundle_that_is_cut_off_is_named(home, copy, victim):
+def test_a_file_of_the_bundle_that_is_cut_off_is_named(
+    home: Home, copy: Path, victim: Path
+) -> None:
     """Exit code 4, and nothing was made."""
     made = home.lab("cutoff")
     os.truncate(victim, 1000)
@@ -215,7 +219,9 @@ def test_a_file_of_the_bundle_that_is_cut_off_is_named(home, copy, victim):
     assert made.name not in home.labs()
 
 
-def test_a_file_of_the_bundle_that_was_changed_is_named(home, copy, victim):
+def test_a_file_of_the_bundle_that_was_changed_is_named(
+    home: Home, copy: Path, victim: Path
+) -> None:
     """'bundle verify' compares hashes, since the size is the same: exit code 4."""
     with victim.open("r+b") as file:
         file.seek(4096)
@@ -230,7 +236,7 @@ def test_a_file_of_the_bundle_that_was_changed_is_named(home, copy, victim):
     assert "wanted:" in said.stderr
 
 
-def test_the_real_bundle_is_unharmed():
+def test_the_real_bundle_is_unharmed() -> None:
     """What the tests broke was a copy."""
     folder = opened().path("go-cni") / "bin"
 
@@ -256,12 +262,12 @@ FOREIGN = (
 
 
 @pytest.fixture(scope="module")
-def stranger():
+def stranger() -> Iterator[tuple[str, list[object]]]:
     """Listen where a foreign server would; return its address and its callers."""
     listener = socket.create_server(("127.0.0.1", 0))
-    calls = []
+    calls: list[object] = []
 
-    def accept():
+    def accept() -> None:
         while True:
             try:
                 calls.append(listener.accept())
@@ -277,7 +283,9 @@ def stranger():
 
 
 @pytest.mark.parametrize("words", FOREIGN, ids=" ".join)
-def test_a_foreign_cluster_is_refused(main, stranger, words):
+def test_a_foreign_cluster_is_refused(
+    main: Lab, stranger: tuple[str, list[object]], words: list[str]
+) -> None:
     """Exit code 2, and no request was made."""
     server, calls = stranger
 
@@ -308,8 +316,8 @@ BAD = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_a_bad_manifest_is_refused_before_it_is_shown(
-    main, tmp_path, monkeypatch, what
-):
+    main: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
     """And the good one beside it is not."""
     (tmp_path / "manifests").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -326,7 +334,9 @@ def test_a_bad_manifest_is_refused_before_it_is_shown(
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_manifest_is_refused_by_the_cluster(main, tmp_path, what):
+def test_a_bad_manifest_is_refused_by_the_cluster(
+    main: Lab, tmp_path: Path, what: str
+) -> None:
     """The exit code and words are kubectl's own; nothing is made."""
     file = tmp_path / "bad.yaml"
     file.write_text(BAD[what])
@@ -338,7 +348,7 @@ def test_a_bad_manifest_is_refused_by_the_cluster(main, tmp_path, what):
     assert main.kubectl("get", "pod", "bad").returncode == 1
 
 
-def test_a_node_port_that_is_taken_is_refused(main):
+def test_a_node_port_that_is_taken_is_refused(main: Lab) -> None:
     """The exit code and words are kubectl's own; the Service that has it keeps it."""
     make = ("create", "service", "nodeport")
     port = "--node-port=31999"
@@ -351,7 +361,7 @@ def test_a_node_port_that_is_taken_is_refused(main):
     assert "already allocated" in second.stderr
 
 
-def test_a_port_that_somebody_has_does_not_stop_jupyterlab(tmp_path):
+def test_a_port_that_somebody_has_does_not_stop_jupyterlab(tmp_path: Path) -> None:
     """'make lab' takes the next one, prints its address, and Ctrl-C ends it."""
     try:
         somebody = socket.create_server(("127.0.0.1", 8888))
@@ -382,6 +392,7 @@ def test_a_port_that_somebody_has_does_not_stop_jupyterlab(tmp_path):
             start_new_session=True,
         ) as process,
     ):
+        assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
             if "http://127.0.0.1:" in line and "token=" in line:

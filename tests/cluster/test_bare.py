@@ -1,8 +1,10 @@
 """Bare machines become nodes by way of the depot, and by the same steps."""
 
-import pytest
+from collections.abc import Iterator
 
-from k8slab.core.phases import Ledger
+import pytest
+from labs import Home, Lab
+
 from labmaker.bundle import opened
 from labmaker.install import bring_up
 from labmaker.install.context import InstallContext
@@ -12,20 +14,20 @@ PACKAGES = ("containerd", "kubelet", "kubeadm", "kubectl", "kubernetes-cni")
 
 
 @pytest.fixture(scope="module")
-def bare(home):
+def bare(home: Home) -> Iterator[Lab]:
     """Return a lab made from bare machines, one worker beside the master."""
     made = home.up("bare", "--image", "bare", "--nodes", "1", measure="up --image bare")
     yield made
     made.run("down")
 
 
-def phases(made, name):
+def phases(made: Lab, name: str) -> dict[str, str]:
     """Return the outcomes of a phase, by machine."""
     found = made.ledger["phases"]
     return {p["where"]: p["outcome"] for p in found if p["name"] == name}
 
 
-def test_packages_are_really_installed(bare, main):
+def test_packages_are_really_installed(bare: Lab, main: Lab) -> None:
     """On bare machines they are; on ready ones they are found."""
     both = {"master": "changed", "node1": "changed"}
 
@@ -35,7 +37,7 @@ def test_packages_are_really_installed(bare, main):
 
 
 @pytest.mark.parametrize("machine", ["master", "node1"])
-def test_packages_come_from_the_depot_alone(bare, machine):
+def test_packages_come_from_the_depot_alone(bare: Lab, machine: str) -> None:
     """Each is at the lab's version, and apt knows no other place for it."""
     version = bare.record.kubernetes
     with bare.shell(machine) as shell:
@@ -49,7 +51,7 @@ def test_packages_come_from_the_depot_alone(bare, machine):
     assert "kubeadm" in log
 
 
-def test_packages_are_refused_without_the_key(bare):
+def test_packages_are_refused_without_the_key(bare: Lab) -> None:
     """The repository is signed, and apt insists on it."""
     source = "deb [signed-by=/root/empty.gpg] https://depot.lab/apt lab main"
     options = "-o Dir::Etc::sourceparts=- -o Dir::State::lists=/root/lists"
@@ -66,23 +68,22 @@ def test_packages_are_refused_without_the_key(bare):
 
 
 @pytest.mark.parametrize("machine", ["master", "node1"])
-def test_the_steps_again_change_nothing(bare, machine):
+def test_the_steps_again_change_nothing(bare: Lab, machine: str) -> None:
     """Each step finds out for itself that it is done."""
     bundle = opened()
     context = InstallContext.of(bare.record, bundle, bare.folder.ca.read_text())
     node = next(m for m in context.nodes if m.name == machine)
-    ledger = Ledger()
     with bare.shell(machine) as shell:
-        bring_up.prepare(context, node, shell, ledger)
+        changed = {
+            name: step(context, node, shell) for name, step in bring_up.NODE_STEPS
+        }
 
-    assert {p.name: p.outcome for p in ledger.phases} == {
-        name: "unchanged" for name, _ in bring_up.NODE_STEPS
-    }
+    assert changed == {name: False for name, _ in bring_up.NODE_STEPS}
 
 
-def test_an_image_is_pulled_over_tls(bare):
+def test_an_image_is_pulled_over_tls(bare: Lab) -> None:
     """From registry.lab, whose certificate the lab's own authority signed."""
-    image = f"registry.lab/mariadb:{opened().versions.mariadb}"
+    image = opened().versions.images["mariadb"]
     pull = ["ctr", "-n", "k8s.io", "images", "pull", "--hosts-dir"]
     with bare.shell("node1") as shell:
         before = shell.run(["ctr", "-n", "k8s.io", "images", "ls", "-q"]).stdout
@@ -93,10 +94,10 @@ def test_an_image_is_pulled_over_tls(bare):
     assert image in after
 
 
-def test_an_unknown_authority_is_refused(bare):
+def test_an_unknown_authority_is_refused(bare: Lab) -> None:
     """A machine trusts the depot by the lab's CA, for its two names, and not else."""
     ask = ["curl", "--silent", "--max-time", "5", "--output", "/dev/null"]
-    image = f"registry.lab/echo:{opened().versions.echo}"
+    image = opened().versions.images["echo"]
     with bare.shell("node1") as shell:
         known = shell.run([*ask, "--cacert", CA_FILE, "https://registry.lab/v2/"])
         unknown = shell.run([*ask, "https://registry.lab/v2/"], check=False)

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from labs import podman, route
+from labs import Allowance, Home, Lab, podman, route
 
 from booktools.lint import secrets
 from k8slab import wait
@@ -17,7 +19,7 @@ GIB = 1024**3
 NAME = "kubernetes.default.svc.cluster.local"
 
 
-def asking(node):
+def asking(node: str) -> dict[str, Any]:
     """Return a Pod that ends well when CoreDNS has told it an address."""
     ask = {
         "name": "ask",
@@ -32,7 +34,7 @@ def asking(node):
     }
 
 
-def test_every_machine_is_a_node_that_is_ready(main):
+def test_every_machine_is_a_node_that_is_ready(main: Lab) -> None:
     """Three machines by default, under their own names."""
     with main.cluster() as cluster:
         nodes = {node.name: node.ready for node in cluster.nodes()}
@@ -40,7 +42,7 @@ def test_every_machine_is_a_node_that_is_ready(main):
     assert nodes == {"master": True, "node1": True, "node2": True}
 
 
-def test_names_resolve_in_a_pod_on_every_worker(main):
+def test_names_resolve_in_a_pod_on_every_worker(main: Lab) -> None:
     """CoreDNS answers; the Pod ends well only when it does."""
     with main.cluster() as cluster:
         ns = cluster.scratch("names")
@@ -56,7 +58,7 @@ def test_names_resolve_in_a_pod_on_every_worker(main):
     assert phases == {"node1": "node1", "node2": "node2"}
 
 
-def test_the_ledger_is_json_and_adds_up(main):
+def test_the_ledger_is_json_and_adds_up(main: Lab) -> None:
     """Each phase has a name, a place, a time and an outcome."""
     ledger = main.ledger
     ends = [phase["started_s"] + phase["seconds"] for phase in ledger["phases"]]
@@ -66,7 +68,9 @@ def test_the_ledger_is_json_and_adds_up(main):
     assert {"kubeadm init", "kubeadm join"} <= {p["name"] for p in ledger["phases"]}
 
 
-def test_a_second_up_is_quick_and_changes_nothing(main, allowance):
+def test_a_second_up_is_quick_and_changes_nothing(
+    main: Lab, allowance: Allowance
+) -> None:
     """Less than 2 s; the cluster and the machines are the same before and after."""
     with main.cluster() as cluster:
         before = snapshot.take(cluster)
@@ -81,7 +85,7 @@ def test_a_second_up_is_quick_and_changes_nothing(main, allowance):
     assert said.seconds < allowance.seconds(2)
 
 
-def test_status_shows_each_machine(main):
+def test_status_shows_each_machine(main: Lab) -> None:
     """Name, state, network and version."""
     said = main.run("status")
 
@@ -91,7 +95,7 @@ def test_status_shows_each_machine(main):
     assert said.stdout.count("running") == 4
 
 
-def test_ssh_runs_a_command_and_passes_its_exit_code_on(main):
+def test_ssh_runs_a_command_and_passes_its_exit_code_on(main: Lab) -> None:
     """The real ssh, with the lab's own key and known hosts."""
     said = main.run("ssh", "node1", "--", "hostname; exit 3")
 
@@ -99,7 +103,7 @@ def test_ssh_runs_a_command_and_passes_its_exit_code_on(main):
     assert said.returncode == 3
 
 
-def test_kubectl_passes_its_exit_code_on(main):
+def test_kubectl_passes_its_exit_code_on(main: Lab) -> None:
     """The kubectl of the bundle, on this lab."""
     good = main.kubectl("get", "nodes", "-o", "name")
     bad = main.kubectl("get", "pod", "nobody")
@@ -108,7 +112,7 @@ def test_kubectl_passes_its_exit_code_on(main):
     assert (bad.returncode, "NotFound" in bad.stderr) == (1, True)
 
 
-def test_no_bootstrap_token_is_left_in_the_cluster(main):
+def test_no_bootstrap_token_is_left_in_the_cluster(main: Lab) -> None:
     """The token that the workers showed is deleted, and signs nothing any more."""
     with main.cluster() as cluster:
         kinds = [each["type"] for each in cluster.find("Secret")]
@@ -119,7 +123,7 @@ def test_no_bootstrap_token_is_left_in_the_cluster(main):
 
 
 @pytest.mark.parametrize("machine", ["master", "node1", "node2", "depot"])
-def test_no_token_is_left_on_a_machine(main, machine):
+def test_no_token_is_left_on_a_machine(main: Lab, machine: str) -> None:
     """In no file that is text, nor in the journal."""
     # An Event about the machine is called master.17fd0a9c1b2e3d4f.
     shape = r"(?!master\.)" + secrets.KINDS["bootstrap token"].pattern
@@ -137,7 +141,7 @@ def test_no_token_is_left_on_a_machine(main, machine):
     assert re.findall(shape, journal) == []
 
 
-def test_the_state_folder_holds_no_token_and_its_keys_are_private(main):
+def test_the_state_folder_holds_no_token_and_its_keys_are_private(main: Lab) -> None:
     """Keys are where they belong, readable by their owner only."""
     own = [p for p in main.folder.root.iterdir() if p.is_file()]
     own += main.folder.root.glob("machines/*/ssh_host_*")
@@ -156,7 +160,9 @@ def test_the_state_folder_holds_no_token_and_its_keys_are_private(main):
     assert main.folder.root.stat().st_mode & 0o077 == 0
 
 
-def test_an_idle_lab_needs_little_memory(main, record_property):
+def test_an_idle_lab_needs_little_memory(
+    main: Lab, record_property: Callable[[str, object], None]
+) -> None:
     """At most 2.5 GiB, page cache included."""
     used = sum(memory(main.container(machine)) for machine in main.states())
     record_property("memory_gib", round(used / GIB, 2))
@@ -164,7 +170,7 @@ def test_an_idle_lab_needs_little_memory(main, record_property):
     assert 0.2 * GIB < used <= 2.5 * GIB
 
 
-def memory(container):
+def memory(container: str) -> int:
     """Return what a container's control group holds, in bytes."""
     pid = podman("inspect", "--format={{.State.Pid}}", container).strip()
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
@@ -179,14 +185,16 @@ def memory(container):
     raise AssertionError("no control group counts memory")
 
 
-def test_labs_never_share_an_address(main):
+def test_labs_never_share_an_address(main: Lab) -> None:
     """The ranges of two slots do not meet."""
     other = AddressPlan((main.plan.slot + 1) % 8)
 
-    assert not [a for a in main.plan.ranges for b in other.ranges if a.overlaps(b)]
+    assert not [
+        a for a in main.plan.ranges.all for b in other.ranges.all if a.overlaps(b)
+    ]
 
 
-def test_the_bridge_keeps_its_address(main):
+def test_the_bridge_keeps_its_address(main: Lab) -> None:
     """Were it a machine's, all others would be silent for a while as machines come."""
     bridge = Path("/sys/class/net", route(main.plan.network[11]))
 
@@ -194,7 +202,7 @@ def test_the_bridge_keeps_its_address(main):
     assert (bridge / "addr_assign_type").read_text().strip() == "3"  # set, not taken
 
 
-def test_an_attempt_that_nobody_answered_is_forgotten_soon(main):
+def test_an_attempt_that_nobody_answered_is_forgotten_soon(main: Lab) -> None:
     """The next one from the same port would follow it to a Pod that is gone."""
     nobody = str(main.plan.network[200])
     listing = f"conntrack -L -p tcp --dst {nobody}"
@@ -210,7 +218,7 @@ def test_an_attempt_that_nobody_answered_is_forgotten_soon(main):
         )
 
 
-def test_a_new_machine_has_no_packed_layers_to_collect(home):
+def test_a_new_machine_has_no_packed_layers_to_collect(home: Home) -> None:
     """Its image store has them unpacked; containerd's own rest is a few kilobytes."""
     store = opened().path("store")
     blobs = store / "io.containerd.content.v1.content" / "blobs"

@@ -1,31 +1,37 @@
 """Each grader says no, then yes, then no again, and yes to another right solution."""
 
+from typing import Any
+
 import kernels
 import pytest
 import yaml
-from labs import ROOT
-from nbformat import v4
+from labs import Lab
+from nbformat import NotebookNode, v4
+from paths import ROOT
 
-from booktools.notebooks import chapter_paths, load, tags
+from booktools.notebooks import Chapter, chapter_paths, load, tags
 from k8slab.kube import snapshot
 
 FOLDER = ROOT / "tests" / "cluster" / "graders"
 CHAPTERS = {path.stem: path for path in chapter_paths(ROOT)}
 
 
-def exercises(chapter):
+def exercises(chapter: Chapter) -> list[str]:
     """Return the names of a chapter's exercises, in order."""
     ids = kernels.cell_ids(chapter)
     ends = [each for each in ids if each.startswith("exercise-")]
     return [e[9:-6] for e in ends if e.endswith("-grade")]
 
 
-def proofs(name):
+def proofs(name: str) -> dict[str, Any]:
     """Return how a chapter's graders are proven, by exercise."""
-    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    proofs: dict[str, Any] = yaml.safe_load(
+        (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    )
+    return proofs
 
 
-def steps(chapter, exercise, proof):
+def steps(chapter: Chapter, exercise: str, proof: dict[str, Any]) -> list[NotebookNode]:
     """Return the cells of one proof in order, those that grade named ``grade-N``."""
     cells = {cell.id: cell for cell in chapter.cells("code")}
     begins = f"solution-{exercise}"
@@ -36,14 +42,14 @@ def steps(chapter, exercise, proof):
     return [*start, grade, *solution, grade, undo, grade, other, grade]
 
 
-def is_solved(cell):
+def is_solved(cell: NotebookNode) -> bool:
     """Say what a grader's output says; one that says nothing is a mistake."""
     text = "".join(o.get("text", "") for o in cell.outputs)
     assert "✔" in text or "✘" in text, cell.id
     return "✘" not in text
 
 
-def test_every_exercise_has_a_proof():
+def test_every_exercise_has_a_proof() -> None:
     """Two or more in each chapter, and each of them is in its file."""
     found = {name: exercises(load(path)) for name, path in CHAPTERS.items()}
 
@@ -52,12 +58,12 @@ def test_every_exercise_has_a_proof():
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_graders_tell_right_from_wrong(main, name):
+def test_graders_tell_right_from_wrong(main: Lab, name: str) -> None:
     """No, yes, no after an undo, yes to another solution; nothing is left."""
     chapter = load(CHAPTERS[name])
     setup, *_ = chapter.cells("code")
     tidy = [c for c in chapter.cells("code") if "lab-cleanup" in tags(c)]
-    said = {}
+    said: dict[str, list[bool]] = {}
     with main.cluster() as cluster:
         before = snapshot.take(cluster)
         with kernels.kernel(chapter, main.name) as execute:

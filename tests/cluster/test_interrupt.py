@@ -5,13 +5,15 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from labs import K8SLAB, ROOT, Home, engine_states, left, podman
+from labs import Home, engine_states, left, podman
+from paths import K8SLAB, ROOT
 
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
-from labmaker.host.firewall import fenced_slots
+from labmaker.host.firewall import slots_with_rules
 
 DRIVER = [sys.executable, str(ROOT / "tests" / "interrupted.py")]
 # One of the computer's, one of a machine's, one of the cluster's; soak has them all.
@@ -19,7 +21,7 @@ SAMPLE = ("keys", "create and boot", "kubeadm join")
 
 
 @pytest.mark.parametrize("phase", SAMPLE)
-def test_ctrl_c_leaves_nothing(home, phase):
+def test_ctrl_c_leaves_nothing(home: Home, phase: str) -> None:
     """Wherever it comes, also a second time while things are being removed."""
     made = home.lab("stopped")
     again = "remove the machines and their network"
@@ -36,7 +38,7 @@ def test_ctrl_c_leaves_nothing(home, phase):
     assert f"k8slab-{made.name}" not in podman("network", "ls", "--format={{.Name}}")
 
 
-def test_ctrl_c_in_the_terminal_leaves_nothing(home):
+def test_ctrl_c_in_the_terminal_leaves_nothing(home: Home) -> None:
     """The real command, and the signal that a terminal sends it."""
     made = home.lab("pressed")
     process = subprocess.Popen(
@@ -45,6 +47,7 @@ def test_ctrl_c_in_the_terminal_leaves_nothing(home):
         text=True,
     )
     lines = []
+    assert process.stderr is not None
     for line in process.stderr:
         lines.append(line)
         if "master: create and boot" in line:
@@ -58,7 +61,7 @@ def test_ctrl_c_in_the_terminal_leaves_nothing(home):
 
 
 @pytest.fixture
-def broken(tmp_path):
+def broken(tmp_path: Path) -> dict[str, str]:
     """Return a PATH on which podman cannot make the machine node1."""
     fake = tmp_path / "podman"
     fake.write_text(
@@ -70,7 +73,9 @@ def broken(tmp_path):
     return {"PATH": f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
-def test_a_failed_up_names_its_phase_and_leaves_nothing(home, broken):
+def test_a_failed_up_names_its_phase_and_leaves_nothing(
+    home: Home, broken: dict[str, str]
+) -> None:
     """The last lines that matter are shown."""
     made = home.lab("failed")
 
@@ -83,7 +88,9 @@ def test_a_failed_up_names_its_phase_and_leaves_nothing(home, broken):
     assert engine_states(made.name) == {}
 
 
-def test_keep_leaves_it_and_up_says_how_to_begin_anew(home, broken):
+def test_keep_leaves_it_and_up_says_how_to_begin_anew(
+    home: Home, broken: dict[str, str]
+) -> None:
     """What was made can be looked at; then 'down' removes it."""
     made = home.lab("kept")
 
@@ -100,18 +107,20 @@ def test_keep_leaves_it_and_up_says_how_to_begin_anew(home, broken):
     assert engine_states(made.name) == {}
 
 
-def deleted(folder):
+def deleted(folder: Path) -> bool:
     """Delete a folder and say whether it is gone."""
     shutil.rmtree(folder, ignore_errors=True)
     return not folder.exists()
 
 
-def test_down_finds_the_fences_of_a_lab_whose_settings_are_gone(home, broken):
+def test_down_finds_the_firewall_rules_of_a_lab_whose_settings_are_gone(
+    home: Home, broken: dict[str, str]
+) -> None:
     """As after its folder was deleted by hand."""
     made = home.lab("bereft")
     home.run("up", "--name", made.name, "--nodes", "1", "--keep", env=broken)
     slot = made.plan.slot
-    before = fenced_slots(LocalRunner())
+    before = slots_with_rules(LocalRunner())
     # Its machines go on writing.
     until(lambda: deleted(made.folder.root), what="folder", want="gone", timeout=60)
 
@@ -120,10 +129,12 @@ def test_down_finds_the_fences_of_a_lab_whose_settings_are_gone(home, broken):
     assert slot in before
     assert gone.returncode == 0, gone.text
     assert engine_states(made.name) == {}
-    assert slot not in fenced_slots(LocalRunner())
+    assert slot not in slots_with_rules(LocalRunner())
 
 
-def test_two_homes_never_choose_the_same_addresses(home, broken, tmp_path):
+def test_two_homes_never_choose_the_same_addresses(
+    home: Home, broken: dict[str, str], tmp_path: Path
+) -> None:
     """Begun at the same moment, both get as far as their machines."""
     homes = [home, Home(tmp_path)]
     names = [each.lab("race").name for each in homes]
@@ -144,15 +155,15 @@ def test_two_homes_never_choose_the_same_addresses(home, broken, tmp_path):
     assert [engine_states(name) for name in names] == [{}, {}]
 
 
-def test_no_trace_of_all_that_is_left(home):
+def test_no_trace_of_all_that_is_left(home: Home) -> None:
     """Beside the labs that are up, of which there are folders."""
     known = {home.lab(name.removeprefix(home.prefix)).plan.slot for name in home.labs()}
-    seen = set()
+    seen: set[int] = set()
 
-    def look():
+    def look() -> bool:
         lines = [line for line in left(home, timeout=0) if "K8SLAB-" in line]
         seen.clear()
         seen.update(int(line.partition("K8SLAB-")[2][0]) for line in lines)
         return seen <= known
 
-    until(look, what="fences of no lab", want=f"those of {known}", timeout=20)
+    until(look, what="firewall rules of no lab", want=f"those of {known}", timeout=20)

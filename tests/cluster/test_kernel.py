@@ -4,7 +4,9 @@ Every cell's turn comes in tests/soak; here are three, one behind the other.
 """
 
 import kernels
+from labs import Lab
 
+from booktools.notebooks import Chapter
 from k8slab.kube import snapshot
 
 # While Pods are made, while one returns, while more are made.
@@ -12,14 +14,14 @@ SAMPLE = ("create-apply", "delete-apply", "change-scale-up")
 TIDY = "cleanup"
 
 
-def test_the_sample_is_of_the_chapter():
+def test_the_sample_is_of_the_chapter() -> None:
     """The cells are there, in this order."""
     ids = kernels.cell_ids(kernels.chapter())
 
     assert [each for each in ids if each in (*SAMPLE, TIDY)] == [*SAMPLE, TIDY]
 
 
-def test_a_killed_kernel_does_no_harm(main):
+def test_a_killed_kernel_does_no_harm(main: Lab) -> None:
     """Killed three times; then the first sections pass and the lab is as before."""
     with main.cluster() as cluster:
         before = snapshot.take(cluster)
@@ -33,7 +35,7 @@ def test_a_killed_kernel_does_no_harm(main):
     assert after == []
 
 
-def shortened():
+def shortened() -> Chapter:
     """Return the chapter up to where a Pod has returned, and its clean-up."""
     chapter = kernels.chapter()
     cells = chapter.notebook.cells

@@ -6,9 +6,10 @@ import subprocess
 import time
 
 import pytest
-from labs import AT_ONCE_S, OUTSIDE, route
+from labs import AT_ONCE_S, OUTSIDE, Lab, route
 
 from k8slab import wait
+from labmaker.plan import AddressPlan
 
 MACHINES = ("master", "node1", "node2", "depot")
 NODES = MACHINES[:3]
@@ -26,13 +27,13 @@ for address in sys.argv[1:]:
 """
 
 
-def unknown(plan):
+def unknown(plan: AddressPlan) -> list[str]:
     """Return a Pod address of no machine, and a Service address of no Service."""
     return [str(plan.pods[250 * 256 + 9]), str(plan.services[200 * 256 + 9])]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_no_machine_has_a_way_out(main, machine):
+def test_no_machine_has_a_way_out(main: Lab, machine: str) -> None:
     """There is no default route, and an outside address has none."""
     with main.shell(machine) as shell:
         table = shell.run(["ip", "route", "show", "default"]).stdout
@@ -45,7 +46,7 @@ def test_no_machine_has_a_way_out(main, machine):
 
 
 @pytest.mark.parametrize("machine", NODES)
-def test_a_node_refuses_unknown_pods_and_services(main, machine):
+def test_a_node_refuses_unknown_pods_and_services(main: Lab, machine: str) -> None:
     """Pods by an unreachable route; Services by rules, since they need a route."""
     pod, service = unknown(main.plan)
     with main.shell(machine) as shell:
@@ -57,7 +58,7 @@ def test_a_node_refuses_unknown_pods_and_services(main, machine):
         assert f"-A {chain} -d {main.plan.services} -j REJECT" in rules
 
 
-def test_this_computer_refuses_pods_and_services(main):
+def test_this_computer_refuses_pods_and_services(main: Lab) -> None:
     """By routes of its own; machines are behind the lab's bridge."""
     plan = main.plan
     refused = [plan.pods[257], plan.pods[513], plan.services[1], *unknown(plan)]
@@ -66,7 +67,7 @@ def test_this_computer_refuses_pods_and_services(main):
     assert route(plan.network[11]).startswith("podman")
 
 
-def connect(address, port=80):
+def connect(address: str, port: int = 80) -> float:
     """Connect from this computer, whose routes refuse; return the seconds it took."""
     assert route(address) == "refused", "a packet would have left"
     started = time.monotonic()
@@ -75,7 +76,7 @@ def connect(address, port=80):
     return time.monotonic() - started
 
 
-def test_a_connect_from_this_computer_is_refused_at_once(main):
+def test_a_connect_from_this_computer_is_refused_at_once(main: Lab) -> None:
     """A Pod that is there, a Service that is there, and unknown ones."""
     with main.cluster() as cluster:
         pod = next(p.ip for p in cluster.pods("k8s-app=kube-dns"))
@@ -88,7 +89,7 @@ def test_a_connect_from_this_computer_is_refused_at_once(main):
 
 
 @pytest.mark.parametrize("machine", NODES)
-def test_a_connect_from_a_machine_is_refused_at_once(main, machine):
+def test_a_connect_from_a_machine_is_refused_at_once(main: Lab, machine: str) -> None:
     """To the outside, an unknown Pod and an unknown Service."""
     script = """
     for address in {}; do
@@ -109,7 +110,7 @@ def test_a_connect_from_a_machine_is_refused_at_once(main, machine):
     assert max(int(row[2]) for row in rows) < 1000 * AT_ONCE_S
 
 
-def test_a_connect_from_a_pod_is_refused_at_once(main):
+def test_a_connect_from_a_pod_is_refused_at_once(main: Lab) -> None:
     """Pods have a default route, to their machine; it leads no further.
 
     A Pod for each address: the kernel answers one sender only a few times a second.
@@ -139,7 +140,7 @@ def test_a_connect_from_a_pod_is_refused_at_once(main):
     assert slow == set()
 
 
-def test_this_computer_rejects_what_a_machine_sends_elsewhere(main):
+def test_this_computer_rejects_what_a_machine_sends_elsewhere(main: Lab) -> None:
     """By its filters, in the first place; no packet is sent to see that."""
     chain, bridge = f"K8SLAB-{main.plan.slot}", route(main.plan.network[11])
     rules = subprocess.run(

@@ -1,19 +1,23 @@
 """A lab survives a stop, a crash of its machines and a restart of this computer."""
 
 import subprocess
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from labs import podman, route
+from labs import Allowance, Lab, podman, route
 
 from k8slab import lab, probe, wait
-from k8slab.errors import LabMissing
+from k8slab.errors import ApiUnreachable
+from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
+from labmaker.plan import AddressPlan
 
 KEPT = "what was written before"
 
 
 @pytest.fixture(scope="module")
-def work(main):
+def work(main: Lab) -> Iterator[Lab]:
     """Put work on the lab: three echo Pods, a file on a machine's disk, an object."""
     with main.cluster() as cluster:
         ns = cluster.scratch("restart")
@@ -32,15 +36,15 @@ def work(main):
         cluster.on("node1").run(["rm", "-rf", "/data/t-kept"])
 
 
-def controller(name, replicas, folder=""):
+def controller(name: str, replicas: int, folder: str = "") -> dict[str, Any]:
     """Return a ReplicationController of echo Pods, with a host's folder or without."""
-    echo = {
+    echo: dict[str, Any] = {
         "name": "echo",
         "image": "registry.lab/echo:1",
         "readinessProbe": {"tcpSocket": {"port": 12345}, "periodSeconds": 1},
         "securityContext": {"runAsUser": 0},
     }
-    spec = {"containers": [echo], "terminationGracePeriodSeconds": 1}
+    spec: dict[str, Any] = {"containers": [echo], "terminationGracePeriodSeconds": 1}
     if folder:
         echo["volumeMounts"] = [{"name": "kept", "mountPath": "/kept"}]
         where = {"path": folder, "type": "DirectoryOrCreate"}
@@ -58,7 +62,7 @@ def controller(name, replicas, folder=""):
     }
 
 
-def assert_whole(work):
+def assert_whole(work: Lab) -> None:
     """Nodes, Pods on both workers, names, objects and files are there and answer."""
     with work.cluster() as cluster:
         wait.nodes(cluster, ready=3, timeout=30)
@@ -80,18 +84,20 @@ def assert_whole(work):
         assert route(work.plan.pods[2 * 256 + 0], shell) in ("refused", "cni0")
 
 
-def namespace(cluster):
+def namespace(cluster: Cluster) -> Namespace:
     """Return the namespace of the work, as it is."""
     return Namespace(cluster, "restart")
 
 
-def test_a_stopped_lab_says_so_and_sends_nothing(work, allowance):
+def test_a_stopped_lab_says_so_and_sends_nothing(
+    work: Lab, allowance: Allowance
+) -> None:
     """Then 'start' makes everything work again within 15 s, data included."""
     stopped = work.run("stop", measure="stop")
     states = set(work.states().values())
     way = route(work.plan.network[11])
     asked = work.kubectl("get", "nodes")
-    with pytest.raises(LabMissing) as caught:
+    with pytest.raises(ApiUnreachable) as caught:
         lab.connect(work.name)
     started = work.run("start", measure="start")
 
@@ -104,7 +110,7 @@ def test_a_stopped_lab_says_so_and_sends_nothing(work, allowance):
     assert stopped.seconds + started.seconds < allowance.seconds(15)
 
 
-def test_killed_machines_come_back(work):
+def test_killed_machines_come_back(work: Lab) -> None:
     """As after a power cut of the machines alone."""
     podman("kill", *(work.container(m) for m in work.states()))
     # The engine calls one "stopped" until it has cleared up behind it.
@@ -116,7 +122,7 @@ def test_killed_machines_come_back(work):
     assert_whole(work)
 
 
-def test_one_killed_machine_comes_back(work):
+def test_one_killed_machine_comes_back(work: Lab) -> None:
     """The others run on."""
     podman("kill", work.container("node2"))
 
@@ -126,7 +132,7 @@ def test_one_killed_machine_comes_back(work):
     assert_whole(work)
 
 
-def test_a_restart_of_this_computer_is_repaired(work):
+def test_a_restart_of_this_computer_is_repaired(work: Lab) -> None:
     """Machines ended; the bridge, the filters and the routes are gone."""
     bridge = route(work.plan.network[11])
     podman("kill", *(work.container(m) for m in work.states()))
@@ -138,7 +144,7 @@ def test_a_restart_of_this_computer_is_repaired(work):
     assert_whole(work)
 
 
-def forget(plan, bridge):
+def forget(plan: AddressPlan, bridge: str) -> None:
     """Remove what a restart of this computer would."""
     chain = f"K8SLAB-{plan.slot}"
     commands = []
@@ -146,7 +152,7 @@ def forget(plan, bridge):
         base = ["iptables", "--wait", "-t", table]
         commands += [[*base, "-D", hook, "-j", chain], [*base, "-F", chain]]
         commands += [[*base, "-X", chain]]
-    for network in plan.ranges:
+    for network in plan.ranges.all:
         commands.append(["ip", "route", "delete", "unreachable", str(network)])
     # The engine may be taking the bridge away itself, as the last machine has ended.
     delete = ["ip", "link", "delete", bridge]

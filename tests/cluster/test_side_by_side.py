@@ -2,9 +2,10 @@
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
-from labs import Home, Lab, podman, route
+from labs import Allowance, Home, Lab, podman, route
 
 from k8slab import lab, probe, wait
 from k8slab.errors import HostKeyMismatch, LabError, WrongCluster
@@ -13,7 +14,7 @@ from k8slab.ssh.keys import generate_key, known_hosts_line
 
 
 @pytest.fixture(scope="module")
-def side(home):
+def side(home: Home) -> Lab:
     """Return a second lab, as large as the first."""
     return home.up("side", measure="up beside another")
 
@@ -52,7 +53,7 @@ class Witness:
                     self.failures.append(str(error))
 
 
-def health(watched: Lab):
+def health(watched: Lab) -> tuple[dict[str, int], dict[tuple[str, str], str]]:
     """Return what changes when a lab is disturbed: restarts and conditions."""
     with watched.cluster() as cluster:
         pods = {p.name: p.restarts for p in cluster.pods() if not p.finished}
@@ -64,20 +65,22 @@ def health(watched: Lab):
     return pods, since
 
 
-def test_two_labs_share_no_address_and_no_way(main, side):
+def test_two_labs_share_no_address_and_no_way(main: Lab, side: Lab) -> None:
     """A machine of one has no route to the other, its Pods or its Services."""
     both = [(main, side), (side, main)]
     ways = set()
     for here, there in both:
         with here.shell("master") as shell:
-            for network in there.plan.ranges:
+            for network in there.plan.ranges.all:
                 ways.add(route(network[11], shell))
 
     assert main.plan.slot != side.plan.slot
     assert ways == {"refused"}
 
 
-def test_a_machine_stopped_and_started_in_one_is_unnoticed_in_the_other(main, side):
+def test_a_machine_stopped_and_started_in_one_is_unnoticed_in_the_other(
+    main: Lab, side: Lab
+) -> None:
     """The other's API server and machines answer all the time; nothing restarts."""
     before = health(main)
     with Witness(main) as witness:
@@ -93,7 +96,9 @@ def test_a_machine_stopped_and_started_in_one_is_unnoticed_in_the_other(main, si
     assert after == before
 
 
-def test_a_lab_of_another_home_is_refused_and_not_harmed(home, side, tmp_path):
+def test_a_lab_of_another_home_is_refused_and_not_harmed(
+    home: Home, side: Lab, tmp_path: Path
+) -> None:
     """The same name elsewhere: nothing of the lab that is there is touched."""
     before = health(side)
     other = Home(tmp_path)
@@ -107,7 +112,7 @@ def test_a_lab_of_another_home_is_refused_and_not_harmed(home, side, tmp_path):
     home.said += other.said
 
 
-def test_a_wrong_host_key_is_refused(side):
+def test_a_wrong_host_key_is_refused(side: Lab) -> None:
     """ssh, the API and 'up' all refuse a machine whose key is not the pinned one."""
     file = side.folder.known_hosts
     good = file.read_text()
@@ -131,7 +136,7 @@ def test_a_wrong_host_key_is_refused(side):
     assert good != "".join(kept)
 
 
-def test_a_kubeconfig_of_another_lab_is_refused(main, side):
+def test_a_kubeconfig_of_another_lab_is_refused(main: Lab, side: Lab) -> None:
     """Nothing is asked of the other lab, and nothing changes there."""
     own = main.folder.kubeconfig
     good = own.read_text()
@@ -150,7 +155,9 @@ def test_a_kubeconfig_of_another_lab_is_refused(main, side):
     assert snapshot.difference(before, after) == []
 
 
-def test_a_cluster_with_another_identity_is_refused_by_reading_alone(main, side):
+def test_a_cluster_with_another_identity_is_refused_by_reading_alone(
+    main: Lab, side: Lab
+) -> None:
     """Even where address and CA are believed, the UID of kube-system is compared."""
     saved = {
         f: f.read_text() for f in (main.folder.kubeconfig, main.folder.fingerprint)
@@ -177,10 +184,10 @@ def test_a_cluster_with_another_identity_is_refused_by_reading_alone(main, side)
 
 
 def _field(of: Lab, name: str) -> str:
-    return json.loads(of.folder.fingerprint.read_text())[name]
+    return str(json.loads(of.folder.fingerprint.read_text())[name])
 
 
-def test_a_machine_that_is_gone_is_named_with_the_way_out(side):
+def test_a_machine_that_is_gone_is_named_with_the_way_out(side: Lab) -> None:
     """'up' cannot make it whole; it says so, changes nothing and names 'reset'."""
     podman("rm", "--force", "--time=0", side.container("node2"))
 
@@ -194,7 +201,7 @@ def test_a_machine_that_is_gone_is_named_with_the_way_out(side):
     assert set(side.states()) == {"master", "node1", "depot"}
 
 
-def test_reset_makes_it_anew(side):
+def test_reset_makes_it_anew(side: Lab) -> None:
     """What 'up' advised works."""
     said = side.run("reset", measure="reset")
 
@@ -203,7 +210,9 @@ def test_reset_makes_it_anew(side):
         assert len(wait.nodes(cluster, ready=3)) == 3
 
 
-def test_down_is_quick_and_leaves_the_other_lab_whole(main, side, allowance):
+def test_down_is_quick_and_leaves_the_other_lab_whole(
+    main: Lab, side: Lab, allowance: Allowance
+) -> None:
     """Less than 5 s; nothing of it is left, and the other one answers."""
     plan = side.plan
     before = health(main)

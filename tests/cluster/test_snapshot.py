@@ -1,12 +1,17 @@
 """What a chapter could leave behind shows as a difference of two snapshots."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from labs import Lab
 
 from k8slab.kube import snapshot
+from k8slab.kube.cluster import Cluster
 
 
 @pytest.fixture(scope="module")
-def cluster(main):
+def cluster(main: Lab) -> Iterator[Cluster]:
     """Return the shared lab's cluster."""
     with main.cluster() as cluster:
         yield cluster
@@ -34,7 +39,7 @@ OBJECTS = {
 
 
 @pytest.mark.parametrize("what", OBJECTS)
-def test_what_is_left_in_the_cluster_is_seen(cluster, what):
+def test_what_is_left_in_the_cluster_is_seen(cluster: Cluster, what: str) -> None:
     """And gone again when it is removed."""
     leave, tidy, name = OBJECTS[what]
     before = snapshot.take(cluster)
@@ -53,7 +58,7 @@ FILES = ("/etc/kubernetes/manifests/left.txt", "/etc/cni/net.d/left.txt", "/data
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_a_file_left_on_a_machine_is_seen(cluster, path):
+def test_a_file_left_on_a_machine_is_seen(cluster: Cluster, path: Path) -> None:
     """By the machine's name and its path."""
     before = snapshot.take(cluster)
     cluster.on("node2").script(f"mkdir -p $(dirname {path}); echo x > {path}")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from labs import Lab
 
 from booktools.lint import secrets
 from k8slab import magics, probe, wait
@@ -11,7 +12,7 @@ from k8slab.errors import CommandFailed, LabError
 CANARY = "canary-5f2c-do-not-print"
 
 
-def test_secrets_are_known_and_found(main):
+def test_secrets_are_known_and_found(main: Lab) -> None:
     """What all tests were told is searched for them when the lab goes."""
     assert len(main.secrets) > 5
     for secret in main.secrets:
@@ -19,7 +20,7 @@ def test_secrets_are_known_and_found(main):
 
 
 @pytest.mark.parametrize("word", ["--raw", "--flatten"])
-def test_kubectl_does_not_show_the_key(main, word):
+def test_kubectl_does_not_show_the_key(main: Lab, word: str) -> None:
     """Neither of kubectl's ways to print its configuration whole is open."""
     said = main.kubectl("config", "view", word)
 
@@ -27,7 +28,9 @@ def test_kubectl_does_not_show_the_key(main, word):
     assert secrets.leaks(said.text, canaries=main.secrets) == []
 
 
-def test_a_password_is_in_no_error_and_no_process(main, capsys):
+def test_a_password_is_in_no_error_and_no_process(
+    main: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The probe's password travels by standard input, and is part of no message."""
     with main.cluster() as cluster:
         ns = cluster.scratch("canary")
@@ -46,7 +49,7 @@ def test_a_password_is_in_no_error_and_no_process(main, capsys):
     assert secrets.leaks("\n".join(told), canaries=(CANARY,)) == []
 
 
-def test_no_secret_is_an_argument_of_a_process(main):
+def test_no_secret_is_an_argument_of_a_process(main: Lab) -> None:
     """Arguments can be seen by everybody on a computer; a token or a key is in none."""
     script = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"
     with main.shell("master") as shell:

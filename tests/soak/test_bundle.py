@@ -5,9 +5,10 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from labs import K8SLAB
+from paths import K8SLAB
 
 LIMIT_S = 20 * 60
 UNLIKE = {
@@ -16,7 +17,9 @@ UNLIKE = {
 }
 
 
-def test_two_clean_builds_are_the_same(tmp_path, record_property):
+def test_two_clean_builds_are_the_same(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """From two folders of different names, with nothing that was fetched before."""
     hashes, seconds = [], []
     for name in ("one", "another-one"):

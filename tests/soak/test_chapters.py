@@ -1,14 +1,18 @@
 """Each chapter ten times in a row, alone on a fresh lab, and killed at each cell."""
 
 import time
+from collections.abc import Callable, Iterator
 
 import kernels
 import pytest
-from labs import ROOT
+from labs import Home, Lab
+from paths import ROOT
 
 from booktools.notebooks import chapter_paths
 from k8slab import wait
 from k8slab.kube import snapshot
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.snapshot import Snapshot
 
 RUNS = 10
 SETTLES_S = 30.0
@@ -17,14 +21,18 @@ NAMES = [path.stem for path in chapter_paths(ROOT)]
 
 
 @pytest.fixture(scope="module")
-def whole(main):
+def whole(main: Lab) -> Iterator[tuple[Lab, Cluster, Snapshot]]:
     """Return the lab, its cluster and how that was before any chapter."""
     with main.cluster() as cluster:
         yield main, cluster, snapshot.take(cluster)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_ten_runs_in_a_row_are_green(whole, name, record_property):
+def test_ten_runs_in_a_row_are_green(
+    whole: tuple[Lab, Cluster, Snapshot],
+    name: str,
+    record_property: Callable[[str, object], None],
+) -> None:
     """On the same lab; each leaves it, and this computer, as they were."""
     lab, cluster, before = whole
     labs = lab.home.labs()
@@ -40,7 +48,7 @@ def test_ten_runs_in_a_row_are_green(whole, name, record_property):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_chapter_runs_alone_on_a_fresh_lab(home, name):
+def test_a_chapter_runs_alone_on_a_fresh_lab(home: Home, name: str) -> None:
     """It needs nothing that another one made."""
     made = home.up("alone")
     with made.cluster() as cluster:
@@ -53,7 +61,9 @@ def test_a_chapter_runs_alone_on_a_fresh_lab(home, name):
 
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("name", NAMES)
-def test_a_kernel_killed_after_any_cell_does_no_harm(whole, name, share):
+def test_a_kernel_killed_after_any_cell_does_no_harm(
+    whole: tuple[Lab, Cluster, Snapshot], name: str, share: int
+) -> None:
     """The next run finds what the first one found; each goes on a little further.
 
     What is there after a run's first cell is all that a killed one can leave to it.
@@ -71,7 +81,7 @@ def test_a_kernel_killed_after_any_cell_does_no_harm(whole, name, share):
         begun=lambda: first.append(snapshot.take(cluster)),
     )
 
-    def begins_alike():
+    def begins_alike() -> None:
         wait.until(
             lambda: snapshot.difference(first[0], snapshot.take(cluster)),
             what=f"{name} begins",

@@ -3,7 +3,8 @@
 import sys
 
 import pytest
-from labs import ROOT, engine_states, left, podman
+from labs import Home, Lab, engine_states, left, podman
+from paths import ROOT
 
 from k8slab import wait
 from k8slab.kube import snapshot
@@ -14,14 +15,14 @@ STEADY = range(5, 8)  # the rounds during which a second lab is there
 
 
 @pytest.fixture(scope="module")
-def phases(home):
+def phases(home: Home) -> list[str]:
     """Return the names of all phases of 'up', from a bare lab that has most."""
     made = home.up("phases", "--image", "bare", "--nodes", "1")
     made.run("down")
     return names(made)
 
 
-def test_twenty_labs_in_a_row_leave_nothing(home):
+def test_twenty_labs_in_a_row_leave_nothing(home: Home) -> None:
     """For a while beside another, of which a machine is stopped and started."""
     steady = before = None
     for number in range(ROUNDS):
@@ -41,6 +42,7 @@ def test_twenty_labs_in_a_row_leave_nothing(home):
         if steady is None:
             assert left(home) == []
         elif number == STEADY[-1]:
+            assert before is not None
             with steady.cluster() as cluster:
                 assert snapshot.difference(before, snapshot.take(cluster)) == []
             assert steady.run("down").returncode == 0
@@ -50,7 +52,7 @@ def test_twenty_labs_in_a_row_leave_nothing(home):
     assert home.labs() == []
 
 
-def test_ctrl_c_in_every_phase_leaves_nothing(home, phases):
+def test_ctrl_c_in_every_phase_leaves_nothing(home: Home, phases: list[str]) -> None:
     """Of a lab from bare machines; a phase that never came would be a mistake."""
     assert len(phases) > 10
     for phase in phases:
@@ -67,7 +69,7 @@ def test_ctrl_c_in_every_phase_leaves_nothing(home, phases):
         assert left(home) == [], phase
 
 
-def test_ctrl_c_in_every_phase_of_a_revival_loses_nothing(home):
+def test_ctrl_c_in_every_phase_of_a_revival_loses_nothing(home: Home) -> None:
     """The lab that was there is there, and 'up' makes it whole."""
     made = home.up("revived", "--nodes", "1")
     kill(made)
@@ -84,11 +86,11 @@ def test_ctrl_c_in_every_phase_of_a_revival_loses_nothing(home):
     assert made.run("down").returncode == 0
 
 
-def names(made):
+def names(made: Lab) -> list[str]:
     """Return the names of the phases of a lab's last 'up'."""
     return list(dict.fromkeys(phase["name"] for phase in made.ledger["phases"]))
 
 
-def kill(made):
+def kill(made: Lab) -> None:
     """Let a lab's machines end as in a power cut."""
     podman("kill", *(made.container(machine) for machine in made.states()))

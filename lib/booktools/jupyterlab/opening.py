@@ -13,7 +13,8 @@ from typing import Any
 import nbformat
 
 from .. import progress as reader
-from ..notebooks import chapter_paths, dump
+from .. import ways
+from ..notebooks import chapter_paths, contents, dump, load
 
 PAGE = "start.ipynb"
 """The first page; made anew at each start, with what the reader has done so far."""
@@ -45,8 +46,24 @@ _KERNEL = 'c = get_config()\nc.InteractiveShellApp.extensions = ["k8slab.magics"
 _WELCOME = """# Kubernetes Is Actually Simple
 
 Your lab is one master and two workers, and it is yours to break.
-A chapter is a notebook: read from the top, and run each cell with **Shift+Enter**.
+Click into the next cell and press **Shift+Enter**: it looks at your lab, and shows \
+how far you are."""
+_LAB = """from booktools.jupyterlab import live
+from k8slab import check, lab
 
+check.that("your lab is up", all(node.ready for node in lab.connect().nodes()))
+live.progress()"""
+_WAYS = """## Ways through the book
+
+The numbers are minutes.
+
+{ways}
+
+Every page can be read on the web, too: `make book` builds it into `_build/html`, \
+with the outputs of the book's own run."""
+_HOW = """## How a chapter works
+
+- A chapter is a notebook: read from the top, and run each cell with **Shift+Enter**.
 - `%kubectl` is the real kubectl, on this lab's cluster only; **Tab** completes verbs, \
 kinds and names.
 - `%%on node1` is a real shell on that machine.
@@ -54,17 +71,12 @@ kinds and names.
 lab's there, and `k8slab ssh node1` opens a shell on a machine.
 - A line with ✔ is a claim that was checked against the cluster.
 - The square in the toolbar interrupts a cell; you can run it again.
+- After a restart of the kernel, use **Run > Run All Above Selected Cell**.
 - Outputs that stand in a chapter before you run it are from the book's own run; \
 yours take their place.
-
-Try it here: click into the next cell and press **Shift+Enter**."""
-_LAB = """from k8slab import check, lab
-
-check.that("your lab is up", all(node.ready for node in lab.connect().nodes()))"""
-_PROGRESS = """from booktools.progress import progress
-
-progress()"""
-_CHAPTERS = "## Chapters, and how far you are\n\nOpen one by its title."
+- In a terminal (**File > New > Terminal**), `kubectl` and `k8slab` are this lab's."""
+# What the file list shows of the repository: the book, and not its workshop.
+_BOOK = ("chapters", "manifests")
 
 
 def arguments(root: Path) -> list[str]:
@@ -83,6 +95,7 @@ def arguments(root: Path) -> list[str]:
         str(prefix / "bin" / "jupyter-lab"),
         *_SERVER,
         f"--ServerApp.root_dir={root}",
+        *(f"--ContentsManager.hide_globs={name}" for name in hidden(root)),
         *_notary(),
         f"--ServerApp.terminado_settings=shell_command={[_shell()]!r}",
         *(["--allow-root"] if os.geteuid() == 0 else []),
@@ -117,16 +130,30 @@ def first_page(root: Path) -> Any:
     """Return the first page: how to run a cell, the chapters, and the progress."""
     make: Any = nbformat.v4  # it has no types
     shown = reader.progress(root)
-    progress = make.new_code_cell(_PROGRESS, id="progress", execution_count=2)
+    look = make.new_code_cell(_LAB, id="lab", execution_count=1)
     data = {"text/plain": shown.text, "text/html": shown.html}
-    progress.outputs = [make.new_output("execute_result", data, execution_count=2)]
+    look.outputs = [make.new_output("display_data", data)]
+    chapters = [load(path) for path in chapter_paths(root) if path.exists()]
+    pages = [path.name for path in root.glob("*.md")]
+    found = ways.lines(chapters, pages, ending=".ipynb")
     cells = [
         make.new_markdown_cell(_WELCOME, id="welcome"),
-        make.new_code_cell(_LAB, id="lab"),
-        make.new_markdown_cell(_CHAPTERS, id="chapters"),
-        progress,
+        look,
+        make.new_markdown_cell(_WAYS.format(ways=found), id="ways"),
+        make.new_markdown_cell(_HOW, id="how"),
     ]
     return make.new_notebook(cells=cells)
+
+
+def hidden(root: Path) -> list[str]:
+    """Return the names in the book's folder that its file list leaves out.
+
+    Args:
+        root: The book's folder.
+    """
+    pages = {f"{name}.md" for name in contents(root / "_toc.yml")}
+    shown = {*_BOOK, *pages, PAGE}
+    return sorted(path.name for path in root.iterdir() if path.name not in shown)
 
 
 def trusted(root: Path) -> list[str]:

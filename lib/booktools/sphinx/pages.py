@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from .. import ways
 from ..lint.rules import without_code
-from ..notebooks import Chapter, chapter_paths, load
+from ..notebooks import Chapter, chapter_paths, contents, load
 from . import reference
 
 # What a page says to get a part: one line with a comment that no reader sees.
@@ -29,18 +30,21 @@ def fill(app: Sphinx, page: str, source: list[str]) -> None:
     for path in paths:
         app.env.note_dependency(str(path))
     chapters = [load(path) for path in paths]
-    source[0] = filled(source[0], chapters)
+    files = [f"{name}.md" for name in contents(Path(app.srcdir) / "_toc.yml")]
+    source[0] = filled(source[0], chapters, files)
 
 
-def filled(text: str, chapters: list[Chapter]) -> str:
+def filled(text: str, chapters: list[Chapter], files: Sequence[str] = ()) -> str:
     """Return a page's Markdown with its markers replaced.
 
     Args:
         text: The page's Markdown.
         chapters: The chapters in reading order.
+        files: The pages that the book has beside them.
     """
     parts: dict[str, Callable[[], str]] = {
         "chapters": lambda: cards(chapters),
+        "ways": lambda: ways.lines(chapters, files, ending=""),
         "runbook": lambda: runbook(chapters),
         "reference": reference.markdown,
     }
@@ -50,14 +54,10 @@ def filled(text: str, chapters: list[Chapter]) -> str:
     return text
 
 
-def title(chapter: Chapter) -> str:
-    """Return a chapter's title."""
-    return _opening(chapter)[0]
-
-
 def promise(chapter: Chapter) -> str:
     """Return the sentence below a chapter's title."""
-    return _opening(chapter)[1]
+    _, _, rest = str(chapter.notebook.cells[0].source).partition("\n")
+    return rest.strip().split("\n\n")[0]
 
 
 def cards(chapters: list[Chapter]) -> str:
@@ -66,7 +66,7 @@ def cards(chapters: list[Chapter]) -> str:
     def card(chapter: Chapter) -> str:
         minutes = chapter.settings.get("minutes", "?")
         return (
-            f"::::{{grid-item-card}} {title(chapter)}\n:link: chapters/{chapter.name}\n"
+            f"::::{{grid-item-card}} {chapter.title}\n:link: chapters/{chapter.name}\n"
             f":link-type: doc\n\n{promise(chapter)}\n\n"
             f":::{{card-footer}}\n{minutes} minutes\n:::\n::::\n"
         )
@@ -81,7 +81,7 @@ def runbook(chapters: list[Chapter]) -> str:
     for chapter in chapters:
         for table in card_tables(chapter):
             link = f"chapters/{chapter.path.name}#runbook-card"
-            found.append(f"## {title(chapter)}\n\n[To the chapter]({link})\n\n{table}")
+            found.append(f"## {chapter.title}\n\n[To the chapter]({link})\n\n{table}")
     return "\n\n".join(found)
 
 
@@ -105,7 +105,7 @@ def with_places(text: str, chapters: list[Chapter]) -> str:
         prose = "\n".join(cell.source for cell in chapter.cells("markdown"))
         bold = _BOLD.findall(without_code(prose))
         for word in {word for word, colon in bold if not colon}:
-            link = f"[{title(chapter)}](chapters/{chapter.path.name})"
+            link = f"[{chapter.title}](chapters/{chapter.path.name})"
             places.setdefault(word.casefold(), []).append(link)
 
     def with_place(entry: re.Match[str]) -> str:
@@ -118,10 +118,3 @@ def with_places(text: str, chapters: list[Chapter]) -> str:
 
     head, fence, rest = text.partition(_GLOSSARY)
     return head + fence + _ENTRY.sub(with_place, rest)
-
-
-def _opening(chapter: Chapter) -> tuple[str, str]:
-    """Return the title and the promise: the first cell's heading and first lines."""
-    first = chapter.notebook.cells[0].source
-    name, _, rest = first.removeprefix("# ").partition("\n")
-    return name.strip(), rest.strip().split("\n\n")[0]

@@ -47,7 +47,7 @@ PARTS = (
     Part("show"),
     Part("record"),
     Part("widgets"),
-    Part("kube.objects", "Records"),
+    Part("kube.objects", "Waited"),
     Part("errors"),
 )
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import platformdirs
 
+DEFAULT_LAB = "default"
+"""The lab that is meant when nobody names one."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -17,7 +20,8 @@ class Environment:
         home: ``K8SLAB_HOME``: the folder of all labs.
         cache: ``K8SLAB_CACHE``: the folder of the bundle.
         lab: ``K8SLAB_LAB``: the lab that commands and chapters mean.
-        provider: ``K8SLAB_PROVIDER``: ``podman`` or ``docker``.
+        provider: ``K8SLAB_PROVIDER``: what provides a new lab's machines; or empty,
+            for what is found on this computer.
         required: ``K8SLAB_REQUIRED=1``: a chapter's missing need is a failure.
         notebook: ``JPY_SESSION_NAME``: the notebook that JupyterLab runs; or empty.
         recorded: Whether the reader's progress is kept; ``K8SLAB_RECORD=0`` says no.
@@ -38,8 +42,8 @@ class Environment:
         return cls(
             home=Path(get("K8SLAB_HOME") or platformdirs.user_state_path("k8slab")),
             cache=Path(get("K8SLAB_CACHE") or platformdirs.user_cache_path("k8slab")),
-            lab=get("K8SLAB_LAB") or "default",
-            provider=get("K8SLAB_PROVIDER") or "podman",
+            lab=get("K8SLAB_LAB") or DEFAULT_LAB,
+            provider=get("K8SLAB_PROVIDER") or "",
             required=get("K8SLAB_REQUIRED") == "1",
             notebook=get("JPY_SESSION_NAME") or "",
             recorded=get("K8SLAB_RECORD") != "0",

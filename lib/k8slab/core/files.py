@@ -24,10 +24,27 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
         OSError: It cannot be written; the old one is as it was.
     """
     data = content.encode() if isinstance(content, str) else content
+    with replacing(path, mode=mode) as draft:
+        draft.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
+    """Give a block an empty file to fill, which then takes another's place.
+
+    For a content that does not fit into memory, or that a command writes; see `write`.
+
+    Args:
+        path: The file that is replaced; its folder must be there.
+        mode: Its permissions, whatever the process's umask is.
+
+    Raises:
+        OSError: It cannot be written; the old one is as it was.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        yield Path(name)
         os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
@@ -37,27 +54,52 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+def locked(
+    path: Path, *, wait: bool = True, busy: str = "another process is at work here"
+) -> Iterator[None]:
     """Hold a lock for the length of a block; the system gives it back by itself.
 
     Args:
-        path: The file to lock, made when it is not there, or a folder that is.
+        path: The file to lock, made when it is not there, or a folder that is. A file
+            says which process holds it.
         wait: Wait for whoever holds it; otherwise refuse at once.
+        busy: What the refusal says.
 
     Raises:
         InUse: Another process holds it, and ``wait`` is false.
     """
-    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    is_folder = path.is_dir()
+    flags = os.O_RDONLY if is_folder else os.O_RDWR | os.O_CREAT
     handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
+            holder = "" if is_folder else os.pread(handle, 20, 0).decode().strip()
             raise InUse(
-                "another process is at work here",
+                busy,
                 where=str(path),
+                seen=f"process {holder}" if holder else "",
                 next="wait for it to end, then repeat the command",
             ) from error
+        if not is_folder:
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def hold(path: Path) -> int | None:
+    """Lock a file that is there until its handle is closed, or the process ends.
+
+    Returns:
+        The handle; None when another process holds the file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle

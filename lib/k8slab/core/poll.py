@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from ..errors import NotReady
+from ..errors import LabError, NotReady
 
+GRACE_S = 10.0
+"""Seconds for which an API server may refuse as one does that starts."""
+PAUSE_S = 0.2
 T = TypeVar("T")
 
 
@@ -35,6 +38,41 @@ class SystemClock:
         time.sleep(seconds)
 
 
+class Patience:
+    """Say which errors a wait bears, and for how long.
+
+    Some pass by themselves: no answer, too many requests, an internal error. Others do
+    where a server starts that does not know its users, their rights or its kinds of
+    objects yet (401, 403, 404); those are borne for `GRACE_S` at most.
+
+    Args:
+        clock: Tells how long an error lasts.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: float | None = None
+
+    def reset(self) -> None:
+        """Note that there was an answer."""
+        self._since = None
+
+    def bear(self, error: LabError) -> float:
+        """Return the seconds to pause after an error, or raise it.
+
+        Raises:
+            LabError: The error, when it does not pass.
+        """
+        if error.passing:
+            self._since = None
+            return max(PAUSE_S, error.retry_after_s)
+        now = self._clock.now()
+        self._since = now if self._since is None else self._since
+        if not error.passing_at_first or now - self._since >= GRACE_S:
+            raise error
+        return PAUSE_S
+
+
 def until(
     look: Callable[[], T],
     *,
@@ -51,7 +89,8 @@ def until(
     """Look again and again until a state is there.
 
     For states that no API can watch: a socket, a unit, a file. For API objects
-    the waits further down watch instead of asking.
+    the waits further down watch instead of asking. Errors that pass (`Patience`) are
+    waited out.
 
     Args:
         look: Returns the state as it is now.
@@ -76,21 +115,29 @@ def until(
         3
     """
     clock = clock or SystemClock()
-    started = clock.now()
+    started, patience = clock.now(), Patience(clock)
     while True:
-        seen = look()
-        if done(seen):
-            return seen
+        pause, reason, trouble = every, None, None
+        try:
+            seen = look()
+        except LabError as error:
+            pause = max(every, patience.bear(error))
+            trouble, last = error, f"{error.what}: {error.seen}"
+        else:
+            patience.reset()
+            if done(seen):
+                return seen
+            last = str(seen)
+            reason = failed(seen) if failed is not None else None
         waited = clock.now() - started
-        reason = failed(seen) if failed is not None else None
         if reason is not None or waited >= timeout:
             raise NotReady(
                 what
                 + (": it cannot come" if reason else f": not within {timeout:g} s"),
                 wanted=want,
-                seen=reason or str(seen) or "nothing",
+                seen=reason or last or "nothing",
                 waited_s=waited,
                 where=where,
                 next=next,
-            )
-        clock.sleep(min(every, timeout - waited))
+            ) from trouble
+        clock.sleep(min(pause, timeout - waited))

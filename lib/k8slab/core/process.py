@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from ..errors import CommandFailed, CommandTimeout, HostProblem
+from .hints import command
 from .signals import deferred
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -184,7 +185,7 @@ class LocalRunner:
             raise HostProblem(
                 f"the command {argv[0]!r} is not on this machine",
                 where=str(self._cwd or Path.cwd()),
-                next="run 'k8slab doctor'",
+                next=f"see what this computer lacks: {command('doctor')}",
             ) from error
         self._running.add(process)
         return process

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 
 from ..core.rendered import Rendered
-from ..probe._many import Requests
+from ..probe._series import Requests
 from .bars import BAD, GOOD, NOBODY, frame, short
 
 _WIDTH, _LABEL, _ROW, _LINE = 720, 180, 26, 20

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.poll import Clock, SystemClock
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
 from . import pinning
 from .connection import Connection
@@ -18,7 +17,7 @@ from .kubectl import environment
 from .kubectl_arguments import kubectl_arguments
 from .objects import Node, Object, Pod, event_line, event_time
 from .pinning import Fingerprint
-from .watch import states
+from .watch import Watch, states
 
 if TYPE_CHECKING:  # half a second to import; see connection.py
     from kubernetes.client import ApiClient
@@ -64,7 +63,9 @@ class ClusterApi:
         """
         with self._lock:
             if self._connection is None:
-                self._connection = Connection(self.check_access(), self._folder)
+                self._connection = Connection(
+                    self.lab, self.check_access(), self._folder
+                )
             return self._connection
 
     @property
@@ -99,7 +100,7 @@ class ClusterApi:
         Raises:
             WrongCluster: It leads to another cluster.
         """
-        access = Kubeconfig.read(self._kubeconfig)
+        access = Kubeconfig.read(self._kubeconfig, self.lab)
         pinning.check_access(access, self.fingerprint)
         return access
 
@@ -107,7 +108,7 @@ class ClusterApi:
         """Compare the cluster that answers with the fingerprint, by one GET.
 
         Raises:
-            LabMissing: It does not answer.
+            ApiUnreachable: It does not answer.
             WrongCluster: Another cluster answers.
         """
         self.check_access()
@@ -147,20 +148,19 @@ class ClusterApi:
         name: str = "",
         selector: str = "",
         timeout: float,
-        clock: Clock | None = None,
         namespace: str = "",
     ) -> Generator[list[Object], None, None]:
         """Yield the objects as they are, and after every change; see `watch.states`."""
         query = {"labelSelector": selector} if selector else {}
         if name:
             query["fieldSelector"] = f"metadata.name={name}"
-        return states(
+        # The kinds are asked for while it waits: a server that starts knows none.
+        watch = Watch(
             self.connection,
-            self.catalogue.find(kind).path(namespace),
+            lambda: self.catalogue.find(kind).path(namespace),
             selectors=query,
-            timeout=timeout,
-            clock=clock or SystemClock(),
         )
+        return states(watch, timeout)
 
     def events(self, about: str = "", *, namespace: str = "") -> list[str]:
         """Return Events, the latest last.

@@ -23,9 +23,11 @@ class Cluster(ClusterApi):
         kubeconfig: The lab's kubeconfig; its folder keeps what kubectl writes.
         fingerprint: The pinned fingerprint; every other cluster is refused.
         kubectl: The kubectl to run.
+        journal: Where faults that have to be undone are noted down.
 
     Attributes:
         record: What the lab's folder says of it.
+        journal: Where faults that have to be undone are noted down.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Cluster(ClusterApi):
         kubeconfig: Path,
         fingerprint: Fingerprint,
         kubectl: Path,
+        journal: Path,
     ) -> None:
         super().__init__(
             record.name,
@@ -44,6 +47,7 @@ class Cluster(ClusterApi):
             kubectl=kubectl,
         )
         self.record = record
+        self.journal = journal
         self._machines = {
             each.name: Machine(each, shells[each.name]) for each in record.nodes
         }

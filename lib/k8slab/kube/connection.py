@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+from cryptography import x509
 
-from ..errors import LabError, LabMissing, WrongCluster
+from ..core import files
+from ..core.hints import command
+from ..errors import (
+    ApiError,
+    ApiUnreachable,
+    CertificateExpired,
+    LabError,
+    WrongCluster,
+)
 from .kubeconfig import Kubeconfig
 from .objects import Object
 
@@ -27,46 +35,33 @@ CONNECT_S = 3.0
 READ_S = 20.0
 
 
-class ApiError(LabError):
-    """The API server answered, and refused.
-
-    Args:
-        status: The HTTP status.
-        where: Method and path.
-        body: The answer's body: a Status object, or any text.
-    """
-
-    def __init__(self, status: int, *, where: str, body: str) -> None:
-        self.status = status
-        self.answer = _status_object(body)
-        reason = self.answer.get("reason") or f"status {status}"
-        message = self.answer.get("message") or body[:300] or "no reason given"
-        super().__init__(
-            f"the API server refused: {reason}",
-            where=where,
-            seen=f"{status} {message}",
-        )
-        self.message = str(message)
-
-
 class Connection:
     """One way to one API server; safe across threads.
 
     Args:
+        lab: The lab's name, for messages.
         access: How the server is reached.
         folder: Where the client's certificate and key may lie, for the TLS library
             reads them from files only.
 
     Attributes:
-        requests: How many requests were sent.
+        lab: The lab's name.
+        access: How the server is reached.
         folder: Where the certificate and the key lie.
     """
 
-    def __init__(self, access: Kubeconfig, folder: Path) -> None:
+    def __init__(self, lab: str, access: Kubeconfig, folder: Path) -> None:
+        self.lab = lab
         self.access = access
-        self.requests = 0
         self.folder = folder
+        self._requests = 0
+        self._count_lock = threading.Lock()
         self._api = self.new_api()
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        return self._requests
 
     def new_api(self) -> ApiClient:
         """Return a new official client; take one for each thread and each stream."""
@@ -84,7 +79,13 @@ class Connection:
         configuration.proxy = None
         # A redirect could lead to another server.
         configuration.retries = urllib3.Retry(
-            total=1, connect=1, read=1, redirect=0, status=0
+            total=1,
+            connect=1,
+            read=1,
+            redirect=0,
+            status=0,
+            # Who waits decides how long; a refusal must arrive as one.
+            respect_retry_after_header=False,
         )
         return LabApiClient(configuration, timeout=(CONNECT_S, READ_S))
 
@@ -114,15 +115,19 @@ class Connection:
 
         Raises:
             ApiError: The server refused.
-            LabMissing: Nobody answers.
+            ApiUnreachable: Nobody answers.
             WrongCluster: Somebody answers who is not vouched for by the CA.
+            CertificateExpired: A certificate is not valid at this time.
         """
         response = self._open(method, path, query, body, headers, timeout)
         try:
             data = response.data
         except urllib3.exceptions.HTTPError as error:
             raise self._silence(method, path, error) from error
-        answer = json.loads(data)
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            answer = data.decode("utf-8", "replace")
         if not isinstance(answer, dict):
             raise ApiError(response.status, where=f"{method} {path}", body=str(answer))
         return answer
@@ -149,7 +154,7 @@ class Connection:
 
         Raises:
             ApiError: The server refused.
-            LabMissing: Nobody answers.
+            ApiUnreachable: Nobody answers.
         """
         response = self._open("GET", path, query, None, None, timeout)
         over = threading.Event()
@@ -180,7 +185,8 @@ class Connection:
     ) -> Any:
         from kubernetes.client import ApiException
 
-        self.requests += 1
+        with self._count_lock:
+            self._requests += 1
         try:
             return self._api.call_api(
                 path,
@@ -192,33 +198,60 @@ class Connection:
                 _request_timeout=(min(CONNECT_S, timeout), timeout),
             )
         except ApiException as error:
-            text = error.body or error.reason or ""
-            text = text.decode() if isinstance(text, bytes) else str(text)
-            if error.status == 0:
-                raise self._stranger(text) from error
-            raise ApiError(error.status, where=f"{method} {path}", body=text) from error
+            if error.status == 0:  # the client hides a failed handshake in a status
+                raise self._untrusted(method, path, error.__context__) from error
+            raise self._refusal(method, path, error) from error
         except urllib3.exceptions.MaxRetryError as error:
             if isinstance(error.reason, urllib3.exceptions.SSLError):
-                raise self._stranger(str(error.reason)) from error
+                raise self._untrusted(method, path, error.reason) from error
             raise self._silence(method, path, error.reason or error) from error
         except urllib3.exceptions.HTTPError as error:
             raise self._silence(method, path, error) from error
 
-    def _silence(self, method: str, path: str, error: Exception) -> LabMissing:
-        return LabMissing(
+    def _refusal(self, method: str, path: str, error: Any) -> LabError:
+        text = error.body or error.reason or ""
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        if error.status == 401 and (why := _not_valid(self.access.certificate)):
+            return self._expired("the administrator's certificate", why)
+        return ApiError(
+            error.status,
+            where=f"{method} {path}",
+            body=text,
+            retry_after_s=_seconds((error.headers or {}).get("Retry-After")),
+        )
+
+    def _silence(self, method: str, path: str, error: object) -> ApiUnreachable:
+        return ApiUnreachable(
             "the lab's API server does not answer",
             where=f"{method} {self.access.server}{path}",
             seen=type(error).__name__,
-            next="run 'k8slab status'; 'k8slab up' makes a stopped lab whole",
+            next=f"see what is stopped: {command('status', self.lab)}; "
+            f"{command('up', self.lab)} makes a stopped lab whole",
         )
 
-    def _stranger(self, seen: str) -> WrongCluster:
+    def _untrusted(self, method: str, path: str, error: object) -> LabError:
+        """Return why a TLS handshake failed: by its certificate, or by its end."""
+        seen = str(error).splitlines()[-1] if str(error) else ""
+        if "CERTIFICATE_VERIFY_FAILED" not in seen and "match" not in seen:
+            return self._silence(method, path, error)
+        if "expired" in seen or "not yet valid" in seen:
+            return self._expired("the API server's certificate", seen)
         return WrongCluster(
             "the server that answers is not vouched for by the lab's CA",
             where=self.access.server,
             wanted="a certificate signed by the CA in the lab's kubeconfig",
-            seen=seen.splitlines()[-1] if seen else "a failed TLS handshake",
+            seen=seen,
             next="find out who answers there before you go on",
+        )
+
+    def _expired(self, what: str, why: str) -> CertificateExpired:
+        return CertificateExpired(
+            f"{what} is not valid at this computer's time",
+            where=self.access.server,
+            wanted="a time between its first and its last day",
+            seen=f"{why}\nthis computer's clock: {_now():%F %H:%M} UTC",
+            next="set this computer's clock; if it is right, the lab is older than its "
+            f"certificates: {command('reset', self.lab)} makes it anew",
         )
 
 
@@ -230,21 +263,26 @@ def _end(response: Any, over: threading.Event) -> None:
         response.shutdown()
 
 
-def _status_object(body: str) -> Object:
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
 def _kept(folder: Path, suffix: str, content: bytes) -> str:
     """Return the path of a private file with this content, written if need be."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"
     if not path.exists():
-        handle, draft = tempfile.mkstemp(dir=folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(draft).replace(path)
+        files.write(path, content)
     return str(path)
+
+
+def _not_valid(certificate: bytes) -> str:
+    """Return in words why a certificate is not valid now, or nothing."""
+    known = x509.load_pem_x509_certificate(certificate)
+    first, last, now = known.not_valid_before_utc, known.not_valid_after_utc, _now()
+    return "" if first <= now <= last else f"valid from {first:%F} to {last:%F}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _seconds(header: str | None) -> float:
+    """Return what a Retry-After header says; a date in it counts as nothing."""
+    return float(header) if header and header.isdigit() else 0.0

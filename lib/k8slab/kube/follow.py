@@ -7,8 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Protocol, TypeVar
 
-from ..core.poll import Clock
-from ..errors import LabMissing, NotReady
+from ..errors import ApiError, ApiUnreachable, NotReady
 from .objects import Node, Object, Pod
 
 T = TypeVar("T")
@@ -40,7 +39,6 @@ class Source(Protocol):
         name: str = "",
         selector: str = "",
         timeout: float,
-        clock: Clock | None = None,
     ) -> Generator[list[Object], None, None]:
         """Yield the objects as they are, and after every change, until a deadline."""
         ...
@@ -68,7 +66,9 @@ def follow(
 ) -> T:
     """Watch objects until they are as wanted; `wait` says it shorter for most.
 
-    One list and one watch, whatever the time: a change is seen when it happens.
+    One list and one watch, whatever the time: a change is seen when it happens. An API
+    server that is away or that starts is waited for, too; a refusal that lasts longer
+    than `poll.GRACE_S` ends the wait with the server's words.
 
     Args:
         source: The namespace or cluster that holds the objects.
@@ -87,32 +87,42 @@ def follow(
         next: What to do when the wait fails.
 
     Raises:
-        NotReady: The deadline passed, or ``failed`` gave a reason.
+        NotReady: The deadline passed, ``failed`` gave a reason, or the API server
+            refuses.
+        BadInput: The API server has no such kind of object.
     """
     started = time.monotonic()
     last, reason = "no answer from the API server", None
     names: list[str] = []
     looks = source.watch(kind, name=name, selector=selector, timeout=timeout)
-    with closing(looks) as states:
-        for state in states:
-            seen = read(state)
-            if done(seen):
-                return seen
-            last = show(seen)
-            names = about(seen) if about is not None else [name] if name else []
-            reason = failed(seen) if failed is not None else None
-            if reason is not None:
-                break
+    refusal: ApiError | None = None
+    try:
+        with closing(looks) as states:
+            for state in states:
+                seen = read(state)
+                if done(seen):
+                    return seen
+                last = show(seen)
+                names = about(seen) if about is not None else [name] if name else []
+                reason = failed(seen) if failed is not None else None
+                if reason is not None:
+                    break
+    except ApiError as error:
+        refusal, last = error, f"{error.what}: {error.seen}"
     waited = time.monotonic() - started
     lines = [line for each in names for line in _events(source, each)][-EVENTS:]
+    if waited < timeout and refusal is not None:
+        ended = f": the API server refused for {waited:.0f} s"
+    else:
+        ended = ": it cannot come" if reason else f": not within {timeout:g} s"
     raise NotReady(
-        what + (": it cannot come" if reason else f": not within {timeout:g} s"),
+        what + ended,
         wanted=want,
         seen="\n".join([*([reason] if reason else []), last, *lines]),
         waited_s=waited,
         where=source.where,
         next=next or "'kubectl describe' and 'kubectl get events' show more",
-    )
+    ) from refusal
 
 
 def hopeless(pods: list[Pod]) -> str | None:
@@ -150,8 +160,10 @@ def still_there(objects: list[Object]) -> str:
         meta = each["metadata"]
         holds = [*(meta.get("finalizers") or [])]
         for condition in (each.get("status") or {}).get("conditions") or []:
-            remains = condition["type"] == "NamespaceContentRemaining"
-            if remains and condition["status"] == "True":
+            # All conditions of a Namespace say what keeps it from going.
+            if condition["type"].startswith("Namespace") and (
+                condition["status"] == "True"
+            ):
                 holds.append(condition.get("message", ""))
         ending = "ending" if "deletionTimestamp" in meta else "not deleted"
         held = f", held by {', '.join(holds)}" if holds else ""
@@ -167,7 +179,7 @@ def count(number: int, noun: str) -> str:
 def _events(source: Source, about: str) -> list[str]:
     try:
         lines = source.events(about)
-    except LabMissing:
+    except (ApiError, ApiUnreachable):
         # The wait failed already, perhaps for the same reason; its message comes first.
         return []
     if not about:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from ..core.hints import anew, command
 from ..errors import LabMissing, WrongCluster
 
 _BENDS = ("insecure-skip-tls-verify", "proxy-url", "tls-server-name")
@@ -49,11 +50,15 @@ class Kubeconfig:
         return urlsplit(self.server).hostname or ""
 
     @classmethod
-    def read(cls, kubeconfig: Path) -> Kubeconfig:
+    def read(cls, kubeconfig: Path, lab: str) -> Kubeconfig:
         """Read the current context of a kubeconfig.
 
         Everything that could bend the way to the server is refused: another
         server name, a proxy, a skipped check, a program that fetches credentials.
+
+        Args:
+            kubeconfig: The file.
+            lab: The lab's name, for messages.
 
         Raises:
             LabMissing: There is no such file.
@@ -65,7 +70,7 @@ class Kubeconfig:
             raise LabMissing(
                 "the lab has no kubeconfig",
                 where=str(kubeconfig),
-                next="run 'k8slab up'",
+                next=f"make the lab whole: {command('up', lab)}",
             ) from error
         try:
             loaded = yaml.safe_load(text)
@@ -91,11 +96,12 @@ class Kubeconfig:
             binascii.Error,
         ) as error:
             # The text itself holds a private key, so the cause is only named.
-            raise _refusal(kubeconfig, f"unreadable: {type(error).__name__}") from None
+            seen = f"unreadable: {type(error).__name__}"
+            raise _refusal(kubeconfig, seen, lab) from None
         if bent:
-            raise _refusal(kubeconfig, "it sets " + ", ".join(bent))
+            raise _refusal(kubeconfig, "it sets " + ", ".join(bent), lab)
         if urlsplit(access.server).scheme != "https":
-            raise _refusal(kubeconfig, f"its server is {access.server}")
+            raise _refusal(kubeconfig, f"its server is {access.server}", lab)
         return access
 
 
@@ -107,11 +113,11 @@ def _decode(data: str) -> bytes:
     return base64.b64decode(data, validate=True)
 
 
-def _refusal(kubeconfig: Path, seen: str) -> WrongCluster:
+def _refusal(kubeconfig: Path, seen: str, lab: str) -> WrongCluster:
     return WrongCluster(
         "this kubeconfig is not as the lab wrote it",
         where=str(kubeconfig),
         wanted="one https server, its CA and a client certificate, all embedded",
         seen=seen,
-        next="run 'k8slab down' and 'k8slab up' to begin anew",
+        next=f"begin anew: {anew(lab)}",
     )

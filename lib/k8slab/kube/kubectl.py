@@ -8,6 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+from ..core import files
 from ..core.process import search_path
 from .kubeconfig import Kubeconfig
 
@@ -49,9 +50,7 @@ def environment(
         link.symlink_to(diff)
     first = folder / "namespaces" / f"{namespace}.json"
     if not first.exists():
-        draft = first.with_suffix(".draft")
-        draft.write_text(_default_namespace(access, namespace), encoding="utf-8")
-        draft.replace(first)
+        files.write(first, _default_namespace(access, namespace))
     return {
         **dict.fromkeys(_EMPTY, ""),
         "KUBECONFIG": f"{first}:{kubeconfig}",

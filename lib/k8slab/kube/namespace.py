@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Generator
 
-from ..core.poll import Clock
-from ..errors import BadInput, Refused
+from ..core.hints import command
+from ..errors import ApiError, ApiUnreachable, BadInput, NotReady, Refused
 from .api import ClusterApi
-from .connection import ApiError
+from .discovery import Resource
 from .follow import follow, still_there
 from .objects import Object, Pod
 
@@ -78,7 +79,6 @@ class Namespace:
         name: str = "",
         selector: str = "",
         timeout: float,
-        clock: Clock | None = None,
     ) -> Generator[list[Object], None, None]:
         """Yield its objects as they are, and after every change."""
         return self.cluster.watch(
@@ -86,7 +86,6 @@ class Namespace:
             name=name,
             selector=selector,
             timeout=timeout,
-            clock=clock,
             namespace=self.name,
         )
 
@@ -159,18 +158,74 @@ def _remove(cluster: ClusterApi, name: str) -> None:
         _delete(cluster, path, query={})
         quick = {"gracePeriodSeconds": str(GRACE_S)}
         _delete(cluster, f"{path}/pods", query=quick)
-        follow(
-            cluster,
-            "Namespace",
-            list,
-            what=f"no Namespace named {name}",
-            want="gone",
-            done=lambda seen: not seen,
-            show=still_there,
-            name=name,
-            timeout=REMOVE_S,
-        )
+        try:
+            follow(
+                cluster,
+                "Namespace",
+                list,
+                what=f"no Namespace named {name}",
+                want="gone",
+                done=lambda seen: not seen,
+                show=still_there,
+                name=name,
+                timeout=REMOVE_S,
+            )
+        except NotReady as error:
+            raise _stuck(cluster, name, error) from error
     _remove_labelled(cluster, name)
+
+
+def _stuck(cluster: ClusterApi, name: str, error: NotReady) -> NotReady:
+    """Return the error that says who keeps a namespace, and how it goes after all."""
+    held = _held(cluster, name)
+    status = command("status", cluster.lab)
+    cure = f"see whether all machines run: {status}; then run this cell again"
+    if held:
+        kind, each = held[0]
+        patch = ["kubectl", "patch", kind.plural, each["metadata"]["name"]]
+        patch += ["-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}']
+        cure = (
+            "let whoever set the finalizer do its work, or take it off as below; "
+            f"then run this cell again\n{shlex.join(patch)}"
+        )
+    return NotReady(
+        error.what,
+        where=error.where,
+        wanted=error.wanted,
+        seen="\n".join([error.seen, *(_holder(kind, each) for kind, each in held)]),
+        waited_s=error.waited_s,
+        next=cure,
+    )
+
+
+def _held(cluster: ClusterApi, name: str) -> list[tuple[Resource, Object]]:
+    """Return the objects of a namespace that a finalizer keeps."""
+    found: list[tuple[Resource, Object]] = []
+    try:
+        for kind in cluster.catalogue.resources():
+            if kind.namespaced and {"list", "delete"} <= kind.verbs:
+                listed = cluster.connection.send("GET", kind.path(name))
+                found += [
+                    (kind, each)
+                    for each in listed.get("items") or []
+                    if each["metadata"].get("finalizers")
+                ]
+    except (ApiError, ApiUnreachable):
+        return found  # the wait failed already, perhaps for the same reason
+    return found
+
+
+def _holder(kind: Resource, obj: Object) -> str:
+    """Return which finalizers keep an object, and who set them."""
+    meta = obj["metadata"]
+    owners = {
+        entry.get("manager", "")
+        for entry in meta.get("managedFields") or []
+        if "f:finalizers" in ((entry.get("fieldsV1") or {}).get("f:metadata") or {})
+    }
+    by = f", set by {', '.join(sorted(owners))}" if owners else ""
+    names = ", ".join(meta["finalizers"])
+    return f"{kind.kind} {meta['name']} is kept by the finalizer {names}{by}"
 
 
 def _remove_labelled(cluster: ClusterApi, chapter: str) -> None:

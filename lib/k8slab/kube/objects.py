@@ -10,14 +10,16 @@ Object = dict[str, Any]
 T = TypeVar("T")
 
 
-class Records(list[T]):
-    """What a wait returns: a list that is true even when it is empty.
+class Waited(list[T]):
+    """What a wait that succeeded found: a list that is true, also when it is empty.
 
-    A wait that returns has seen what it waited for, also when that is "none".
+    Only waits return it. One that returns has seen what it waited for, also when that
+    is "none"; otherwise it raises. So ``assert wait.gone(…)`` and a check of the result
+    mean what they say. Any other list, as of `Namespace.pods`, is false when empty.
     """
 
     def __bool__(self) -> bool:
-        """Say yes; `wait` raises when the answer is no."""
+        """Return True: the wait succeeded."""
         return True
 
 

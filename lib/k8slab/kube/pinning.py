@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core import files
+from ..core.hints import command
 from ..errors import LabMissing, WrongCluster
 from .kubeconfig import Kubeconfig
 
@@ -30,13 +32,15 @@ class Fingerprint:
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        draft.replace(path)
+        files.write(path, json.dumps(asdict(self), indent=2) + "\n", mode=0o644)
 
     @classmethod
-    def load(cls, path: Path) -> Fingerprint:
+    def load(cls, path: Path, lab: str) -> Fingerprint:
         """Read what `save` wrote.
+
+        Args:
+            path: The file.
+            lab: The lab's name, for messages.
 
         Raises:
             LabMissing: There is no fingerprint, or it cannot be read.
@@ -53,7 +57,7 @@ class Fingerprint:
                 "the lab's fingerprint cannot be read",
                 where=str(path),
                 seen=type(error).__name__,
-                next="run 'k8slab up'",
+                next=f"make the lab whole: {command('up', lab)}",
             ) from error
 
 
@@ -61,7 +65,7 @@ def take(connection: Connection) -> Fingerprint:
     """Return the fingerprint of the cluster that a connection reaches.
 
     Raises:
-        LabMissing: Its API server does not answer.
+        ApiUnreachable: Its API server does not answer.
         WrongCluster: Somebody answers who is not vouched for by the CA.
     """
     answer = connection.send("GET", "/api/v1/namespaces/kube-system")
@@ -83,7 +87,7 @@ def verify(connection: Connection, pinned: Fingerprint) -> None:
     """Compare the cluster that answers with the pinned one; one GET at most.
 
     Raises:
-        LabMissing: Its API server does not answer.
+        ApiUnreachable: Its API server does not answer.
         WrongCluster: It is another cluster.
     """
     check_access(connection.access, pinned)

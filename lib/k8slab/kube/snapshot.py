@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from ..core.parallel import in_parallel
+from ..errors import ApiError
 from .cluster import Cluster
-from .connection import ApiError
 from .discovery import Resource
 from .objects import Object
 
@@ -27,9 +27,19 @@ from .objects import Object
 # - Bootstrap tokens and certificate requests expire, so only new ones count; requests
 #   that kubelets make for themselves are left out.
 #
-# On machines the files in the folders of `FOLDERS` count, Pod addresses that no
-# container holds, and containers that run in namespaces of chapters.
+# On machines these count:
+#
+# - The files in the folders of `FOLDERS` and the kubelet's configuration with their
+#   content, and the names of what lies in the folders of `NAMES`.
+# - The state of the units of `UNITS`, and units that failed.
+# - Routes, and rules of iptables, without those that follow Pods and Services.
+# - Pod addresses that no container holds, and containers that run in namespaces of
+#   chapters.
+#
+# A machine without power does not answer, which is an error.
 FOLDERS = ("/etc/kubernetes/manifests", "/etc/cni/net.d", "/data")
+NAMES = ("/etc/kubernetes", "/etc/cni")
+UNITS = ("containerd", "kubelet", "pod-routes", "ssh")
 _CHANGING = frozenset(
     (
         "Event",
@@ -44,9 +54,23 @@ _CHANGING = frozenset(
 _NAMES_ONLY = frozenset(("Pod", "EndpointSlice", "ServiceAccount", "IPAddress"))
 _WORKERS = 6
 
-# Files, addresses that no container holds, and containers of chapters that run.
 _LOOK = r"""
 export LC_ALL=C
+for folder in __NAMES__; do
+  if [ -d "$folder" ]; then
+    find "$folder" -mindepth 1 -maxdepth 1 -printf 'file %y - %p\n'
+  fi
+done
+config=/var/lib/kubelet/config.yaml
+if [ -f $config ]; then
+  echo "file f $(sha256sum < $config | cut -c1-12) $config"
+fi
+for unit in __UNITS__; do
+  echo "unit $unit $(systemctl is-active "$unit" || true)"
+done
+systemctl list-units --failed --plain --no-legend | sed 's/ .*/ failed/; s/^/unit /'
+ip route show | grep -v ' dev cni0 ' | sed 's/ linkdown//; s/ *$//; s/^/route /'
+iptables-save | grep '^-A' | grep -v -e KUBE- -e CNI- | sed 's/^-A/rule/' || true
 for folder in __FOLDERS__; do
   if [ -d "$folder" ]; then find "$folder" -mindepth 1 -printf '%y %s %p\n'; fi
 done | while read -r kind size path; do
@@ -90,7 +114,7 @@ def take(cluster: Cluster) -> Snapshot:
     """Look at all API objects and at the machines' folders; takes about a second.
 
     Raises:
-        LabMissing: The API server does not answer.
+        ApiUnreachable: The API server does not answer.
         MachineUnreachable: A machine does not answer.
     """
     kinds = [
@@ -207,7 +231,9 @@ def _content(kind: Resource, obj: Object) -> str:
 
 
 def _machine(cluster: Cluster, machine: str) -> Snapshot:
-    script = _LOOK.replace("__FOLDERS__", " ".join(FOLDERS))
+    script = _LOOK
+    for mark, words in (("FOLDERS", FOLDERS), ("NAMES", NAMES), ("UNITS", UNITS)):
+        script = script.replace(f"__{mark}__", " ".join(words))
     done = cluster.on(machine).script(script, timeout=20)
     things: dict[str, str] = {}
     counts: Counter[str] = Counter()
@@ -217,6 +243,10 @@ def _machine(cluster: Cluster, machine: str) -> Snapshot:
         if word == "file":
             kind, size, path = rest
             things[f"{machine}: {path}"] = f"{kind} {size}"
+        elif word == "unit":
+            things[f"{machine}: unit {rest[0]}"] = rest[1]
+        elif word in ("route", "rule"):
+            things[f"{machine}: {word} {' '.join(rest)}"] = ""
         elif word == "address":
             counts[f"{machine}: Pod addresses that no container holds"] += 1
         elif word == "runs":

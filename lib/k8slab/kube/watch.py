@@ -1,122 +1,196 @@
-"""Follow a set of API objects by one list and one watch."""
+"""Follow a set of API objects: one list, then a watch that is resumed until the end."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
+import threading
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 
-from ..core.poll import Clock
-from ..errors import LabMissing
-from .connection import ApiError, Connection
+from ..core.poll import Clock, Patience, SystemClock
+from ..errors import ApiError, ApiUnreachable
+from .connection import Connection
 from .objects import Object
 
 SEGMENT_S = 30.0
 PAUSE_S = 0.2
-_PASSING = (429, 500, 502, 503, 504)
+LAST_LOOK_S = 2.0
+_EXPIRED = 410
 
 
-def states(
-    connection: Connection,
-    path: str,
-    *,
-    selectors: Mapping[str, str],
-    timeout: float,
-    clock: Clock,
-) -> Generator[list[Object], None, None]:
-    """Yield the objects as they are now, and again after every change.
+@dataclass(frozen=True)
+class Listed:
+    """All objects as a list has them; what was said of them before is void.
 
-    One list, then a watch from its resourceVersion. A watch that ends is resumed
-    from the last version seen; a version that is too old (410) means a new list.
-    No watch lasts longer than `SEGMENT_S`, so a connection that died without a
-    word is noticed. The last thing yielded is a look at the deadline.
+    Attributes:
+        objects: The objects.
+        version: The resourceVersion of the list.
+    """
+
+    objects: tuple[Object, ...]
+    version: str
+
+
+class Watch:
+    """One set of objects, followed until a deadline or until another thread stops it.
+
+    A watch that ends, or a server that is silent, is asked again from the last version
+    heard, so no change is missed. A version that is too old, and a refusal that passes
+    (`Patience`), lead to a new list. No watch lasts longer than `SEGMENT_S`, so a
+    connection that died without a word is noticed.
 
     Args:
         connection: The way to the server.
-        path: The path of the list.
+        path: Returns the path of the list; it may ask the server for it.
         selectors: ``labelSelector`` and ``fieldSelector``, as far as wanted.
-        timeout: Seconds until the last look.
-        clock: The clock that tells the deadline and pauses after a failure.
+        opened: Called each time the server has begun to answer a watch.
+        clock: Tells the deadline, and pauses after a failure.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        path: Callable[[], str],
+        *,
+        selectors: Mapping[str, str] | None = None,
+        opened: Callable[[], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._selectors = dict(selectors or {})
+        self._opened = opened
+        self._clock = clock or SystemClock()
+        self._over = threading.Event()
+        self._end: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """End it at once, from another thread than the one that follows."""
+        self._over.set()
+        end, self._end = self._end, None
+        if end is not None:
+            end()
+
+    def follow(self, timeout: float) -> Generator[Listed | Object, None, None]:
+        """Yield a list, then each event as the server sends it, bookmarks too.
+
+        Args:
+            timeout: Seconds until it ends by itself.
+
+        Raises:
+            ApiError: The server refuses, and that does not pass.
+            BadInput: The server has no such kind of object.
+        """
+        deadline, patience = self._clock.now() + timeout, Patience(self._clock)
+        version = ""
+        while (left := self._left(deadline)) > 0:
+            try:
+                if not version:
+                    listed = self.look(left)
+                    version = listed.version
+                    patience.reset()
+                    yield listed
+                    continue
+                began, heard = self._clock.now(), 0
+                with closing(self._stream(version, left)) as events:
+                    for event in events:
+                        heard += 1
+                        if event["type"] == "ERROR":
+                            version = ""
+                            break
+                        version = event["object"]["metadata"]["resourceVersion"]
+                        yield event
+                        if not self._left(deadline):
+                            break
+                if not heard or not version:
+                    self._pause(began + PAUSE_S)
+            except ApiUnreachable as error:
+                self._pause(self._clock.now() + patience.bear(error))
+            except ApiError as error:
+                version = ""
+                pause = PAUSE_S if error.status == _EXPIRED else patience.bear(error)
+                self._pause(min(deadline, self._clock.now() + pause))
+
+    def look(self, timeout: float) -> Listed:
+        """Return the objects as they are now.
+
+        Raises:
+            ApiError: The server refuses.
+            ApiUnreachable: It does not answer.
+        """
+        answer = self._connection.send(
+            "GET", self._path(), query=self._selectors, timeout=max(1.0, timeout)
+        )
+        version = answer["metadata"]["resourceVersion"]
+        return Listed(tuple(answer.get("items") or ()), version)
+
+    def _stream(self, version: str, left: float) -> Generator[Object, None, None]:
+        segment = min(left, SEGMENT_S)
+        query = {
+            **self._selectors,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(math.ceil(segment)),
+        }
+        return self._connection.stream(
+            self._path(), query=query, timeout=segment + 0.2, opened=self._begun
+        )
+
+    def _begun(self, end: Callable[[], None]) -> None:
+        self._end = end
+        if self._over.is_set():
+            self.stop()
+        elif self._opened is not None:
+            self._opened()
+
+    def _left(self, deadline: float) -> float:
+        return 0.0 if self._over.is_set() else max(0.0, deadline - self._clock.now())
+
+    def _pause(self, until: float) -> None:
+        """Let time pass, in steps so short that `stop` ends it."""
+        while (left := self._left(until)) > 0:
+            self._clock.sleep(min(left, PAUSE_S))
+
+
+def states(watch: Watch, timeout: float) -> Generator[list[Object], None, None]:
+    """Yield all objects as they are now, again after every change, and at the end.
+
+    Args:
+        watch: The objects.
+        timeout: Seconds until the last look, which happens also after `Watch.stop`.
 
     Raises:
-        ApiError: The server refuses the list.
+        ApiError: The server refuses, and that does not pass.
+        BadInput: The server has no such kind of object.
     """
-    deadline = clock.now() + timeout
-    objects: dict[str, Object] | None = None
-    version = ""
-    while (left := deadline - clock.now()) > 0:
-        try:
-            if objects is None:
-                objects, version = _list(connection, path, selectors, left)
-                yield list(objects.values())
+    objects: dict[str, Object] = {}
+    with closing(watch.follow(timeout)) as heard:
+        for each in heard:
+            if isinstance(each, Listed):
+                objects = {key(obj): obj for obj in each.objects}
+            elif not _take(objects, each):
                 continue
-            began, seen = clock.now(), 0
-            with closing(_watch(connection, path, selectors, version, left)) as events:
-                for event in events:
-                    seen += 1
-                    if event["type"] == "ERROR":
-                        objects = None
-                        break
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if _take(objects, event):
-                        yield list(objects.values())
-                    if clock.now() >= deadline:
-                        break
-            if (not seen or objects is None) and clock.now() - began < PAUSE_S:
-                clock.sleep(PAUSE_S)
-        except ApiError as error:
-            if error.status not in (410, *_PASSING):
-                raise
-            objects = None
-            if error.status in _PASSING:
-                clock.sleep(PAUSE_S)
-        except LabMissing:
-            objects = None
-            clock.sleep(PAUSE_S)
+            yield list(objects.values())
     try:
-        objects, _ = _list(connection, path, selectors, 2.0)
-    except LabMissing:
+        yield list(watch.look(LAST_LOOK_S).objects)
+    except ApiUnreachable:
         return
-    yield list(objects.values())
 
 
-def _list(
-    connection: Connection, path: str, selectors: Mapping[str, str], left: float
-) -> tuple[dict[str, Object], str]:
-    answer = connection.send("GET", path, query=selectors, timeout=max(1.0, left))
-    objects = {_key(each): each for each in answer.get("items") or []}
-    return objects, answer["metadata"]["resourceVersion"]
-
-
-def _watch(
-    connection: Connection,
-    path: str,
-    selectors: Mapping[str, str],
-    version: str,
-    left: float,
-) -> Generator[Object, None, None]:
-    segment = min(left, SEGMENT_S)
-    query = {
-        **selectors,
-        "watch": "true",
-        "allowWatchBookmarks": "true",
-        "resourceVersion": version,
-        "timeoutSeconds": str(math.ceil(segment)),
-    }
-    return connection.stream(path, query=query, timeout=segment + 0.2)
+def key(obj: Object) -> str:
+    """Return what tells an object from others of its kind: namespace and name."""
+    meta = obj["metadata"]
+    return f"{meta.get('namespace', '')}/{meta['name']}"
 
 
 def _take(objects: dict[str, Object], event: Object) -> bool:
     """Apply an event; return whether it changed anything."""
     if event["type"] == "BOOKMARK":
         return False
-    key = _key(event["object"])
+    name = key(event["object"])
     if event["type"] == "DELETED":
-        return objects.pop(key, None) is not None
-    objects[key] = event["object"]
+        return objects.pop(name, None) is not None
+    objects[name] = event["object"]
     return True
-
-
-def _key(obj: Object) -> str:
-    meta = obj["metadata"]
-    return f"{meta.get('namespace', '')}/{meta['name']}"

@@ -11,13 +11,13 @@ from ..kube.cluster import Cluster
 from ..kube.follow import count
 from ..kube.objects import Pod
 from . import _dns as _dns
-from ._greet import greet
-from ._many import Asking as Asking
-from ._many import Requests as Requests
-from ._many import asking as asking
-from ._many import echoes as echoes
+from ._echo import greet
+from ._exchange import Target, exchange, resolve
 from ._rules import rules as rules
-from ._talk import Target, resolve, talk
+from ._series import Asking as Asking
+from ._series import Requests as Requests
+from ._series import asking as asking
+from ._series import echoes as echoes
 
 # A probe raises when nothing answers; with strict=False it returns a false record.
 TIMEOUT_S = 3.0
@@ -120,7 +120,7 @@ def tcp(
     """
     cluster = current.current()
     place = resolve(cluster, target, port, from_)
-    answer = talk(cluster, place, from_=from_, timeout=timeout)
+    answer = exchange(cluster, place, from_=from_, timeout=timeout)
     _require(answer.failure, place, from_, strict=strict)
     return Probe(not answer.failure, answer.failure or "open", answer.milliseconds)
 
@@ -185,12 +185,13 @@ def dns(
         strict: Raise when there is no address.
 
     Raises:
+        BadInput: That cannot be a DNS name; nothing was sent.
         Unreachable: There is no answer or no address, and ``strict`` is true.
     """
     cluster = current.current()
     place = resolve(cluster, str(cluster.ranges.dns), 53, from_)
     packet = _dns.question(_complete(cluster, name))
-    answer = talk(
+    answer = exchange(
         cluster, place, kind="udp", data=packet, lines=1, from_=from_, timeout=timeout
     )
     if answer.failure or not answer.data:

@@ -6,6 +6,8 @@ import secrets
 import struct
 from dataclasses import dataclass
 
+from ..errors import BadInput
+
 _A = 1
 _CODES = {
     0: "",
@@ -30,19 +32,28 @@ class Reply:
 
 
 def question(name: str) -> bytes:
-    """Return the packet that asks for a name's IPv4 addresses."""
+    """Return the packet that asks for a name's IPv4 addresses.
+
+    Raises:
+        BadInput: That cannot be a DNS name.
+    """
     header = struct.pack(">HHHHHH", secrets.randbits(16), 0x0100, 1, 0, 0, 0)
-    labels = [label.encode("idna") for label in name.rstrip(".").split(".")]
+    try:
+        labels = [label.encode("idna") for label in name.rstrip(".").split(".")]
+        if not all(labels):
+            raise UnicodeError("an empty label")
+    except UnicodeError as error:
+        raise BadInput(
+            "that cannot be a DNS name",
+            wanted="labels of 1 to 63 characters, with dots between them",
+            seen=repr(name),
+        ) from error
     encoded = b"".join(bytes([len(label)]) + label for label in labels)
     return header + encoded + b"\0" + struct.pack(">HH", _A, 1)
 
 
 def read(packet: bytes) -> Reply:
-    """Read an answer.
-
-    Raises:
-        ValueError: It is no answer to a question.
-    """
+    """Read an answer; one that is none is a failure, too."""
     try:
         _, flags, asked, answers, _, _ = struct.unpack_from(">HHHHHH", packet)
         place = 12
@@ -56,8 +67,8 @@ def read(packet: bytes) -> Reply:
             if kind == _A and length == 4:
                 found.append(".".join(map(str, packet[place : place + 4])))
             place += length
-    except (struct.error, IndexError) as error:
-        raise ValueError("no DNS answer") from error
+    except (struct.error, IndexError):
+        return Reply((), "no DNS answer")
     code = flags & 0xF
     failure = _CODES.get(code, f"code {code}") or ("" if found else "no address")
     return Reply(tuple(sorted(found)), failure)

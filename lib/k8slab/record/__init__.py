@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from ..core.hints import command
+from ..core.poll import until
 from ..errors import LabError, NotReady
 from ..kube.namespace import Namespace
 from ..kube.objects import Object
+from ..kube.watch import Listed, Watch, key
 from . import steps as _steps
 from .steps import Change, Step
 
@@ -53,6 +55,11 @@ class Recording:
         with self._news:
             at_s = time.monotonic() - self._begun
             self._changes.append(Change(at_s, kind, event["type"], event["object"]))
+            self._news.notify_all()
+
+    def wake(self) -> None:
+        """Let `wait_for` look again."""
+        with self._news:
             self._news.notify_all()
 
     def wait_for(self, heard: Callable[[], bool], timeout: float) -> bool:
@@ -111,12 +118,15 @@ class _Watch:
     def __init__(
         self, source: Namespace, kind: str, recording: Recording, limits: _Limits
     ) -> None:
-        self._connection = source.cluster.connection
-        self._path = source.cluster.catalogue.find(kind).path(source.name)
+        path = source.cluster.catalogue.find(kind).path(source.name)
+        self._lab, self._path = source.cluster.lab, path
         self._kind, self._recording, self._limits = kind, recording, limits
-        self._version = self._list()[0]
-        self._end: Callable[[], None] | None = None
         self._open = threading.Event()
+        self._watch = Watch(
+            source.cluster.connection, lambda: path, opened=self._open.set
+        )
+        self._version = -1
+        self._names: set[str] = set()
         self._failure: LabError | None = None
         self._thread = threading.Thread(
             target=self._run, name=f"k8slab record {kind}", daemon=True
@@ -132,50 +142,72 @@ class _Watch:
 
     def catch_up(self) -> None:
         """Return when everything that is stored by now has been heard."""
-        newest = self._list()[1]
-        if not self._recording.wait_for(
-            lambda: self._version >= newest, self._limits.patience_s
-        ):
+        now = until(
+            lambda: self._watch.look(self._limits.patience_s),
+            what=f"the list of {self._kind}",
+            want="an answer",
+            done=lambda _: True,
+            timeout=self._limits.patience_s,
+        )
+        newest, names = _newest(now), {key(each) for each in now.objects}
+
+        def is_told() -> bool:
+            # A deletion has no version in the list: its object is missing there.
+            whole = self._version >= newest and self._names == names
+            return whole or self._version >= int(now.version)
+
+        heard = self._recording.wait_for(
+            lambda: self._failure is not None or is_told(), self._limits.patience_s
+        )
+        if self._failure is not None:
+            raise self._failure
+        if not heard:
             raise self._late(f"version {self._version} heard, {newest} stored")
 
     def close(self) -> None:
         """End the watch and its thread."""
-        if self._end is not None:
-            self._end()
+        self._watch.stop()
         self._thread.join(self._limits.patience_s)
 
-    def _list(self) -> tuple[int, int]:
-        """Return the version of the list, and the newest among its objects."""
-        answer = self._connection.send("GET", self._path)
-        items = answer.get("items") or []
-        newest = max((_version(each) for each in items), default=0)
-        return _version(answer), newest
-
     def _run(self) -> None:
-        query = {
-            "watch": "true",
-            "resourceVersion": str(self._version),
-            "timeoutSeconds": str(math.ceil(self._limits.whole_s)),
-        }
         try:
-            for event in self._connection.stream(
-                self._path,
-                query=query,
-                timeout=self._limits.whole_s,
-                opened=self._opened,
-            ):
-                if event["type"] == "ERROR":
-                    return
-                self._version = _version(event["object"])
-                self._recording.hear(self._kind, event)
+            with closing(self._watch.follow(self._limits.whole_s)) as heard:
+                for each in heard:
+                    if isinstance(each, Listed):
+                        self._start_from(each)
+                    else:
+                        self._hear(each)
         except LabError as error:
             self._failure = error
         finally:
             self._open.set()
+            self._recording.wake()
 
-    def _opened(self, end: Callable[[], None]) -> None:
-        self._end = end
-        self._open.set()
+    def _start_from(self, listed: Listed) -> None:
+        """Begin; or begin anew, if nothing happened meanwhile that was not heard."""
+        names = {key(each) for each in listed.objects}
+        if self._version >= 0 and (
+            names != self._names or _newest(listed) > self._version
+        ):
+            raise NotReady(
+                f"changes of {self._kind} were missed while the API server was away",
+                where=self._path,
+                wanted="every change, as it happened",
+                seen="a watch that could not be resumed",
+                waited_s=0.0,
+                next="run the cell again",
+            )
+        self._names, self._version = names, int(listed.version)
+
+    def _hear(self, event: Object) -> None:
+        if event["type"] != "BOOKMARK":
+            is_gone = event["type"] == "DELETED"
+            change = self._names.discard if is_gone else self._names.add
+            change(key(event["object"]))
+            self._recording.hear(self._kind, event)
+        # Last: who catches up must find the change itself as soon as the version.
+        self._version = _version(event["object"])
+        self._recording.wake()
 
     def _late(self, seen: str) -> NotReady:
         return NotReady(
@@ -184,8 +216,13 @@ class _Watch:
             wanted=f"news within {self._limits.patience_s:g} s",
             seen=seen,
             waited_s=self._limits.patience_s,
-            next="run 'k8slab status', then the cell again",
+            next=f"see whether all machines run: {command('status', self._lab)}; "
+            "then run the cell again",
         )
+
+
+def _newest(listed: Listed) -> int:
+    return max(map(_version, listed.objects), default=0)
 
 
 def _version(obj: Object) -> int:

@@ -22,7 +22,7 @@ from ..errors import LabMissing
 from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
-from ..probe._many import Requests
+from ..probe._series import Requests
 from ..record import Recording
 from . import _judge as _judge
 from . import _manifest as _manifest

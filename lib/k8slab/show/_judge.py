@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 
-from ..errors import BadManifest, LabMissing
+from ..errors import ApiError, ApiUnreachable, BadManifest, LabMissing
 from ..kube.cluster import Cluster
-from ..kube.connection import ApiError
 from . import _schema as schema
 from ._manifest import Manifest, bad
 
@@ -42,7 +41,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
         )
     try:
         known = _kinds(cluster)
-    except LabMissing:
+    except (ApiUnreachable, LabMissing):
         cluster, known = None, _kinds(None)
     _check_kind(manifest, known)
     if cluster is not None:

@@ -22,7 +22,7 @@ from ..errors import (
     MachineUnreachable,
 )
 from . import files
-from .channel import LOST, Session
+from .command import LOST, RemoteCommand
 from .connect import Login, is_refusal
 
 SESSIONS = 8
@@ -43,6 +43,7 @@ class SSHShell:
     Args:
         machine: The machine's name, shown in messages.
         address: Its address.
+        lab: The name of the lab it belongs to, for messages.
         user: Who logs in.
         key: The file of the lab's private key.
         known_hosts: The file that pins the machine's host key.
@@ -55,6 +56,7 @@ class SSHShell:
         machine: str,
         address: str,
         *,
+        lab: str,
         user: str = "root",
         key: Path,
         known_hosts: Path,
@@ -63,7 +65,8 @@ class SSHShell:
     ) -> None:
         self.where = machine
         self.address = address
-        self._login = Login(machine, address, port, user, key, known_hosts)
+        self.lab = lab
+        self._login = Login(lab, machine, address, port, user, key, known_hosts)
         self._connect_timeout = connect_timeout
         self._over = False
         self._client: paramiko.SSHClient | None = None
@@ -71,7 +74,7 @@ class SSHShell:
         self._lock = threading.RLock()
         self._files_lock = threading.Lock()
         self._free = threading.BoundedSemaphore(SESSIONS)
-        self._running: set[Session] = set()
+        self._running: set[RemoteCommand] = set()
 
     def __repr__(self) -> str:
         return f"SSHShell({self.where!r}, {self.address!r})"
@@ -208,12 +211,12 @@ class SSHShell:
         return True
 
     def end(self) -> None:
-        """End every command that still runs, also on the machine; see `Session.abort`.
+        """End every command that still runs, also on the machine.
 
         For another thread than theirs; each ends as if its connection had broken.
         """
-        for session in list(self._running):
-            session.abort()
+        for command in list(self._running):
+            command.abort()
 
     def close(self, *, for_good: bool = False) -> None:
         """Close the connection; commands that run on it fail at once.
@@ -239,20 +242,21 @@ class SSHShell:
         if not argv:
             raise BadInput("there is no command to run", where=self.where)
         with self._free:
-            session = Session(
+            command = RemoteCommand(
                 self._channel(),
                 self._channel,
                 shown,
                 where=self.where,
+                lab=self.lab,
                 timeout=timeout,
                 on_line=on_line,
             )
             data = None if input is None else input.encode()
-            self._running.add(session)
+            self._running.add(command)
             try:
-                completed = session.run(argv, data)
+                completed = command.run(argv, data)
             finally:
-                self._running.discard(session)
+                self._running.discard(command)
         return completed.check() if check else completed
 
     def _channel(self) -> paramiko.Channel:

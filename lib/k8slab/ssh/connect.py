@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import paramiko
 
+from ..core.hints import anew, command
 from ..errors import HostKeyMismatch, LabError, MachineUnreachable
 
 KEEPALIVE_S = 15
@@ -18,7 +19,6 @@ ANSWER_TIMEOUT_S = 15.0
 SILENCE_MS = 30_000
 """Milliseconds after which a peer that acknowledges nothing is given up."""
 _LOG = "k8slab.paramiko"
-_REPLACED = "run 'k8slab down' and 'k8slab up' if the machine was replaced"
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Login:
     """How to log in to one machine.
 
     Attributes:
+        lab: The lab's name, shown in messages.
         machine: The machine's name, shown in messages.
         address: Its address.
         port: The port of its SSH server.
@@ -34,6 +35,7 @@ class Login:
         known_hosts: The file that pins the machine's host key.
     """
 
+    lab: str
     machine: str
     address: str
     port: int
@@ -84,7 +86,7 @@ class Login:
                 wanted=f"{error.expected_key.get_name()} "
                 f"{error.expected_key.fingerprint}",
                 seen=f"{error.key.get_name()} {error.key.fingerprint}",
-                next=_REPLACED,
+                next=self.replaced(),
             ) from None
         except (paramiko.SSHException, EOFError, OSError) as error:
             raise self.unreachable(error) from error
@@ -103,8 +105,13 @@ class Login:
             where=f"{self.machine} ({self.address}, port {self.port})",
             wanted=f"a login as {self.user}",
             seen=str(error) or type(error).__name__,
-            next="run 'k8slab status'; 'k8slab start' starts a stopped lab",
+            next=f"see what is stopped: {command('status', self.lab)}; "
+            f"{command('start', self.lab)} starts a stopped lab",
         )
+
+    def replaced(self) -> str:
+        """Return what to do when another machine stands at this address."""
+        return f"if the machine was replaced, make the lab anew: {anew(self.lab)}"
 
     def _plug(self, timeout: float) -> socket.socket:
         """Open a TCP connection that sends at once and notices a dead peer."""
@@ -124,7 +131,7 @@ class Login:
             where=str(self.key),
             wanted="an Ed25519 key in OpenSSH format without a passphrase",
             seen=seen,
-            next="run 'k8slab down' and 'k8slab up'",
+            next=f"make the lab anew: {anew(self.lab)}",
         )
 
 
@@ -148,7 +155,7 @@ class _Reject(paramiko.RejectPolicy):
             where=f"{self._login.machine} ({hostname})",
             wanted=f"a key that {self._login.known_hosts} names",
             seen=f"{key.get_name()} {key.fingerprint}",
-            next=_REPLACED,
+            next=self._login.replaced(),
         )
 
 

@@ -12,9 +12,11 @@ class Shell(Runner, Protocol):
     """A runner on a machine that takes scripts and files too; `SSHShell` is one.
 
     Attributes:
+        lab: The name of the lab it belongs to.
         address: The machine's address on the lab's network.
     """
 
+    lab: str
     address: str
 
     def script(

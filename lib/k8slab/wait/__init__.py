@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from ..core.poll import until
-from ._objects import endpoints, gone, nodes, object, pod, pods, restarts
+from ..kube.objects import Waited
+from ._objects import endpoints, for_object, gone, nodes, pod, pods, restarts
 
 __all__ = [
+    "Waited",
     "endpoints",
+    "for_object",
     "gone",
     "nodes",
-    "object",
     "pod",
     "pods",
     "restarts",

@@ -14,7 +14,7 @@ from ..kube.follow import (
     pods_in_words,
     still_there,
 )
-from ..kube.objects import Endpoints, Node, Object, Pod, Records
+from ..kube.objects import Endpoints, Node, Object, Pod, Waited
 
 
 def pods(
@@ -25,7 +25,7 @@ def pods(
     controller: str = "",
     timeout: float = TIMEOUT_S,
     patient: bool = False,
-) -> Records[Pod]:
+) -> Waited[Pod]:
     """Wait until there are this many ready Pods and no others.
 
     Pods that are still ending, or not ready yet, keep it waiting. Pods that ended for
@@ -44,19 +44,19 @@ def pods(
         NotReady: The deadline passed, or a Pod has no chance.
     """
 
-    def read(found: list[Object]) -> Records[Pod]:
-        return Records(
+    def read(found: list[Object]) -> list[Pod]:
+        return [
             pod
             for pod in map(Pod.read, found)
             if (not pod.finished or pod.terminating)
             and controller in ("", pod.controller)
-        )
+        ]
 
-    def done(seen: Records[Pod]) -> bool:
+    def done(seen: list[Pod]) -> bool:
         return len(seen) == ready and all(p.ready and not p.terminating for p in seen)
 
     which = f" with {selector}" if selector else ""
-    return follow(
+    found = follow(
         source,
         "Pod",
         read,
@@ -69,6 +69,7 @@ def pods(
         selector=selector,
         timeout=timeout,
     )
+    return Waited(found)
 
 
 def pod(
@@ -97,7 +98,7 @@ def pod(
     want = [word for word in (" or ".join(reasons), phase) if word]
     want += [] if ready is None else ["ready" if ready else "not ready"]
 
-    def matching(seen: Records[Pod]) -> list[Pod]:
+    def matching(seen: list[Pod]) -> list[Pod]:
         return [
             pod
             for pod in seen
@@ -111,7 +112,7 @@ def pod(
     found = follow(
         source,
         "Pod",
-        lambda found: Records(map(Pod.read, found)),
+        lambda found: list(map(Pod.read, found)),
         what=f"a Pod {'with' if by_label else 'named'} {which}",
         want=" and ".join(want) or "there",
         done=lambda seen: matching(seen) != [],
@@ -126,15 +127,15 @@ def pod(
 
 def restarts(
     source: Source, selector: str, *, at_least: int, timeout: float = TIMEOUT_S
-) -> Records[Pod]:
+) -> Waited[Pod]:
     """Wait until a Pod's containers were restarted this often; return those Pods.
 
     Raises:
         NotReady: The deadline passed.
     """
 
-    def read(found: list[Object]) -> Records[Pod]:
-        return Records(map(Pod.read, found))
+    def read(found: list[Object]) -> list[Pod]:
+        return list(map(Pod.read, found))
 
     seen = follow(
         source,
@@ -148,13 +149,13 @@ def restarts(
         selector=selector,
         timeout=timeout,
     )
-    return Records(pod for pod in seen if pod.restarts >= at_least)
+    return Waited(pod for pod in seen if pod.restarts >= at_least)
 
 
 def gone(
     source: Source, kind: str, which: str, *, timeout: float = TIMEOUT_S
-) -> Records[Object]:
-    """Wait until objects are gone; the answer is an empty list that is true.
+) -> Waited[Object]:
+    """Wait until objects are gone; the result is true, though it is empty.
 
     Args:
         source: The namespace or cluster that held them.
@@ -166,10 +167,10 @@ def gone(
         NotReady: The deadline passed.
     """
     by_label = "=" in which
-    return follow(
+    found = follow(
         source,
         kind,
-        Records,
+        list,
         what=f"no {kind} {'with' if by_label else 'named'} {which}",
         want="gone",
         done=lambda seen: len(seen) == 0,
@@ -179,6 +180,7 @@ def gone(
         selector=which if by_label else "",
         timeout=timeout,
     )
+    return Waited(found)
 
 
 def endpoints(
@@ -218,16 +220,16 @@ def endpoints(
     )
 
 
-def nodes(source: Source, *, ready: int, timeout: float = TIMEOUT_S) -> Records[Node]:
+def nodes(source: Source, *, ready: int, timeout: float = TIMEOUT_S) -> Waited[Node]:
     """Wait until this many machines are Ready, and return all there are.
 
     Raises:
         NotReady: The deadline passed.
     """
-    return follow(
+    found = follow(
         source,
         "Node",
-        lambda found: Records(map(Node.read, found)),
+        lambda found: list(map(Node.read, found)),
         what=f"{count(ready, 'ready Node')}",
         want=f"{ready} Ready",
         done=lambda seen: sum(node.ready for node in seen) == ready,
@@ -235,9 +237,10 @@ def nodes(source: Source, *, ready: int, timeout: float = TIMEOUT_S) -> Records[
         about=lambda seen: [node.name for node in seen if not node.ready][:2],
         timeout=timeout,
     )
+    return Waited(found)
 
 
-def object(
+def for_object(
     source: Source,
     kind: str,
     name: str,
@@ -277,6 +280,6 @@ def object(
     )
 
 
-def _unready(pods: Records[Pod]) -> list[str]:
+def _unready(pods: list[Pod]) -> list[str]:
     unready = [pod for pod in pods if not pod.ready or pod.terminating]
     return [pod.name for pod in sorted(unready, key=lambda pod: pod.terminating)][:2]

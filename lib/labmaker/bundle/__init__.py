@@ -9,9 +9,10 @@ from k8slab.errors import BundleError
 
 from .bundle import Bundle
 from .cache import Artefact
+from .components import REGISTRY
 from .versions import Versions
 
-__all__ = ["Artefact", "Bundle", "Versions", "opened", "source"]
+__all__ = ["REGISTRY", "Artefact", "Bundle", "Versions", "opened", "source"]
 
 
 def source() -> Path:

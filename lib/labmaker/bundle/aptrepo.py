@@ -10,7 +10,8 @@ from pathlib import Path
 
 from k8slab.core.process import Runner
 
-from .debs import PACKAGES, pack
+from . import components
+from .debs import pack
 from .graph import BuildContext
 
 SUITE = "lab"
@@ -25,8 +26,9 @@ def make_repository(build: BuildContext) -> None:
     """
     pool = build.out / "pool" / "main"
     pool.mkdir(parents=True)
-    for package in PACKAGES:
-        pack(build, package, pool)
+    for component in components.COMPONENTS:
+        for package in component.packages:
+            pack(build, component.name, package, pool)
     # What our packages need beyond the bare machine.
     for file in sorted((build.needs["rootfs"] / "debs" / "runc").glob("*.deb")):
         shutil.copy(file, pool)

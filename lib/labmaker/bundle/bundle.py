@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
+from k8slab.core.files import write
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
 from k8slab.errors import BundleError
 
 from . import graph, images, transfer, versions
-from .cache import MANIFEST, SHORT_KEY, Artefact, Cache, compare, write
+from .cache import MANIFEST, READABLE, SHORT_KEY, Artefact, Cache, compare
+from .components import find, on_demand
 from .recipes import recipes
 
 _NEXT = "run 'k8slab bundle build'"
@@ -45,9 +48,13 @@ class Bundle:
         known = versions.read(source)
         store = Cache(cache)
         artefacts = _read_manifest(store)
-        keys = graph.keys(recipes(known), source)
-        for name, key in keys.items():
+        required = {recipe.name for recipe in recipes(known)}
+        keys = graph.keys(recipes(known, on_demand()), source)
+        for name, key in list(keys.items()):
             if name not in artefacts or artefacts[name].key != key:
+                if name not in required:
+                    del keys[name]
+                    continue
                 raise BundleError(
                     f"the bundle is out of date: {name} was made of something else",
                     where=str(source),
@@ -58,7 +65,7 @@ class Bundle:
                     next=_NEXT,
                 )
         bundle = cls(store, known, {name: artefacts[name] for name in keys})
-        for artefact in bundle.list():
+        for artefact in bundle.artefacts:
             compare(bundle.path(artefact.name), store.files(artefact), hashes=False)
         return bundle
 
@@ -69,6 +76,7 @@ class Bundle:
         source: Path,
         ledger: Ledger,
         *,
+        also: Collection[str] = (),
         run: graph.BuildRunner | None = None,
     ) -> Bundle:
         """Build what is missing or out of date; what is finished stays.
@@ -77,16 +85,27 @@ class Bundle:
             cache: The cache's folder.
             source: The repository's `bundle/` folder.
             ledger: Shows the phases.
+            also: Components that are built on demand only, by name; those that were
+                built before stay.
             run: Runs commands on this computer.
 
         Raises:
-            BundleError: A part cannot be built, or another build is running.
+            BundleError: A part cannot be built, or there is no such component.
+            InUse: Another build is running.
         """
+        for name in also:
+            find(name)
         known = versions.read(source)
         store = Cache(cache)
-        wanted = recipes(known)
+        asked_for = {recipe.name for recipe in recipes(known, also)}
         with store.lock():
-            keys = graph.keys(wanted, source)
+            every = recipes(known, on_demand())
+            keys = {
+                name: key
+                for name, key in graph.keys(every, source).items()
+                if name in asked_for or store.has(name, key)
+            }
+            wanted = [recipe for recipe in every if recipe.name in keys]
             if not all(store.has(name, key) for name, key in keys.items()):
                 builder = graph.Builder(
                     store, source, known, run or LocalRunner(), ledger
@@ -129,7 +148,7 @@ class Bundle:
             BundleError: A file of the bundle is broken, or the disk is full.
         """
         self.verify()
-        transfer.export(self._cache, self.list(), file, LocalRunner())
+        transfer.export(self._cache, self.artefacts, file, LocalRunner())
 
     def verify(self) -> list[str]:
         """Read every file again and compare its hash.
@@ -140,13 +159,14 @@ class Bundle:
         Raises:
             BundleError: It names the file, and the hash wanted and seen.
         """
-        for artefact in self.list():
+        for artefact in self.artefacts:
             files = self._cache.files(artefact)
             compare(self.path(artefact.name), files, hashes=True)
-        return [artefact.name for artefact in self.list()]
+        return [artefact.name for artefact in self.artefacts]
 
-    def list(self) -> list[Artefact]:
-        """Return the artefacts in the order they were built."""
+    @property
+    def artefacts(self) -> list[Artefact]:
+        """The artefacts in the order they were built."""
         return list(self._artefacts.values())
 
     def path(self, name: str) -> Path:
@@ -160,6 +180,7 @@ class Bundle:
                 f"the bundle has no artefact named {name!r}",
                 wanted="one of " + ", ".join(self._artefacts),
                 seen=name,
+                next="what is built on demand: k8slab bundle build COMPONENT",
             )
         return self._cache.folder(name, self._artefacts[name].key)
 
@@ -204,4 +225,4 @@ def _read_manifest(cache: Cache) -> dict[str, Artefact]:
 
 
 def _write_manifest(cache: Cache, artefacts: list[Artefact]) -> None:
-    write(cache.root / MANIFEST, transfer.manifest(artefacts))
+    write(cache.root / MANIFEST, transfer.manifest(artefacts), mode=READABLE)

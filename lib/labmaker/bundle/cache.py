@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -14,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from k8slab.core.files import locked, write
 from k8slab.errors import BundleError
 
 SHORT_KEY = 12
 MANIFEST = "manifest.json"
+READABLE = 0o644
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Cache:
             files: What `describe` said of the folder.
         """
         text = json.dumps({"name": name, "key": key, "files": files}, indent=0)
-        write(self._list(name, key), text)
+        write(self._list(name, key), text, mode=READABLE)
         shutil.rmtree(self.folder(name, key), ignore_errors=True)
         folder.chmod(0o755)
         folder.rename(self.folder(name, key))
@@ -120,24 +121,12 @@ class Cache:
         """Keep other builds out, and sweep away what an ended one left.
 
         Raises:
-            BundleError: Another build is running.
+            InUse: Another build is running.
         """
         self.artefacts.mkdir(parents=True, exist_ok=True)
-        file = self.root / "build.lock"
-        with file.open("a+", encoding="utf-8") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                handle.seek(0)
-                raise BundleError(
-                    "another build of the bundle is running",
-                    where=str(self.root),
-                    seen=f"process {handle.read().strip() or 'unknown'}",
-                    next="wait for it to end, then try again",
-                ) from error
-            handle.truncate(0)
-            handle.write(f"{os.getpid()}\n")
-            handle.flush()
+        lock = self.root / "build.lock"
+        busy = "another build of the bundle is running"
+        with locked(lock, wait=False, busy=busy):
             for left in self.artefacts.glob(".tmp-*"):
                 shutil.rmtree(left, ignore_errors=True)
             yield
@@ -204,10 +193,3 @@ def sha256(file: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write(file: Path, text: str) -> None:
-    """Write a file so that readers see the old one or the new one, never a part."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.write_text(text, "utf-8")
-    part.replace(file)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError
 
+from . import components
 from .graph import BuildContext
 
 # The date of every file and image: a fixed one, so that two builds are the same.
@@ -47,9 +48,9 @@ MACHINE_SETS = {
     "nginx": ("nginx-light",),
 }
 SLIM_SETS = {
-    "echo": ("python3-minimal",),
-    "kube-proxy": ("conntrack", "iptables", "kmod", "nftables"),
-    "mariadb": ("mariadb-client-core", "mariadb-server-core"),
+    image.name: image.debs
+    for image in sorted(components.images(), key=lambda image: image.name)
+    if image.debs
 }
 _LEFT_OUT = ("doc/*", "info/*", "lintian/*", "locale/*", "man/*")
 _EMPTIED = (

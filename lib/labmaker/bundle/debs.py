@@ -3,65 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from .components import Package
 from .debian import EPOCH
 from .graph import BuildContext
 
 _TIMEOUT_S = 300.0
 
 
-@dataclass(frozen=True)
-class Package:
-    """One Debian package.
-
-    Its files and its control file lie in `bundle/packages/NAME/`, as they lie in
-    the package.
-
-    Attributes:
-        name: The package's name.
-        component: The Go component whose version it has.
-        programs: Where each compiled program goes.
-    """
-
-    name: str
-    component: str
-    programs: Mapping[str, str]
-
-
-PACKAGES = (
-    Package("kubelet", "kubernetes", {"kubelet": "usr/bin"}),
-    Package("kubeadm", "kubernetes", {"kubeadm": "usr/bin"}),
-    Package("kubectl", "kubernetes", {"kubectl": "usr/bin"}),
-    Package(
-        "containerd",
-        "containerd",
-        {
-            "containerd": "usr/bin",
-            "containerd-shim-runc-v2": "usr/bin",
-            "ctr": "usr/bin",
-        },
-    ),
-    Package(
-        "kubernetes-cni",
-        "cni",
-        {
-            "bridge": "opt/cni/bin",
-            "host-local": "opt/cni/bin",
-            "loopback": "opt/cni/bin",
-            "portmap": "opt/cni/bin",
-        },
-    ),
-)
-
-
-def pack(build: BuildContext, package: Package, into: Path) -> Path:
+def pack(build: BuildContext, component: str, package: Package, into: Path) -> Path:
     """Build one package.
 
     Args:
         build: Where and what with.
+        component: The component whose programs and version it has.
         package: What to pack.
         into: The folder for the package's file.
 
@@ -70,11 +26,12 @@ def pack(build: BuildContext, package: Package, into: Path) -> Path:
     """
     tree = build.out / f".tree-{package.name}"
     shutil.copytree(build.source / "packages" / package.name, tree)
-    programs = build.needs[f"go-{package.component}"] / "bin"
-    for program, folder in package.programs.items():
-        (tree / folder).mkdir(parents=True, exist_ok=True)
-        shutil.copy(programs / program, tree / folder / program)
-    version = build.versions.package(package.component)
+    programs = build.needs[f"go-{component}"] / "bin"
+    folder = tree / package.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for program in package.programs:
+        shutil.copy(programs / program, folder / program)
+    version = build.versions.package(component)
     control = tree / "DEBIAN" / "control"
     control.write_text(
         control.read_text("utf-8")

@@ -5,128 +5,38 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError, HostProblem
 
+from .components import GoModule
 from .graph import BuildContext
 from .versions import Versions
 
 _COMPILE_TIMEOUT_S = 3600.0
 _DOWNLOAD_TIMEOUT_S = 900.0
-_VERSION = "k8s.io/component-base/version"
 # The linker drops debug data anyway; not making it saves a tenth of the time.
 _NO_DEBUG_DATA = "-gcflags=all=-dwarf=false"
 
 
-@dataclass(frozen=True)
-class Component:
-    """One Go module of `bundle/go/` and the programs built from it.
-
-    Attributes:
-        name: The module's folder; also the name of its version.
-        module: The module whose version that is.
-        programs: The program's file name and its package.
-    """
-
-    name: str
-    module: str
-    programs: Mapping[str, str]
-
-    def link_flags(self, versions: Versions) -> str:
-        """Return the linker's flags: no debug data, and the version to report."""
-        values: dict[str, str] = {}
-        version = versions.of(self.name)
-        if self.name == "kubernetes":
-            major, minor, _ = version.split(".")
-            values = {
-                f"{_VERSION}.gitVersion": f"v{version}",
-                f"{_VERSION}.gitMajor": major,
-                f"{_VERSION}.gitMinor": minor,
-                f"{_VERSION}.gitTreeState": "clean",
-                f"{_VERSION}.gitCommit": "unknown",
-            }
-        elif self.name == "containerd":
-            values = {f"{self.module}/version.Version": f"v{version}"}
-        elif self.name == "registry":
-            values = {f"{self.module}/version.version": f"v{version}"}
-        elif self.name == "cni":
-            values = {
-                f"{self.module}/pkg/utils/buildversion.BuildVersion": f"v{version}"
-            }
-        return " ".join(["-s", "-w", *(f"-X {k}={v}" for k, v in values.items())])
+def link_flags(module: GoModule, version: str) -> str:
+    """Return the linker's flags: no debug data, and the version to report."""
+    major, minor, _ = version.split(".")
+    stamps = {
+        variable: value.format(version=version, major=major, minor=minor)
+        for variable, value in module.stamps.items()
+    }
+    return " ".join(["-s", "-w", *(f"-X {k}={v}" for k, v in stamps.items())])
 
 
-def _all(prefix: str, *names: str) -> dict[str, str]:
-    return {name.rsplit("/", 1)[-1]: f"{prefix}/{name}" for name in names}
-
-
-COMPONENTS = (
-    Component(
-        "kubernetes",
-        "k8s.io/kubernetes",
-        _all(
-            "k8s.io/kubernetes/cmd",
-            "kubeadm",
-            "kubelet",
-            "kubectl",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-scheduler",
-            "kube-proxy",
-        ),
-    ),
-    Component(
-        "containerd",
-        "github.com/containerd/containerd/v2",
-        _all(
-            "github.com/containerd/containerd/v2/cmd",
-            "containerd",
-            "containerd-shim-runc-v2",
-            "ctr",
-        ),
-    ),
-    Component(
-        "cni",
-        "github.com/containernetworking/plugins",
-        _all(
-            "github.com/containernetworking/plugins/plugins",
-            "main/bridge",
-            "main/loopback",
-            "ipam/host-local",
-            "meta/portmap",
-        ),
-    ),
-    Component(
-        "registry",
-        "github.com/distribution/distribution/v3",
-        {"registry": "github.com/distribution/distribution/v3/cmd/registry"},
-    ),
-    Component(
-        "etcd",
-        "go.etcd.io/etcd/server/v3",
-        {
-            "etcd": "go.etcd.io/etcd/server/v3",
-            "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
-        },
-    ),
-    Component(
-        "coredns",
-        "github.com/coredns/coredns",
-        {"coredns": "github.com/coredns/coredns"},
-    ),
-)
-
-
-def compile_component(build: BuildContext, component: Component) -> None:
+def compile_module(build: BuildContext, name: str, module: GoModule) -> None:
     """Compile a component's programs into the folder's `bin/`.
 
     Args:
         build: Where and what with.
-        component: What to compile.
+        name: The component's name.
+        module: What to compile.
 
     Raises:
         CommandFailed: The compiler refuses.
@@ -135,30 +45,30 @@ def compile_component(build: BuildContext, component: Component) -> None:
     target = build.out / "bin"
     target.mkdir()
     command = [
-        *_environment(build.cache),
+        *environment(build.cache),
         go,
         "-C",
-        str(build.source / "go" / component.name),
+        str(build.source / "go" / name),
         "build",
         "-trimpath",
         "-buildvcs=false",
         _NO_DEBUG_DATA,
         "-ldflags",
-        component.link_flags(build.versions),
+        link_flags(module, build.versions.of(name)),
         "-o",
     ]
     # One call for all programs named after their package, one for each other.
-    plain = [p for n, p in component.programs.items() if p.rsplit("/", 1)[-1] == n]
-    renamed = {n: p for n, p in component.programs.items() if p not in plain}
+    plain = [p for n, p in module.programs.items() if p.rsplit("/", 1)[-1] == n]
+    renamed = {n: p for n, p in module.programs.items() if p not in plain}
     if plain:
         build.run.run([*command, f"{target}/", *plain], timeout=_COMPILE_TIMEOUT_S)
-    for name, package in renamed.items():
+    for program, package in renamed.items():
         build.run.run(
-            [*command, str(target / name), package], timeout=_COMPILE_TIMEOUT_S
+            [*command, str(target / program), package], timeout=_COMPILE_TIMEOUT_S
         )
 
 
-def _environment(cache: Path) -> list[str]:
+def environment(cache: Path) -> list[str]:
     """Return the command prefix that makes a build depend on nothing else."""
     return [
         "env",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,11 +14,13 @@ from k8slab.core.phases import Ledger
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError, LabError
 
+from ..schedule import Schedule
 from .cache import SHORT_KEY, Cache, sha256
 from .versions import Versions
 
 # Two at a time beside the compiler: they wait for the disk and the network.
-_BESIDE_COMPILER = 2
+_COMPILER, _BESIDE = "compiler", "beside the compiler"
+_LANES = {_COMPILER: 1, _BESIDE: 2}
 
 
 class BuildRunner(Runner, Protocol):
@@ -147,37 +149,27 @@ class Builder:
         """
         self._inputs = {r.name: _inputs(r.inputs, self._source) for r in recipes}
         known = keys(recipes, self._source)
-        missing = [r for r in recipes if not self._cache.has(r.name, known[r.name])]
-        done = {r.name for r in recipes} - {r.name for r in missing}
-        running: dict[Future[None], Recipe] = {}
-        with (
-            ThreadPoolExecutor(1) as compiler,
-            ThreadPoolExecutor(_BESIDE_COMPILER) as beside,
-        ):
-            try:
-                while missing or running:
-                    for recipe in [r for r in missing if done.issuperset(r.needs)]:
-                        missing.remove(recipe)
-                        pool = compiler if recipe.compiles else beside
-                        running[pool.submit(self._one, recipe, known)] = recipe
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        future.result()
-                        done.add(running.pop(future).name)
-            except BaseException:
-                for future in running:
-                    future.cancel()
-                self._run.end()
-                raise
+        missing = {
+            r.name: r for r in recipes if not self._cache.has(r.name, known[r.name])
+        }
+        schedule = Schedule(self._ledger, abort=self._run.end, lanes=_LANES)
+        for recipe in missing.values():
+            schedule.add(
+                recipe.name,
+                partial(self._one, recipe, known),
+                needs=[name for name in recipe.needs if name in missing],
+                what=recipe.what,
+                where=recipe.name,
+                lane=_COMPILER if recipe.compiles else _BESIDE,
+            )
+        schedule.run()
         return known
 
     def _one(self, recipe: Recipe, known: Mapping[str, str]) -> None:
         key = known[recipe.name]
         needs = {name: self._cache.folder(name, known[name]) for name in recipe.needs}
         try:
-            with (
-                self._ledger.phase(recipe.what, recipe.name),
-                self._cache.making(recipe.name, key) as out,
-            ):
+            with self._cache.making(recipe.name, key) as out:
                 recipe.build(
                     BuildContext(
                         out,

@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from . import image_builder
+from ..providers import build_image, ensure_image
+from . import components
+from .components import Component, Image
+from .debian import EPOCH
 from .graph import BuildContext
 
 _MACHINE_PREFIX = "localhost/k8slab"
 
 
-@dataclass(frozen=True)
-class ClusterImage:
-    """An image that the cluster's Pods use; `bundle/images/NAME/` says how it is built.
-
-    Attributes:
-        name: The image's name.
-        component: The Go component whose programs go into it, or none.
-        debs: The set of Debian packages that goes into it, or none.
-    """
-
-    name: str
-    component: str = ""
-    debs: str = ""
-
-
-CLUSTER_IMAGES = (
-    ClusterImage("kube-apiserver", "kubernetes"),
-    ClusterImage("kube-controller-manager", "kubernetes"),
-    ClusterImage("kube-scheduler", "kubernetes"),
-    ClusterImage("kube-proxy", "kubernetes", "kube-proxy"),
-    ClusterImage("etcd", "etcd"),
-    ClusterImage("coredns", "coredns"),
-    ClusterImage("pause"),
-    ClusterImage("echo", debs="echo"),
-    ClusterImage("mariadb", debs="mariadb"),
-)
-# What a new machine already has; the database is pulled when it is wanted.
-PRELOADED = tuple(i.name for i in CLUSTER_IMAGES if i.name != "mariadb")
+PRELOADED = tuple(image.name for image in components.images() if image.preloaded)
+"""The images that a new machine already has."""
 
 
 def machine_reference(kind: str, key: str) -> str:
@@ -85,12 +60,13 @@ def _machine(
     arguments = {}
     if kind != "bare":
         arguments["BARE"] = _base(build, "image-bare", "bare")
-    image_builder.build(
+    build_image(
         build.run,
         folder / f"{kind}.Containerfile",
         context or folder,
         build.out / "image.tar",
         machine_reference(kind, build.key),
+        timestamp=EPOCH,
         contexts={"machine": folder, **(contexts or {})},
         arguments=arguments,
         volumes=volumes,
@@ -100,43 +76,41 @@ def _machine(
 
 def make_slim(build: BuildContext) -> None:
     """Make the image that all images with a Debian in them share."""
-    image_builder.build(
+    build_image(
         build.run,
         build.source / "images" / "slim" / "Containerfile",
         build.needs["slim"],
         build.out / "image.tar",
         machine_reference("slim", build.key),
+        timestamp=EPOCH,
         keep=True,
     )
 
 
-def make_cluster_image(image: ClusterImage) -> Callable[[BuildContext], None]:
-    """Return what builds one image of the cluster."""
-
-    def make(build: BuildContext) -> None:
-        folder = build.source / "images" / image.name
-        arguments, volumes, contexts = {}, {}, {}
-        if image.component:
-            contexts["programs"] = build.needs[f"go-{image.component}"] / "bin"
-        if image.debs:
-            arguments["SLIM"] = _base(build, "image-slim", "slim")
-            volumes[build.needs["slim"] / "debs" / image.debs] = "/debs"
-        if image.name == "pause":
-            contexts["catatonit"] = _unpacked(build, "catatonit")
-        image_builder.build(
-            build.run,
-            folder / "Containerfile",
-            folder,
-            build.out / "image.tar",
-            build.versions.images[image.name],
-            contexts=contexts,
-            arguments=arguments,
-            volumes=volumes,
-        )
-        if image.name == "pause":
-            shutil.rmtree(contexts["catatonit"])
-
-    return make
+def make_cluster_image(build: BuildContext, component: Component, image: Image) -> None:
+    """Make one image of the cluster."""
+    folder = build.source / "images" / image.name
+    arguments, volumes, contexts = {}, {}, {}
+    if component.module:
+        contexts["programs"] = build.needs[f"go-{component.name}"] / "bin"
+    if image.debs:
+        arguments["SLIM"] = _base(build, "image-slim", "slim")
+        volumes[build.needs["slim"] / "debs" / image.name] = "/debs"
+    if image.unpacked:
+        contexts[image.unpacked] = _unpacked(build, image.unpacked)
+    build_image(
+        build.run,
+        folder / "Containerfile",
+        folder,
+        build.out / "image.tar",
+        build.versions.images[image.name],
+        timestamp=EPOCH,
+        contexts=contexts,
+        arguments=arguments,
+        volumes=volumes,
+    )
+    if image.unpacked:
+        shutil.rmtree(contexts[image.unpacked])
 
 
 def _unpacked(build: BuildContext, debs: str) -> Path:
@@ -148,8 +122,8 @@ def _unpacked(build: BuildContext, debs: str) -> Path:
 
 
 def _base(build: BuildContext, artefact: str, kind: str) -> str:
-    """Return the name of a base image that podman's store has for certain."""
+    """Return the name of a base image that the builder has for certain."""
     folder = build.needs[artefact]
     reference = machine_reference(kind, folder.name.rpartition("-")[2])
-    image_builder.ensure(build.run, folder / "image.tar", reference)
+    ensure_image(build.run, folder / "image.tar", reference)
     return reference

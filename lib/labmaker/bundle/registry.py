@@ -6,10 +6,10 @@ from pathlib import Path
 
 import yaml
 
+from . import components
+from .components import REGISTRY
 from .graph import BuildContext
-from .images import CLUSTER_IMAGES
 from .servers import answers, free_port, running
-from .versions import REGISTRY
 
 _COPY_TIMEOUT_S = 600.0
 
@@ -23,7 +23,7 @@ def make_registry(build: BuildContext) -> None:
     program = build.needs["go-registry"] / "bin" / "registry"
     command = [str(program), "serve", str(settings)]
     with running(command, log, lambda: answers(port)):
-        for image in CLUSTER_IMAGES:
+        for image in components.images():
             _push(build, image.name, port)
     settings.unlink()
     log.unlink()

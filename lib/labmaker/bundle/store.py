@@ -93,6 +93,6 @@ def _import(build: BuildContext, ctr: list[str], image: str) -> None:
 def _image_id(tar: Path) -> str:
     with tarfile.open(tar) as archive:
         manifest = archive.extractfile("manifest.json")
-        assert manifest is not None  # noqa: S101 - every docker archive has one
+        assert manifest is not None  # noqa: S101 - every image's archive has one
         (entry,) = json.load(manifest)
     return str(entry["Config"]).removesuffix(".json")

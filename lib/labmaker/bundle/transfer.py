@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from k8slab.core.files import replacing, write
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError, CommandFailed
 
-from .cache import MANIFEST, Artefact, Cache, compare, sha256, write
+from .cache import MANIFEST, READABLE, Artefact, Cache, compare, sha256
 
 _TIMEOUT_S = 1800.0
 # Owners, device nodes and extended attributes matter in an unpacked image.
@@ -40,7 +41,6 @@ def export(
     Raises:
         BundleError: It cannot be written.
     """
-    part = file.with_name(f".{file.name}.{os.getpid()}")
     names = [MANIFEST]
     for artefact in artefacts:
         paths = (
@@ -48,11 +48,11 @@ def export(
             cache.folder(artefact.name, artefact.key),
         )
         names += [str(path.relative_to(cache.root)) for path in paths]
-    write(cache.root / MANIFEST, manifest(artefacts))
-    command = [*_TAR, "--sort=name", "-C", str(cache.root), "-cf", str(part)]
+    write(cache.root / MANIFEST, manifest(artefacts), mode=READABLE)
+    command = [*_TAR, "--sort=name", "-C", str(cache.root), "-cf"]
     try:
-        run.run([*command, *names], timeout=_TIMEOUT_S)
-        part.replace(file)
+        with replacing(file, mode=READABLE) as draft:
+            run.run([*command, str(draft), *names], timeout=_TIMEOUT_S)
     except (CommandFailed, OSError) as error:
         raise BundleError(
             "the bundle cannot be exported",
@@ -60,8 +60,6 @@ def export(
             seen=str(error),
             next="look at the free space there",
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def import_(
@@ -138,7 +136,7 @@ def _broken(file: Path, seen: str) -> BundleError:
     return BundleError(
         "the file is broken, or no exported bundle",
         where=str(file),
-        wanted="a file that 'k8slab bundle export' wrote",
+        wanted="a file that 'k8slab bundle export FILE' wrote",
         seen=seen,
         next=_NEXT,
     )

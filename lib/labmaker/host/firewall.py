@@ -9,6 +9,7 @@ its address, before the first machine is.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from k8slab.core.process import Runner
@@ -18,14 +19,16 @@ from ..plan import SLOTS, AddressPlan
 
 # A route of the bridge itself (metric 0) wins over this one while it is there.
 _REFUSING_METRIC = 4096
-_HOOKS = (("filter", "FORWARD"), ("nat", "POSTROUTING"))
+_HOOKS = {"filter": "FORWARD", "nat": "POSTROUTING"}
 
 
 def _chain(plan: AddressPlan) -> str:
     return f"K8SLAB-{plan.slot}"
 
 
-def raise_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
+def apply_rules(
+    plan: AddressPlan, bridge: str, runner: Runner, *, hooks: Sequence[str] = ()
+) -> None:
     """Make the bridge, the refusing routes and the filters, and prove the routes.
 
     Repeating it mends what is missing, as after a restart of this computer.
@@ -34,6 +37,7 @@ def raise_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
         plan: The lab's addresses.
         bridge: The name of the lab's bridge.
         runner: Runs ``ip`` and ``iptables`` on this computer.
+        hooks: Chains beside ``FORWARD`` that ask the filters first, where they are.
 
     Raises:
         HostProblem: A route does not lead where it must.
@@ -58,17 +62,20 @@ def raise_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
     address = f"{plan.gateway}/{plan.network.prefixlen}"
     runner.run(["ip", "address", "replace", address, "dev", bridge])
     runner.run(["ip", "link", "set", bridge, "up"])
-    _filters(plan, bridge, runner)
-    check_fences(plan, bridge, runner)
+    _filters(plan, bridge, runner, hooks)
+    check_routes(plan, bridge, runner)
 
 
-def lower_fences(plan: AddressPlan, bridge: str | None, runner: Runner) -> None:
+def remove_rules(
+    plan: AddressPlan, bridge: str | None, runner: Runner, *, hooks: Sequence[str] = ()
+) -> None:
     """Remove the filters, the bridge and the refusing routes; the last come last."""
     chain = _chain(plan)
-    for table, hook in _HOOKS:
+    for table, standard in _HOOKS.items():
         base = ["iptables", "--wait", "-t", table]
         if runner.run([*base, "-n", "-L", chain], check=False).ok:
-            runner.run([*base, "-D", hook, "-j", chain], check=False)
+            for hook in (standard, *(hooks if table == "filter" else ())):
+                runner.run([*base, "-D", hook, "-j", chain], check=False)
             runner.run([*base, "-F", chain])
             runner.run([*base, "-X", chain])
     if bridge is not None:
@@ -80,8 +87,8 @@ def lower_fences(plan: AddressPlan, bridge: str | None, runner: Runner) -> None:
         )
 
 
-def fenced_slots(runner: Runner) -> frozenset[int]:
-    """Return the slots whose fences stand on this computer, whoever's labs they are.
+def slots_with_rules(runner: Runner) -> frozenset[int]:
+    """Return the slots with firewall rules on this computer, whoever has the labs.
 
     Args:
         runner: Runs ``ip`` on this computer.
@@ -95,7 +102,7 @@ def fenced_slots(runner: Runner) -> frozenset[int]:
     )
 
 
-def check_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
+def check_routes(plan: AddressPlan, bridge: str, runner: Runner) -> None:
     """Prove from the routing table that no packet for the lab can leave.
 
     Args:
@@ -118,7 +125,8 @@ def check_fences(plan: AddressPlan, bridge: str, runner: Runner) -> None:
                 where=f"ip route get {address}",
                 wanted=wanted,
                 seen=seen,
-                next="look at 'ip route'; then 'k8slab down' and 'k8slab up'",
+                next="look at 'ip route', remove the route that leads elsewhere, and "
+                "repeat the command",
             )
 
 
@@ -138,11 +146,13 @@ def route_to(address: IPv4Address | str, runner: Runner) -> str:
     return "unreachable" if refused else str(route.get("dev", "?"))
 
 
-def _filters(plan: AddressPlan, bridge: str, runner: Runner) -> None:
+def _filters(
+    plan: AddressPlan, bridge: str, runner: Runner, hooks: Sequence[str]
+) -> None:
     """Let the lab talk to itself unchanged, and to nobody else.
 
-    Where bridged packets pass through iptables (``bridge-nf-call-iptables``), an
-    engine's masquerading would show every Pod the gateway as its peer; hence the
+    Where bridged packets pass through iptables (``bridge-nf-call-iptables``), a
+    provider's masquerading would show every Pod the gateway as its peer; hence the
     early ACCEPT in the ``nat`` table.
     """
     chain = _chain(plan)
@@ -162,8 +172,12 @@ def _filters(plan: AddressPlan, bridge: str, runner: Runner) -> None:
     runner.run(
         ["iptables-restore", "--wait", "--noflush"], input="\n".join(rules) + "\n"
     )
-    for table, hook in _HOOKS:
+    for table, hook in _HOOKS.items():
         base = ["iptables", "--wait", "-t", table]
-        # First in line, also after the engine has put its own rules there.
+        # First in line, also after the provider has put its own rules there.
         runner.run([*base, "-D", hook, "-j", chain], check=False)
         runner.run([*base, "-I", hook, "1", "-j", chain])
+    for hook in hooks:
+        base = ["iptables", "--wait", "-t", "filter"]
+        runner.run([*base, "-D", hook, "-j", chain], check=False)
+        runner.run([*base, "-I", hook, "1", "-j", chain], check=False)

@@ -12,7 +12,7 @@ from k8slab.core.phases import Ledger
 from k8slab.core.process import Runner
 from k8slab.errors import HostProblem
 
-from .computer import Host, holds
+from ..computer import Host, holds
 
 MODPROBE = "/sbin/modprobe"
 """Where the kernel itself looks for it, whatever the PATH."""
@@ -36,7 +36,7 @@ class Module:
 
 
 # The file in /proc is the effect, built in or loaded: lsmod and /sys/module do not
-# list what is built in. The engine sets the one of nf_conntrack in each machine.
+# list what is built in. The provider sets the one of nf_conntrack in each machine.
 MODULES = (
     Module("br_netfilter", "/proc/sys/net/bridge/bridge-nf-call-iptables"),
     Module("overlay", "/proc/filesystems", "overlay"),

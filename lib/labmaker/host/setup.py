@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from k8slab.core.phases import Ledger
 from k8slab.core.process import Runner
 
+from ..computer import Host, ThisComputer
 from . import kernel
-from .computer import Host, ThisComputer
 from .doctor import INOTIFY_INSTANCES
 
 _INSTANCES = "fs.inotify.max_user_instances"

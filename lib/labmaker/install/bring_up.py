@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -11,6 +10,7 @@ from k8slab.core.phases import Ledger
 from k8slab.folder import LabRecord, MachineRecord
 from k8slab.ssh.shell import Shell
 
+from ..schedule import Schedule
 from . import health
 from .context import InstallContext
 from .steps import (
@@ -35,151 +35,171 @@ NODE_STEPS: tuple[tuple[str, _Step], ...] = (
     ("pod network and routes", pod_network.apply),
 )
 
+_SERVE = "serve packages and images"
+_INIT = "kubeadm init"
+_TOKEN = "the API knows the token"  # noqa: S105 - a milestone
+_JOINABLE = "the cluster vouches for the token"
 
-def prepare(
-    context: InstallContext, machine: MachineRecord, shell: Shell, ledger: Ledger
+
+def bring_up(
+    context: InstallContext,
+    shells: Mapping[str, Shell],
+    *,
+    boot: Callable[[MachineRecord], None],
+    serve: Callable[[], None],
+    abandon: Callable[[], None],
+    ledger: Ledger,
 ) -> None:
-    """Take one machine through the steps before kubeadm."""
-    for name, step in NODE_STEPS:
-        with ledger.phase(name, machine.name) as phase:
-            if not step(context, machine, shell):
-                phase.unchanged()
-
-
-class BringUp:
-    """Make machines a cluster, each on its own way, all side by side.
-
-    Two cores are busy all the time, so what the others wait for goes first: the
-    master boots before all others, and the workers join while ``kubeadm init`` is
-    still at its last phases.
+    """Make machines a cluster; afterwards all nodes are Ready and resolve names.
 
     Args:
         context: The lab.
         shells: The machines over SSH, by name.
-        boot: Creates and boots a machine, or does nothing where it runs.
-        serve: Starts the depot on its machine.
+        boot: Creates and boots a machine, and shows that as a phase.
+        serve: Starts the depot on its machine, and shows that as a phase.
         abandon: Makes what works on the machines end soon.
         ledger: Times and shows the phases.
+
+    Raises:
+        CommandFailed: A command failed on a machine.
+        NotReady: The cluster does not become ready.
     """
+    schedule = Schedule(ledger, abort=abandon)
+    _machines(schedule, context, shells, boot, serve)
+    _cluster(schedule, context, shells)
+    schedule.run()
+    prove(context.record, shells[context.master.name], ledger)
 
-    def __init__(
-        self,
-        context: InstallContext,
-        shells: Mapping[str, Shell],
-        boot: Callable[[MachineRecord], None],
-        serve: Callable[[], None],
-        abandon: Callable[[], None],
-        ledger: Ledger,
-    ) -> None:
-        self._context = context
-        self._shells = shells
-        self._boot = boot
-        self._serve = serve
-        self._abandon = abandon
-        self._ledger = ledger
-        self._token = join.new_token()
-        self._booted = threading.Event()
-        self._has_token = threading.Event()
-        self._joinable = threading.Event()
-        self._served = threading.Event()
-        self._failed = threading.Event()
 
-    def run(self) -> None:
-        """Do it all; afterwards every node is Ready and names resolve on it.
+def _machines(
+    schedule: Schedule,
+    context: InstallContext,
+    shells: Mapping[str, Shell],
+    boot: Callable[[MachineRecord], None],
+    serve: Callable[[], None],
+) -> None:
+    """Add what is done on each machine before kubeadm.
 
-        Raises:
-            CommandFailed: A command failed on a machine.
-            NotReady: The cluster does not become ready.
-        """
-        context, master = self._context, self._shells[self._context.master.name]
-        ways = [self._master, self._invite, self._names, self._depot]
-        ways += [partial(self._worker, machine) for machine in context.workers]
-        in_parallel(ways, abort=self._abort)
-        join.delete_token(master, self._token)
-        prove(context.record, master, self._ledger)
+    Two cores are busy all the time, so what the others wait for goes first: the
+    master boots before all others. Bare machines wait for the depot's packages, so it
+    boots beside the master; ready ones have them.
+    """
+    first = _boot(context.master)
+    bare = context.master.image == "bare"
+    for machine in context.record.machines:
+        at_once = machine.is_master or (bare and not machine.is_node)
+        needs = [] if at_once else [first]
+        schedule.add(_boot(machine), partial(boot, machine), needs=needs)
+    schedule.add(_SERVE, serve, needs=[_boot(context.depot)])
+    for machine in context.nodes:
+        before = [_boot(machine), *([_SERVE] if machine.image == "bare" else [])]
+        for what, step in NODE_STEPS:
+            name = f"{what} ({machine.name})"
+            schedule.add(
+                name,
+                partial(step, context, machine, shells[machine.name]),
+                needs=before,
+                what=what,
+                where=machine.name,
+            )
+            before = [name]
 
-    def _abort(self) -> None:
-        """Let nobody wait for a machine that will not get there."""
-        self._failed.set()
-        for event in (
-            self._booted,
-            self._has_token,
-            self._joinable,
-            self._served,
-        ):
-            event.set()
-        self._abandon()
 
-    def _after(self, event: threading.Event) -> bool:
-        """Wait for another machine; return whether it got there."""
-        return event.wait(control_plane.TIMEOUT_S) and not self._failed.is_set()
+def _cluster(
+    schedule: Schedule, context: InstallContext, shells: Mapping[str, Shell]
+) -> None:
+    """Add what makes a cluster of prepared machines.
 
-    def _depot(self) -> None:
-        # Bare machines wait for its packages; ready ones have them.
-        first = self._context.master.image == "bare"
-        if first or self._after(self._booted):
-            self._boot(self._context.depot)
-            self._serve()
-            self._served.set()
+    CoreDNS starts and the workers join while ``kubeadm init`` is still at its last
+    phases: all they need is that the API knows their token.
+    """
+    master, token = context.master, join.new_token()
+    shell = shells[master.name]
+    schedule.add(
+        _INIT,
+        partial(
+            control_plane.apply,
+            context,
+            master,
+            shell,
+            token=token,
+            on_token=partial(schedule.reach, _TOKEN),
+        ),
+        needs=[_prepared(master)],
+        what="kubeadm init",
+        where=master.name,
+        milestones=[_TOKEN],
+    )
+    schedule.add(
+        _JOINABLE,
+        partial(join.wait_signed, shell, token),
+        needs=[_TOKEN],
+        what=_JOINABLE,
+        where=master.name,
+    )
+    schedule.add(
+        "CoreDNS",
+        partial(coredns.apply, context, master, shell),
+        needs=[_TOKEN],
+        what="CoreDNS",
+        where=master.name,
+    )
+    schedule.add(
+        "ask for names",
+        partial(health.ask_names, context.record, shell),
+        needs=["CoreDNS"],
+        what="Pods that ask for names",
+        where=master.name,
+    )
+    for worker in context.workers:
+        schedule.add(
+            _join(worker),
+            partial(_join_worker, context, worker, shells, token),
+            needs=[_prepared(worker), _JOINABLE],
+            what="kubeadm join",
+            where=worker.name,
+        )
+    schedule.add(
+        "forget the token",
+        partial(join.delete_token, shell, token),
+        needs=[_INIT, *map(_join, context.workers)],
+        what="forget the token",
+        where=master.name,
+    )
 
-    def _prepare(self, machine: MachineRecord) -> bool:
-        self._boot(machine)
-        if machine.is_master:
-            self._booted.set()
-        if machine.image == "bare" and not self._after(self._served):
-            return False
-        prepare(self._context, machine, self._shells[machine.name], self._ledger)
-        return True
 
-    def _master(self) -> None:
-        context, machine = self._context, self._context.master
-        shell = self._shells[machine.name]
-        if not self._prepare(machine):
-            return
-        with self._ledger.phase("kubeadm init", machine.name) as phase:
-            if not control_plane.apply(
-                context, machine, shell, token=self._token, on_token=self._has_token.set
-            ):
-                phase.unchanged()
-        self._has_token.set()
+def _join_worker(
+    context: InstallContext,
+    worker: MachineRecord,
+    shells: Mapping[str, Shell],
+    token: str,
+) -> bool:
+    ca = shells[context.master.name].read(join.CA_FILE)
+    return join.apply(
+        context,
+        worker,
+        shells[worker.name],
+        token=token,
+        ca_cert_hash=join.ca_hash(ca),
+    )
 
-    def _invite(self) -> None:
-        """Let the workers join as soon as the cluster vouches for their token."""
-        if self._after(self._has_token):
-            join.wait_signed(self._shells[self._context.master.name], self._token)
-            self._joinable.set()
 
-    def _names(self) -> None:
-        """Start CoreDNS while ``kubeadm init`` is still at its last phases."""
-        context, shell = self._context, self._shells[self._context.master.name]
-        if not self._after(self._has_token):
-            return
-        with self._ledger.phase("CoreDNS", context.master.name) as phase:
-            if not coredns.apply(context, context.master, shell):
-                phase.unchanged()
-        health.ask_names(context.record, shell)
+def _boot(machine: MachineRecord) -> str:
+    return f"boot {machine.name}"
 
-    def _worker(self, machine: MachineRecord) -> None:
-        master = self._shells[self._context.master.name]
-        if not self._after(self._booted) or not self._prepare(machine):
-            return
-        if not self._after(self._joinable):
-            return
-        with self._ledger.phase("kubeadm join", machine.name) as phase:
-            if not join.apply(
-                self._context,
-                machine,
-                self._shells[machine.name],
-                token=self._token,
-                ca_cert_hash=join.ca_hash(master.read(join.CA_FILE)),
-            ):
-                phase.unchanged()
+
+def _prepared(machine: MachineRecord) -> str:
+    return f"{NODE_STEPS[-1][0]} ({machine.name})"
+
+
+def _join(machine: MachineRecord) -> str:
+    return f"join {machine.name}"
 
 
 def prove(record: LabRecord, master: Shell, ledger: Ledger) -> None:
     """See CoreDNS answer a Pod on every worker, and all nodes Ready.
 
-    `ready.ask_names` must have put the Pods there.
+    `health.ask_names` must have put the Pods there.
     """
     with ledger.phase("names resolve on every worker"):
         health.wait_names(record, master)

@@ -10,7 +10,6 @@ from k8slab.ssh.shell import Shell
 
 from ..bundle import Bundle, Versions
 
-REGISTRY = "registry.lab"
 DEPOT = "depot.lab"
 
 
@@ -78,17 +77,17 @@ def installed(shell: Shell, names: Sequence[str]) -> dict[str, str]:
 
 
 def install_packages(shell: Shell, wanted: dict[str, str]) -> bool:
-    """Install Debian packages whose version begins as wanted; return what changed.
+    """Install Debian packages of a version, in any revision; return what changed.
 
     Args:
         shell: The machine.
-        wanted: The beginning of the version, by package.
+        wanted: The version without its Debian revision, by package.
     """
     have = installed(shell, list(wanted))
     missing = [
-        f"{name}={version}*"
+        f"{name}={version}-*"
         for name, version in wanted.items()
-        if not have.get(name, "").startswith(version)
+        if not have.get(name, "").startswith(f"{version}-")
     ]
     if not missing:
         return False

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from k8slab.core.hints import command
 from k8slab.core.poll import until
 from k8slab.errors import CommandFailed, NotReady
 from k8slab.folder import LabRecord, MachineRecord
@@ -49,7 +50,7 @@ def restore_master(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
         done=lambda tried: tried.ok,
         timeout=timeout,
         where="master",
-        next="k8slab ssh master journalctl -u kubelet -n 30",
+        next=command("ssh", shell.lab, "master journalctl -u kubelet -n 30"),
     )
     shell.run(["systemctl", "restart", "kubelet"])
 
@@ -81,7 +82,7 @@ def ask_names(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) ->
         timeout=timeout,
         every=0.3,
         where="master",
-        next="k8slab ssh master journalctl -u kubelet -n 30",
+        next=command("ssh", shell.lab, "master journalctl -u kubelet -n 30"),
     )
 
 
@@ -150,7 +151,8 @@ def _wait(
             seen="\n".join([*error.stderr.splitlines()[-3:], *_scene(shell)]),
             waited_s=timeout,
             where="the cluster",
-            next="k8slab up --keep leaves it as it is; then k8slab kubectl get pods -A",
+            next=f"keep what fails: {command('up', shell.lab, '--keep')}; "
+            f"then look at it: {command('kubectl', shell.lab, 'get pods -A')}",
         ) from error
 
 

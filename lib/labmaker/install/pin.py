@@ -23,7 +23,7 @@ def pin(folder: LabFolder, master: SSHShell) -> None:
         WrongCluster: The kubeconfig on the master leads to another machine.
     """
     folder.write(folder.kubeconfig.name, master.read(ADMIN_CONF))
-    access = Kubeconfig.read(folder.kubeconfig)
+    access = Kubeconfig.read(folder.kubeconfig, folder.name)
     if access.host != master.address:
         folder.kubeconfig.unlink()
         raise WrongCluster(

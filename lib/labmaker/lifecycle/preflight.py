@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
+from k8slab.core.hints import command
 from k8slab.core.process import Runner
 from k8slab.errors import BadInput, HostProblem, SettingsDiffer
 
 from ..host import doctor
-from ..host.firewall import fenced_slots
+from ..host.firewall import slots_with_rules
 from ..plan import AddressPlan
-from ..providers.containers import Engine
+from ..providers import Provider
 from ..settings import Settings, free_slot
 
 IMAGES = ("ready", "bare")
-
-
-@contextmanager
-def turn(shared: Path) -> Iterator[None]:
-    """Let one new lab after the other choose its addresses, whatever its home.
-
-    It lasts until the lab's network is fenced, for that is where others see it.
-
-    Args:
-        shared: A folder that is there and that all labs of this computer share; it is
-            locked itself, so nothing is written.
-    """
-    folder = os.open(shared, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
@@ -50,7 +30,7 @@ def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
         BadInput: All slots are taken, or there is no such slot.
         HostProblem: Another lab, perhaps of another home, has the wanted one.
     """
-    taken = fenced_slots(runner)
+    taken = slots_with_rules(runner)
     if wanted is None:
         return free_slot(home, taken)
     ranges = ", ".join(str(network) for network in AddressPlan(wanted).ranges.all)
@@ -65,11 +45,12 @@ def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
     return wanted
 
 
-def examine(settings: Settings, folders: Sequence[Path]) -> str:
+def examine(settings: Settings, provider: Provider, folders: Sequence[Path]) -> str:
     """Have the doctor look at this computer, and return what is not at its best.
 
     Args:
         settings: What the lab will be made of.
+        provider: What will provide its machines.
         folders: Where the bundle and the labs are kept.
 
     Raises:
@@ -90,24 +71,25 @@ def examine(settings: Settings, folders: Sequence[Path]) -> str:
         folders=folders,
         has_bundle=True,
         machines=len(machines),
-        engine=settings.provider,
+        provider=provider,
     )
     doctor.raise_on_errors(findings)
     warnings = [finding.name for finding in findings if not finding.ok]
     return "warnings: " + ", ".join(warnings) if warnings else ""
 
 
-def refuse_remains(settings: Settings, engine: Engine) -> None:
+def refuse_remains(settings: Settings, provider: Provider) -> None:
     """Refuse to make a lab over another's machines, which are not ours to harm.
 
     Args:
         settings: What the lab will be made of.
-        engine: What will provide its machines.
+        provider: What will provide its machines.
 
     Raises:
         BadInput: There are machines or a network of that name.
     """
-    seen = [*engine.states(), *([engine.network] if engine.bridge_if_any() else [])]
+    network = [provider.network] if provider.bridge_if_any() else []
+    seen = [*provider.states(), *network]
     if seen:
         raise BadInput(
             f"there are machines of a lab named {settings.name!r} already, "
@@ -116,7 +98,7 @@ def refuse_remains(settings: Settings, engine: Engine) -> None:
             wanted="none",
             seen=", ".join(seen),
             next="choose another --name, or remove them: "
-            f"k8slab down --name {settings.name}",
+            f"{command('down', settings.name)}",
         )
 
 
@@ -152,5 +134,5 @@ def refuse_others(
                 wanted=f"{label} {wanted}",
                 seen=f"{label} {seen}",
                 next="choose another --name, or remove this lab: "
-                f"k8slab down --name {settings.name}",
+                f"{command('down', settings.name)}",
             )

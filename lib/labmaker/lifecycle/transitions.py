@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from k8slab import lab
+from k8slab.core import files
+from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
@@ -18,16 +20,15 @@ from k8slab.folder import LabFolder, LabRecord, MachineRecord
 
 from ..bundle import Bundle
 from ..clone import clone
+from ..computer import ThisComputer
 from ..fleet import Fleet, Images, dismantle
 from ..host import kernel
-from ..host.computer import ThisComputer
 from ..install import bring_up, health
 from ..install.context import InstallContext
 from ..install.pin import pin
 from ..install.steps import depot
 from ..pki import make_identity
-from ..providers import provider_of
-from ..providers.containers import Engine
+from ..providers import Provider, provider_of
 from ..settings import Settings
 from . import preflight
 
@@ -37,7 +38,7 @@ class Transitions:
 
     Args:
         folder: The lab's files.
-        provider: The engine for a new lab: ``podman`` or ``docker``.
+        provider: What provides a new lab's machines; empty: what is found here.
         cache: The folder of the bundle.
         source: The repository's ``bundle`` folder.
     """
@@ -46,7 +47,7 @@ class Transitions:
         self, folder: LabFolder, provider: str, cache: Path, source: Path
     ) -> None:
         self.folder = folder
-        self._provider = provider
+        self._new = provider
         self._cache = cache
         self._source = source
         self._runner = LocalRunner()
@@ -72,23 +73,25 @@ class Transitions:
             cluster: Whether to make the machines a cluster.
         """
         bundle = self._bundle(ledger)
+        provider = self._provider(self._new)
         with ExitStack() as turn:
-            turn.enter_context(preflight.turn(self._cache))
+            # One new lab after the other chooses its addresses, whatever its home,
+            # until its routes are made: there the others see them.
+            turn.enter_context(files.locked(self._cache))
             settings = Settings(
                 name=self.folder.name,
                 slot=preflight.choose_slot(self.folder.home, slot, self._runner),
                 workers=workers,
                 image=image,
-                provider=self._provider,
+                provider=provider.name,
                 kubernetes=bundle.versions.kubernetes,
             )
             with ledger.phase("doctor", "this computer") as phase:
                 folders = [self._cache, self.folder.home]
-                phase.unchanged(preflight.examine(settings, folders))
-                preflight.refuse_remains(settings, self._engine(settings.provider))
+                phase.unchanged(preflight.examine(settings, provider, folders))
+                preflight.refuse_remains(settings, provider)
             kernel.load(ThisComputer(), self._runner, ledger)
-            engine = self._engine(settings.provider)
-            record = settings.record(engine.power, bundle.versions.images)
+            record = settings.record(provider.power, bundle.versions.images)
             self.folder.save(record)
             try:
                 with self._fleet(record) as fleet:
@@ -131,15 +134,15 @@ class Transitions:
             slot=slot,
         )
         with self._fleet(record) as fleet:
-            states = self._engine(record.provider).states()
+            states = self._provider(record.provider).states()
             self._whole(record, states)
             stopped = [name for name, state in states.items() if state != "running"]
             if not stopped and self._works(ledger, record, fleet):
                 return
             # A restart of this computer took them away as it stopped the machines.
             kernel.load(ThisComputer(), self._runner, ledger)
-            with ledger.phase("fences of the network"):
-                fleet.raise_fences()
+            with ledger.phase("firewall of the network"):
+                fleet.apply_firewall()
             if not self.folder.kubeconfig.exists():
                 fleet.start(stopped, ledger)
                 _served(fleet, ledger)
@@ -191,9 +194,9 @@ class Transitions:
                     with self._fleet(record) as fleet:
                         fleet.remove()
                 else:
-                    engine = self._engine(self._provider)
-                    there = there or bool(engine.states())
-                    dismantle(engine, engine.slots(own=True), self._runner)
+                    provider = self._provider(self._new)
+                    there = there or bool(provider.states())
+                    dismantle(provider, provider.slots(own=True), self._runner)
                 if not there:
                     phase.unchanged("there was none")
             self.folder.remove()
@@ -231,16 +234,21 @@ class Transitions:
             in_parallel(boots, abort=fleet.abandon)
             serve()
             return
-        bring_up.BringUp(
-            context, fleet.shells, boot, serve, fleet.abandon, ledger
-        ).run()
+        bring_up.bring_up(
+            context,
+            fleet.shells,
+            boot=boot,
+            serve=serve,
+            abandon=fleet.abandon,
+            ledger=ledger,
+        )
         with ledger.phase("pin the cluster"):
             pin(self.folder, fleet.shells["master"])
 
     def _works(self, ledger: Ledger, record: LabRecord, fleet: Fleet) -> bool:
         """Say whether a lab whose machines run needs nothing."""
         with ledger.phase("look at the lab") as phase:
-            fleet.raise_fences()
+            fleet.apply_firewall()
             if self.folder.kubeconfig.exists():
                 names = [machine.name for machine in record.nodes]
                 if not health.is_well(fleet.shells["master"], names):
@@ -259,7 +267,7 @@ class Transitions:
             where=str(self.folder.root),
             wanted="machines " + ", ".join(m.name for m in record.machines),
             seen=", ".join(f"{n} {s}" for n, s in sorted(states.items())) or "none",
-            next=f"begin anew: k8slab reset --name {record.name}",
+            next=f"begin anew: {command('reset', record.name)}",
         )
 
     def _bundle(self, ledger: Ledger) -> Bundle:
@@ -267,12 +275,13 @@ class Transitions:
             phase.unchanged()
             return Bundle.open(self._cache, self._source)
 
-    def _engine(self, provider: str) -> Engine:
-        return provider_of(provider, self.folder.name, self._runner)
+    def _provider(self, name: str) -> Provider:
+        return provider_of(name, self.folder.name, self._runner)
 
     @contextmanager
     def _fleet(self, record: LabRecord) -> Iterator[Fleet]:
-        fleet = Fleet(self.folder, record, self._engine(record.provider), self._runner)
+        provider = self._provider(record.provider)
+        fleet = Fleet(self.folder, record, provider, self._runner)
         try:
             yield fleet
         finally:

@@ -1,4 +1,4 @@
-"""What a provider of machines must be able to do."""
+"""What every provider of machines can do."""
 
 from __future__ import annotations
 
@@ -27,13 +27,42 @@ class Mount:
     read_only: bool = False
 
 
+@dataclass(frozen=True)
+class About:
+    """What a provider that works says of itself.
+
+    Attributes:
+        version: Its version.
+        images: Where on this computer it keeps images and machines.
+    """
+
+    version: str
+    images: Path
+
+
 class Provider(Protocol):
     """Makes, starts, stops and removes the machines of one lab."""
 
     name: str
+    asks_first: tuple[str, ...]
+    """Chains of iptables to which it sends what is forwarded before its own rules,
+    whenever it writes them; they may be missing."""
 
-    def version(self) -> str:
-        """Return the engine's version, or raise `HostProblem` saying why not."""
+    @property
+    def network(self) -> str:
+        """The name of the lab's network."""
+        ...
+
+    def about(self) -> About:
+        """Return what the provider says of itself within a few seconds.
+
+        Raises:
+            HostProblem: It does not work on this computer; says why, and the cure.
+        """
+        ...
+
+    def packages(self) -> tuple[str, ...]:
+        """Return the Debian packages that this computer must have for it."""
         ...
 
     def create_network(self, plan: AddressPlan) -> None:
@@ -51,7 +80,10 @@ class Provider(Protocol):
     def create(
         self, machine: MachineRecord, image: str, mounts: Sequence[Mount]
     ) -> None:
-        """Create and start a machine from an image that the engine has."""
+        """Create and start a machine from an image that the provider has.
+
+        The machine's ``/etc/hosts`` and ``/etc/resolv.conf`` are its own files.
+        """
         ...
 
     def states(self) -> Mapping[str, str]:
@@ -79,9 +111,21 @@ class Provider(Protocol):
         ...
 
     def has_image(self, image: str) -> bool:
-        """Say whether the engine has an image of that name."""
+        """Say whether the provider has an image of that name."""
         ...
 
     def load_image(self, archive: Path) -> None:
         """Load an image from its archive."""
+        ...
+
+    def labs(self) -> frozenset[str]:
+        """Return the names of all labs that have a machine or a network here."""
+        ...
+
+    def slots(self, *, own: bool = False) -> frozenset[int]:
+        """Return the slots whose machines' range belongs to the network of a lab.
+
+        Args:
+            own: Look at this lab's network only, not at those of all labs.
+        """
         ...

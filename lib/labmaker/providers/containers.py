@@ -1,108 +1,77 @@
-"""Provide machines as system containers of podman or docker."""
+"""Machines as system containers: what the engines' command lines have in common."""
 
 from __future__ import annotations
 
-import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from k8slab.core.process import Runner
-from k8slab.errors import BadInput, CommandFailed, HostProblem
+from k8slab.errors import CommandFailed, HostProblem
 from k8slab.folder import MachineRecord
 
-from ..host.computer import LIMITS, Host, ThisComputer, highest
+from ..computer import ANSWER_TIMEOUT_S, LIMITS, Host, highest
 from ..plan import SLOTS, AddressPlan
-from .base import Mount
+from .base import About, Mount
 
 LABEL = "k8slab.dev/lab"
 _STOP_S = 20
 
 # --privileged: the kubelet and containerd mount, load rules and make cgroups.
-# pids-limit: podman's 2048 leaves each unit 307 tasks; containerd then crashes.
+# pids-limit: a default of 2048 leaves each unit 307 tasks; containerd then crashes.
 # syn_sent: by default a node remembers for 120 s where an attempt to connect went that
 # nobody answered, and sends the next one from the same port to the Pod that is gone.
-_RUN = (
+_MACHINE = (
     "--privileged",
     "--sysctl=net.netfilter.nf_conntrack_tcp_timeout_syn_sent=3",
     "--cgroupns=private",
     "--pids-limit=-1",
-    "--env=container=podman",
-    "--tmpfs=/tmp",
-    "--tmpfs=/run",
-    "--tmpfs=/run/lock",
+    "--log-driver=none",
 )
 
 
-@dataclass(frozen=True)
-class Client:
-    """How one engine's command line differs from the other's.
-
-    Attributes:
-        binary: The command.
-        options: Options before every subcommand.
-        run: Options of ``run`` beside the common ones.
-        network: Options of ``network create``; ``{slot}`` stands for the lab's slot.
-        bridge: The template by which ``network inspect`` tells the bridge's name.
-    """
-
-    binary: str
-    options: tuple[str, ...]
-    run: tuple[str, ...]
-    network: tuple[str, ...]
-    bridge: str
-
-
-CLIENTS: Mapping[str, Client] = {
-    "podman": Client(
-        "podman",
-        ("--runtime", "runc"),
-        # systemd=false: on cgroup v1, podman would mount the host's own systemd
-        # hierarchy into every machine, and stopping one would end the others'.
-        ("--systemd=false", "--dns=none", "--no-hosts", "--log-driver=none"),
-        ("--internal", "--disable-dns"),
-        "{{.NetworkInterface}}",
-    ),
-    "docker": Client(
-        "docker",
-        (),
-        ("--log-driver=none",),
-        ("--internal", "--opt=com.docker.network.bridge.name=k8slab-{slot}"),
-        '{{index .Options "com.docker.network.bridge.name"}}',
-    ),
-}
-
-
-class Engine:
-    """The machines of one lab, as containers.
+class Containers(ABC):
+    """The machines of one lab, as containers of one engine.
 
     Args:
-        name: ``podman`` or ``docker``.
         lab: The lab's name; part of every container's and network's name.
         runner: Runs the engine's command.
-        host: The computer whose limits the machines get; this one by default.
+        host: The computer whose limits the machines get.
 
-    Raises:
-        BadInput: There is no such engine.
+    Attributes:
+        name: The provider's name.
+        commands: What this computer must have, and the Debian package of each.
+        asks_first: See `Provider`.
     """
 
-    def __init__(
-        self, name: str, lab: str, runner: Runner, *, host: Host | None = None
-    ) -> None:
-        if name not in CLIENTS:
-            raise BadInput(
-                f"there is no provider named {name!r}",
-                where="K8SLAB_PROVIDER",
-                wanted="one of " + ", ".join(CLIENTS),
-                seen=name,
-                next="unset K8SLAB_PROVIDER",
-            )
-        self.name = name
-        self._client = CLIENTS[name]
+    name: str
+    commands: ClassVar[Mapping[str, str]]
+    asks_first: tuple[str, ...] = ()
+
+    _client: tuple[str, ...]
+    """The command with the options that stand before every subcommand."""
+    _machine: tuple[str, ...]
+    """Options of a new machine beside those that all engines take."""
+    _init: tuple[str, ...] = ("/sbin/init",)
+    """The command that a machine begins with."""
+    _bridge: str
+    """The template by which a network tells its bridge's name."""
+    _remove: tuple[str, ...]
+    """Options that remove a machine at once, running or not."""
+    _remove_network: tuple[str, ...] = ()
+    """Options that remove a network."""
+
+    def __init__(self, lab: str, runner: Runner, host: Host) -> None:
         self._lab = lab
         self._runner = runner
-        self._host = host or ThisComputer()
+        self._host = host
+
+    @classmethod
+    def lacking(cls, host: Host) -> list[str]:
+        """Return which of the engine's commands a computer does not have."""
+        return [command for command in cls.commands if not host.has(command)]
 
     @property
     def network(self) -> str:
@@ -113,24 +82,23 @@ class Engine:
         """Return the name of a machine's container."""
         return f"k8slab-{self._lab}-{machine}"
 
-    def version(self) -> str:
-        """Return the engine's version, or raise `HostProblem` saying why not."""
-        try:
-            return self._run("version", "--format={{.Client.Version}}").strip()
-        except CommandFailed as error:
-            raise HostProblem(
-                f"{self.name} does not work",
-                wanted=f"'{self.name} version' to answer",
-                seen=error.seen,
-                next="run 'k8slab doctor'",
-            ) from error
+    def about(self) -> About:
+        """Return what the engine says of itself, or raise `HostProblem`."""
+        if lacking := self.lacking(self._host):
+            packages = sorted({self.commands[command] for command in lacking})
+            raise self._unusable(
+                "there is no " + " and no ".join(lacking),
+                "apt-get install --yes " + " ".join(packages),
+            )
+        return self._look()
 
     def create_network(self, plan: AddressPlan) -> None:
         """Make the lab's network; it leads nowhere but to the lab."""
         self._run(
             "network",
             "create",
-            *(option.format(slot=plan.slot) for option in self._client.network),
+            "--internal",
+            *self._network(plan),
             f"--subnet={plan.network}",
             f"--gateway={plan.gateway}",
             f"--label={LABEL}={self._lab}",
@@ -139,7 +107,7 @@ class Engine:
 
     def bridge(self) -> str:
         """Return the name of the network's bridge; it need not be there yet."""
-        template = f"--format={self._client.bridge}"
+        template = f"--format={self._bridge}"
         return self._run("network", "inspect", template, self.network).strip()
 
     def bridge_if_any(self) -> str | None:
@@ -159,15 +127,16 @@ class Engine:
             f"--network={self.network}",
             f"--ip={machine.address}",
             f"--label={LABEL}={self._lab}",
-            *_RUN,
+            *_MACHINE,
+            f"--env=container={self.name}",
             *(f"--ulimit={limit}={n}:{n}" for limit, n in self._limits()),
-            *self._client.run,
+            *self._machine,
             *(
                 f"--volume={m.source}:{m.target}{':ro' if m.read_only else ''}"
                 for m in mounts
             ),
             image,
-            "/sbin/init",
+            *self._init,
         )
 
     def states(self) -> Mapping[str, str]:
@@ -180,7 +149,7 @@ class Engine:
         )
         rows = (line.split() for line in out.splitlines())
         prefix = self.container("")
-        # podman says "Up 3 minutes" where docker says "running".
+        # Some say "Up 3 minutes" where others say "running".
         states = {row[0].removeprefix(prefix): row[1].lower() for row in rows if row}
         return {name: "running" if s == "up" else s for name, s in states.items()}
 
@@ -190,7 +159,7 @@ class Engine:
 
     def stop(self, names: Sequence[str]) -> None:
         """Shut machines down as their own ``poweroff`` would."""
-        self._each("stop", (f"--time={_STOP_S}",), names)
+        self._each("stop", ("-t", str(_STOP_S)), names)
 
     def power(self, machine: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the commands that cut a machine's power and give it back."""
@@ -200,13 +169,13 @@ class Engine:
 
     def remove_machines(self) -> None:
         """Remove all machines, running or not."""
-        self._each("rm", ("--force", "--time=0", "--volumes"), list(self.states()))
+        self._each("rm", (*self._remove, "--volumes"), list(self.states()))
 
     def remove_network(self) -> None:
         """Remove the network, and so give its range and its bridge's name back."""
         filter = f"--filter=label={LABEL}={self._lab}"
         for network in self._run("network", "ls", "--quiet", filter).split():
-            self._run("network", "rm", "--force", network)
+            self._run("network", "rm", *self._remove_network, network)
 
     def has_image(self, image: str) -> bool:
         """Say whether the engine has an image of that name."""
@@ -219,13 +188,11 @@ class Engine:
 
     def labs(self) -> frozenset[str]:
         """Return the names of all labs that have a container or a network here."""
-        found: set[str] = set()
-        for listing in (["ps", "--all"], ["network", "ls"]):
-            out = self._run(*listing, f"--filter=label={LABEL}", "--format=json")
-            for row in json.loads(out or "[]"):
-                labels = row.get("Labels") or row.get("labels") or {}
-                found.add(labels[LABEL])
-        return frozenset(found)
+        return frozenset(
+            name
+            for listing in (("ps", "--all"), ("network", "ls"))
+            for name in self._labelled(*listing, f"--filter=label={LABEL}")
+        )
 
     def slots(self, *, own: bool = False) -> frozenset[int]:
         """Return the slots whose machines' range belongs to the network of a lab.
@@ -241,15 +208,49 @@ class Engine:
         plans = (AddressPlan(slot) for slot in range(SLOTS))
         return frozenset(p.slot for p in plans if f'"{p.network}"' in told)
 
+    @abstractmethod
+    def packages(self) -> tuple[str, ...]:
+        """Return the Debian packages that this computer must have for it."""
+
+    @abstractmethod
+    def _look(self) -> About:
+        """Return what the engine says, whose commands are there; see `about`."""
+
+    @abstractmethod
+    def _network(self, plan: AddressPlan) -> tuple[str, ...]:
+        """Return options of a new network beside those that all engines take."""
+
+    @abstractmethod
+    def _labelled(self, *listing: str) -> Sequence[str]:
+        """Return the values of our label in what a listing prints."""
+
     def _limits(self) -> list[tuple[str, int]]:
         """Return limits that root may set here; the engines' defaults may exceed it."""
         return [(limit, highest(self._host, limit)) for limit in LIMITS]
 
     def _argv(self, *words: str) -> list[str]:
-        return [self._client.binary, *self._client.options, *words]
+        return [*self._client, *words]
 
     def _run(self, *words: str, timeout: float = 60) -> str:
         return self._runner.run(self._argv(*words), timeout=timeout).stdout
+
+    def _ask(self, *words: str) -> str:
+        """Return what the engine prints, or say that it does not work."""
+        argv = self._argv(*words)
+        try:
+            return self._runner.run(argv, timeout=ANSWER_TIMEOUT_S).check().stdout
+        except CommandFailed as error:
+            cure = f"run '{' '.join(argv)}' and mend what it complains about"
+            raise self._unusable(f"{error.what}; {error.seen}", cure) from error
+
+    def _unusable(self, seen: str, cure: str) -> HostProblem:
+        return HostProblem(
+            f"{self.name} does not work",
+            where="this computer",
+            wanted=f"{self.name} that answers within {ANSWER_TIMEOUT_S:g} s",
+            seen=seen,
+            next=cure,
+        )
 
     def _each(self, verb: str, options: Sequence[str], names: Sequence[str]) -> None:
         """Run a verb on several containers side by side; the engine takes turns."""

@@ -10,7 +10,8 @@ import yaml
 from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
 
-from ..context import REGISTRY, InstallContext
+from ...bundle import REGISTRY
+from ..context import InstallContext
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 API_PORT = 6443
@@ -122,8 +123,8 @@ def init_documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
         # Small keys: making RSA keys costs seconds on two cores.
         "encryptionAlgorithm": "ECDSA-P256",
         "networking": {"serviceSubnet": str(context.ranges.services)},
-        "dns": {"imageTag": f"v{context.versions.coredns}"},
-        "etcd": {"local": {"imageTag": context.versions.etcd_image_tag}},
+        "dns": {"imageTag": context.versions.tag("coredns")},
+        "etcd": {"local": {"imageTag": context.versions.tag("etcd")}},
         "controllerManager": {
             "extraArgs": _arguments(
                 {

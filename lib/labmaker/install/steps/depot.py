@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from k8slab.core.hints import command
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
 
-NAMES = ("depot.lab", "registry.lab")
+from ...bundle import REGISTRY
+from ..context import DEPOT
+
+NAMES = (DEPOT, REGISTRY)
 APT_FOLDER = "/srv/apt"
 REGISTRY_FOLDER = "/srv/registry"
 _TIMEOUT_S = 30.0
 
 
 class _Shell(Runner, Protocol):
+    lab: str
+
     def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
         """Write a file atomically; return whether that changed it."""
         ...
@@ -44,13 +50,13 @@ def serve(shell: _Shell, *, certificate: str, key: str) -> bool:
     return any(written)
 
 
-def wait_served(shell: Runner) -> None:
+def wait_served(shell: _Shell) -> None:
     """Wait until the depot serves its packages and its images.
 
     Raises:
         NotReady: It does not within 30 s.
     """
-    for name, path in (("depot.lab", "/apt/dists/lab/InRelease"), (NAMES[1], "/v2/")):
+    for name, path in ((DEPOT, "/apt/dists/lab/InRelease"), (REGISTRY, "/v2/")):
         until(
             _status(shell, name, path),
             what=f"the depot does not serve https://{name}{path}",
@@ -58,7 +64,9 @@ def wait_served(shell: Runner) -> None:
             done=lambda status: status == "200",
             timeout=_TIMEOUT_S,
             where="depot",
-            next="k8slab ssh depot journalctl -u nginx -u registry -n 30",
+            next=command(
+                "ssh", shell.lab, "depot journalctl -u nginx -u registry -n 30"
+            ),
         )
 
 

@@ -14,5 +14,5 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
         ("kubelet", "kubeadm", "kubectl"), context.versions.kubernetes
     )
     return install_packages(
-        shell, {**kubernetes, "kubernetes-cni": context.versions.cni}
+        shell, {**kubernetes, "kubernetes-cni": context.versions.of("cni")}
     )

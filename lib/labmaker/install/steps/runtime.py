@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from k8slab.core.hints import command
 from k8slab.core.poll import until
 from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
@@ -18,7 +19,7 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
     Raises:
         NotReady: containerd does not serve within 30 s.
     """
-    changed = install_packages(shell, {"containerd": context.versions.containerd})
+    changed = install_packages(shell, {"containerd": context.versions.of("containerd")})
     until(
         lambda: shell.run(["systemctl", "is-active", "containerd"], check=False).stdout,
         what="containerd is not active",
@@ -27,6 +28,8 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
         failed=lambda state: "it failed" if state.strip() == "failed" else None,
         timeout=_TIMEOUT_S,
         where=machine.name,
-        next=f"k8slab ssh {machine.name} journalctl -u containerd -n 30",
+        next=command(
+            "ssh", shell.lab, f"{machine.name} journalctl -u containerd -n 30"
+        ),
     )
     return changed

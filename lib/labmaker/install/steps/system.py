@@ -5,7 +5,8 @@ from __future__ import annotations
 from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
 
-from ..context import DEPOT, REGISTRY, InstallContext
+from ...bundle import REGISTRY
+from ..context import DEPOT, InstallContext
 
 # Forwarding carries packets between a machine's Pods and the others'; bridged
 # packets must pass iptables, or a Pod cannot reach a Service served beside it.

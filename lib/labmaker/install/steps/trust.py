@@ -5,7 +5,8 @@ from __future__ import annotations
 from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
 
-from ..context import DEPOT, REGISTRY, InstallContext
+from ...bundle import REGISTRY
+from ..context import DEPOT, InstallContext
 
 CA_FILE = "/etc/k8slab/depot-ca.crt"
 _KEYRING = "/etc/apt/keyrings/kubernetes.gpg"

@@ -1,0 +1,155 @@
+"""Hand on what a reader has done, and lay several readers side by side."""
+
+from __future__ import annotations
+
+import getpass
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from k8slab.core import files
+from k8slab.core.rendered import Rendered
+from k8slab.errors import BadInput
+
+from .progress import Row
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One reader, and how far that reader is.
+
+    Attributes:
+        name: The reader's name.
+        rows: The chapters of the reader's book.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+
+    @property
+    def last(self) -> str:
+        """The day of the latest activity; or empty."""
+        return max((row.last for row in self.rows), default="")
+
+
+def export(file: Path, rows: Sequence[Row], *, name: str = "") -> None:
+    """Write what a reader has done into a file that a lead can collect.
+
+    It holds the chapters, the numbers of claims, the exercises and the days, and
+    nothing of the lab.
+
+    Args:
+        file: The file to write.
+        rows: The chapters and what was done of each.
+        name: The reader's name; the login's when empty.
+
+    Raises:
+        BadInput: The file cannot be written.
+    """
+    told = {
+        "schema": SCHEMA,
+        "learner": name or getpass.getuser(),
+        "chapters": [asdict(row) for row in rows],
+    }
+    try:
+        files.write(file, json.dumps(told, indent=1) + "\n", mode=0o644)
+    except OSError as error:
+        raise BadInput(
+            "the progress cannot be written",
+            where=str(file),
+            seen=error.strerror or str(error),
+            next="name a file in a folder that is there",
+        ) from error
+
+
+def collect(paths: Sequence[Path]) -> list[Learner]:
+    """Read what readers exported, the readers by name.
+
+    Raises:
+        BadInput: A file is missing, or was not written by `export`.
+    """
+    return sorted(map(_read, paths), key=lambda learner: learner.name.casefold())
+
+
+def table(learners: Sequence[Learner]) -> Rendered:
+    """Lay readers against chapters: claims seen, exercises solved, the latest day."""
+    titles: dict[str, str] = {}
+    for learner in learners:
+        titles |= {row.name: row.title for row in learner.rows}
+    heads = ["learner", *titles, "last activity"]
+    body = []
+    for learner in learners:
+        known = {row.name: _cell(row) for row in learner.rows}
+        cells = [known.get(name, "") for name in titles]
+        body.append([learner.name, *cells, learner.last or "never"])
+    widths = [max(map(len, column)) for column in zip(heads, *body, strict=True)]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in [heads, *body]
+    ]
+    lines.append("in each cell: claims checked of all, exercises solved of all")
+    return Rendered("\n".join(lines), _html(heads, body, titles))
+
+
+def page(shown: Rendered) -> str:
+    """Return a table as one HTML page that needs nothing else."""
+    style = (
+        "body{font-family:system-ui,sans-serif;margin:2em;color-scheme:light dark}"
+        "table{border-collapse:collapse}th,td{border:1px solid #8888;padding:.3em .6em;"
+        "text-align:left}"
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f"<title>Progress</title><style>{style}</style><h1>Progress</h1>"
+        f"{shown.html}</html>\n"
+    )
+
+
+def _cell(row: Row) -> str:
+    solved = f"{len(row.solved)}/{len(row.exercises)}"
+    return f"{row.sign} {row.seen}/{row.claims} {solved}"
+
+
+def _html(heads: list[str], body: list[list[str]], titles: dict[str, str]) -> str:
+    head = "".join(
+        f'<th title="{html.escape(titles.get(each, each))}">{html.escape(each)}</th>'
+        for each in heads
+    )
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in body
+    )
+    return (
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        "<p>In each cell: claims checked of all, exercises solved of all.</p>"
+    )
+
+
+def _read(path: Path) -> Learner:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if told["schema"] != SCHEMA:
+            raise ValueError(f"schema {told['schema']}")
+        rows = tuple(
+            Row(
+                **{
+                    **each,
+                    "exercises": tuple(each["exercises"]),
+                    "solved": tuple(each["solved"]),
+                }
+            )
+            for each in told["chapters"]
+        )
+        return Learner(str(told["learner"]), rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            "this is not the exported progress of a reader",
+            where=str(path),
+            wanted="a file written by 'k8slab progress --export FILE'",
+            seen=f"{type(error).__name__}: {error}",
+            next="k8slab progress --export FILE",
+        ) from error

@@ -1,0 +1,96 @@
+"""Break a lab on purpose, see the symptom, and have it repaired on every way out."""
+
+from __future__ import annotations
+
+from ..kube import current
+from ..kube.cluster import Cluster
+from ..kube.namespace import Namespace
+from ..kube.objects import Node
+from ..machine import Machine
+from . import _journal
+from ._blind import Hidden, draw, judge
+from ._catalogue import every, find
+from ._injection import Injection, undo
+from ._kind import CLUSTER, MACHINE, NAMESPACE, Fault, Place, Seen
+
+__all__ = [
+    "CLUSTER",
+    "MACHINE",
+    "NAMESPACE",
+    "Fault",
+    "Hidden",
+    "Injection",
+    "Seen",
+    "draw",
+    "every",
+    "find",
+    "heal",
+    "inject",
+    "judge",
+    "names",
+]
+
+
+def names(needs: str | None = None) -> tuple[str, ...]:
+    """Return the names of all faults.
+
+    None is about a wrong clock: machines that are containers have this computer's
+    clock, so a change on one would change all of them, and this computer, too. What a
+    wrong clock does to certificates, ``expired-certificate`` shows.
+
+    Args:
+        needs: Only those that act on this kind of place: `NAMESPACE`, `MACHINE` or
+            `CLUSTER`.
+    """
+    return tuple(each.name for each in every() if needs in (None, each.needs))
+
+
+def inject(
+    name: str,
+    where: Namespace | Machine | Node | str = "",
+    *,
+    cluster: Cluster | None = None,
+    awaited: bool = True,
+) -> Injection:
+    """Break something for the length of a ``with`` block.
+
+    At its start it is seen healthy, broken, and its symptom seen. At its end it is
+    repaired where it still has to be, seen healthy, and left as it was before; after
+    an error or an interrupt, too. What a killed kernel leaves broken, the next
+    ``lab.connect()`` undoes.
+
+    Args:
+        name: The fault, one of `names`.
+        where: The namespace or the worker it acts on, where it needs one.
+        cluster: The lab; that of the session when None.
+        awaited: Wait for the symptom.
+
+    Raises:
+        BadInput: There is no such fault, or the place does not have what it needs.
+        NotReady: It was not healthy before, the symptom does not appear, or health
+            does not return.
+
+    Example:
+        ``with fault.inject("kubelet-stopped", "node2"): ...``
+    """
+    place = where if isinstance(where, str) else where.name
+    found = find(name)
+    at = Place(cluster or current.current(), "" if found.needs == CLUSTER else place)
+    return Injection(found, at, awaited=awaited)
+
+
+def heal(cluster: Cluster) -> list[str]:
+    """Undo what ended sessions left broken, and return a line for each.
+
+    What another session that is alive has broken is left alone.
+
+    Raises:
+        NotReady: Something does not get as it was; the next attempt tries again.
+    """
+    notes = _journal.left(cluster.journal)
+    if notes and not cluster.on(cluster.machines[0]).is_up():
+        return []  # the lab is stopped, which whoever asks for it is going to be told
+    undo(cluster, notes)
+    return [
+        f"{note.entry.fault} on {note.entry.where or 'the cluster'}" for note in notes
+    ]

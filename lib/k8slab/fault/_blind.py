@@ -1,0 +1,111 @@
+"""Draw a fault by a seed, keep its name hidden, and judge the reader's repair."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+
+from .. import check
+from ..errors import BadInput
+from ..kube import current
+from ..kube.cluster import Cluster
+from ..kube.namespace import Namespace
+from ._catalogue import every, find
+from ._injection import Injection
+from ._kind import CLUSTER, NAMESPACE, Fault, Place
+
+
+class Hidden:
+    """A fault that was injected and whose name is kept until it is repaired.
+
+    Args:
+        injection: What was injected.
+
+    Attributes:
+        found: The fault, once it was judged and is repaired; until then None.
+    """
+
+    def __init__(self, injection: Injection) -> None:
+        self._injection = injection
+        self.found: Fault | None = None
+
+    def __repr__(self) -> str:
+        return f"Hidden({self.found.name!r})" if self.found else "Hidden(a fault)"
+
+    def close(self) -> None:
+        """Leave things as they were before the draw, repaired or not."""
+        self._injection.undo()
+
+    def _judge(self) -> check.Verdict:
+        fault, health = self._injection.fault, self._injection.health
+        verdict = check.exercise(
+            "find and repair the fault",
+            (
+                "what was healthy before is healthy again",
+                health.ok,
+                "look from the outside first: nodes, Pods, their Events",
+                fault.symptom,
+                f"{fault.symptom} The last look saw: {health.words}",
+            ),
+        )
+        if verdict:
+            self.found = fault
+            self.close()
+            print(f"  it was {fault.name}: {fault.cause}")
+            print(f"  the book's cure: {fault.cure}")
+        return verdict
+
+
+def draw(
+    seed: int | str,
+    *,
+    among: Collection[str] | None = None,
+    namespace: Namespace | str = "",
+    cluster: Cluster | None = None,
+) -> Hidden:
+    """Inject one of several faults and tell nobody which.
+
+    Returns once its symptom is there. It stays until it is judged as repaired, or
+    until the next ``lab.connect()``.
+
+    Args:
+        seed: Decides which one, and on which worker; the same seed, the same fault.
+        among: The names to draw from; None draws from those of workloads where a
+            namespace is given, and otherwise from those of machines and the cluster.
+        namespace: Where a workload may be broken.
+        cluster: The lab; that of the session when None.
+
+    Raises:
+        BadInput: There is nothing to draw from.
+        NotReady: The lab was not healthy, or the symptom does not appear.
+    """
+    lab = cluster or current.current()
+    place = namespace if isinstance(namespace, str) else namespace.name
+    faults = (
+        [find(name) for name in sorted(among)]
+        if among is not None
+        else [each for each in every() if (each.needs == NAMESPACE) == bool(place)]
+    )
+    if not faults:
+        raise BadInput("there is no fault to draw from", wanted="one or more names")
+    chance = random.Random(seed)  # noqa: S311 - a game
+    fault = chance.choice(faults)
+    at = Place(lab, place)
+    if fault.needs != NAMESPACE:
+        worker = chance.choice(at.workers)
+        at = Place(lab, "" if fault.needs == CLUSTER else worker)
+    injection = Injection(fault, at)
+    injection.begin()
+    return Hidden(injection)
+
+
+def judge(hidden: Hidden) -> check.Verdict:
+    """Say whether all is healthy again, by whatever means; only then name the cause.
+
+    Prints a line and, while it is not, one more hint with each try. Once it is,
+    nothing of the fault is left.
+
+    Raises:
+        NotReady: It is healthy, and something else of the fault does not go away.
+    """
+    return hidden._judge()

@@ -1,0 +1,237 @@
+"""Faults of one worker, made and repaired over SSH."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import BadInput
+from ..kube.objects import Node
+from ._kind import MACHINE, Fault, Place, Seen
+
+CONFIG = "/var/lib/kubelet/config.yaml"
+HEALTHZ = "http://127.0.0.1:10248/healthz"
+CNI = "/etc/cni/net.d"
+
+
+def node(at: Place) -> Node:
+    """Return the machine as the cluster sees it."""
+    return Node.read(at.cluster.get("nodes", at.name))
+
+
+def is_active(at: Place, unit: str) -> bool:
+    """Say whether a unit runs on the machine."""
+    return at.shell.run(["systemctl", "is-active", "--quiet", unit], check=False).ok
+
+
+class MachineFault(Fault):
+    """A fault of a worker that is healthy when its node is Ready."""
+
+    needs = MACHINE
+    symptom_s = 120  # a silent node counts as lost after 50 s
+
+    def healthy(self, at: Place) -> Seen:
+        """Look whether its units work, and its node is Ready."""
+        if not is_active(at, "containerd"):
+            return Seen(False, "containerd does not run")
+        # Not the unit's state: a kubelet that ends at once is active in between.
+        asked = at.shell.run(["curl", "-fsS", "-m", "2", HEALTHZ], check=False)
+        if not asked.ok:
+            return Seen(False, "the kubelet does not answer")
+        seen = node(at)
+        return Seen(seen.ready, "Ready" if seen.ready else f"NotReady: {seen.message}")
+
+    def shows(self, at: Place) -> Seen:
+        """Look whether its node is not Ready."""
+        seen = node(at)
+        return Seen(not seen.ready, f"NotReady: {seen.message}")
+
+
+class KubeletStopped(MachineFault):
+    """The kubelet was stopped."""
+
+    name = "kubelet-stopped"
+    symptom = "The node is NotReady after 50 s: its kubelet stopped posting its status."
+    cause = "The kubelet's unit is stopped on the machine."
+    cure = "Start it: systemctl start kubelet."
+
+    def inject(self, at: Place) -> None:
+        """Stop the unit."""
+        at.shell.run(["systemctl", "stop", "kubelet"])
+
+    def repair(self, at: Place) -> None:
+        """Start the unit."""
+        at.shell.run(["systemctl", "start", "kubelet"])
+
+
+class ContainerdStopped(MachineFault):
+    """The container runtime was stopped."""
+
+    name = "containerd-stopped"
+    symptom = (
+        "The node is NotReady: its kubelet says that the container runtime is down."
+    )
+    cause = "The unit of containerd is stopped on the machine."
+    cure = "Start it: systemctl start containerd."
+
+    def inject(self, at: Place) -> None:
+        """Stop the unit."""
+        at.shell.run(["systemctl", "stop", "containerd"])
+
+    def repair(self, at: Place) -> None:
+        """Start the unit."""
+        at.shell.run(["systemctl", "start", "containerd"])
+
+
+class KubeletMisconfigured(MachineFault):
+    """The kubelet's configuration cannot be read."""
+
+    name = "kubelet-misconfigured"
+    symptom = "The kubelet's unit starts again every second, and ends each time."
+    cause = f"A duration in {CONFIG} has a unit that does not exist."
+    cure = "Read the file and field in journalctl -u kubelet, and correct the value."
+    symptom_s = 30
+
+    def save(self, at: Place) -> dict[str, Any]:
+        """Keep the configuration."""
+        return {"config": at.shell.read(CONFIG)}
+
+    def inject(self, at: Place) -> None:
+        """Spoil one field, and restart the kubelet."""
+        lines = at.saved["config"].splitlines()
+        key = "fileCheckFrequency"
+        kept = [line for line in lines if not line.startswith(f"{key}:")]
+        at.shell.put(CONFIG, "\n".join([*kept, f"{key}: 1sec"]) + "\n")
+        at.shell.run(["systemctl", "restart", "--no-block", "kubelet"])
+
+    def shows(self, at: Place) -> Seen:
+        """Look whether the unit does not stay up, and says why."""
+        log = ["journalctl", "-u", "kubelet", "-n", "40", "--no-pager", "-o", "cat"]
+        said = "failed to load" in at.shell.run(log).stdout
+        active = is_active(at, "kubelet")
+        words = "active" if active else "not active"
+        return Seen(said and not active, f"kubelet {words}")
+
+    def repair(self, at: Place) -> None:
+        """Put the configuration back, and restart the kubelet where it differed."""
+        if at.shell.put(CONFIG, at.saved["config"]):
+            at.shell.run(["systemctl", "restart", "kubelet"])
+
+
+class ConflistAway(MachineFault):
+    """The Pod network's configuration is not where containerd looks for it."""
+
+    name = "pod-network-away"
+    symptom = "The node is NotReady: cni plugin not initialized."
+    cause = f"The network's configuration file is not in {CNI} any more."
+    cure = "Put the file back; containerd sees it by itself."
+
+    def check(self, at: Place) -> None:
+        """Refuse a machine without such a file."""
+        super().check(at)
+        if not self._files(at):
+            raise BadInput(
+                "the machine has no network configuration that could be taken away",
+                where=at.name,
+                wanted=f"a .conflist file in {CNI}",
+                seen="none",
+            )
+
+    def save(self, at: Place) -> dict[str, Any]:
+        """Keep the file."""
+        path = self._files(at)[0]
+        return {"path": path, "content": at.shell.read(path)}
+
+    def inject(self, at: Place) -> None:
+        """Move the file one folder up."""
+        at.shell.run(["mv", at.saved["path"], "/etc/cni/"])
+
+    def repair(self, at: Place) -> None:
+        """Put the file back."""
+        path = at.saved["path"]
+        at.shell.put(path, at.saved["content"])
+        at.shell.run(["rm", "-f", path.replace(CNI, "/etc/cni")])
+
+    @staticmethod
+    def _files(at: Place) -> list[str]:
+        find = ["find", CNI, "-name", "*.conflist"]
+        return sorted(at.shell.run(find, check=False).stdout.split())
+
+
+class RouteAway(MachineFault):
+    """The route to another machine's Pods is missing."""
+
+    name = "pod-route-away"
+    symptom = "Pods on this machine do not reach the Pods of one other machine."
+    cause = "The route to that machine's Pod range is missing on this one."
+    cure = "Restore the route: here, systemctl restart pod-routes."
+
+    def check(self, at: Place) -> None:
+        """Refuse a machine without such a route."""
+        super().check(at)
+        if not self.save(at)["route"]:
+            raise BadInput(
+                "the machine has no route to another machine's Pods",
+                where=at.name,
+                wanted="Pod ranges that the machines route by themselves",
+                seen="none",
+            )
+
+    def save(self, at: Place) -> dict[str, Any]:
+        """Keep the route to the first other machine that is a node."""
+        others = [n for n in at.cluster.record.nodes[::-1] if n.name != at.name]
+        to = str(others[0].pods)
+        found = at.shell.run(["ip", "route", "show", to], check=False)
+        return {"to": to, "route": found.stdout.split()}
+
+    def inject(self, at: Place) -> None:
+        """Delete the route."""
+        at.shell.run(["ip", "route", "delete", at.saved["to"]])
+
+    def shows(self, at: Place) -> Seen:
+        """Look whether the machine knows no way there."""
+        known = self._is_known(at)
+        return Seen(not known, "the route is there" if known else "no route")
+
+    def repair(self, at: Place) -> None:
+        """Put the route back."""
+        at.shell.run(["ip", "route", "replace", *at.saved["route"]])
+
+    def healthy(self, at: Place) -> Seen:
+        """Look whether the route is there, and the node is Ready."""
+        return super().healthy(at) if self._is_known(at) else Seen(False, "no route")
+
+    @staticmethod
+    def _is_known(at: Place) -> bool:
+        show = ["ip", "route", "show", at.saved["to"]]
+        return at.shell.run(show).stdout.strip() != ""
+
+
+class PoweredOff(MachineFault):
+    """The machine's power was cut."""
+
+    name = "powered-off"
+    symptom = "The node is NotReady after 50 s, and nothing on the machine answers."
+    cause = "The machine has no power."
+    cure = "Give it power; its units start by themselves."
+    health_s = 150
+
+    def check(self, at: Place) -> None:
+        """Refuse a machine whose power this computer cannot switch."""
+        super().check(at)
+        if not at.cluster.machine(at.name).has_power:
+            raise BadInput(
+                f"nothing on this computer can switch the power of {at.name}",
+                where=at.name,
+                wanted="power_off and power_on in the lab's lab.json",
+                seen="none",
+            )
+
+    def inject(self, at: Place) -> None:
+        """Cut its power."""
+        at.cluster.machine(at.name).power_off()
+
+    def repair(self, at: Place) -> None:
+        """Give it power, where it has none."""
+        machine = at.cluster.machine(at.name)
+        if not machine.is_on():
+            machine.power_on()

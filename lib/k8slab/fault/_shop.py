@@ -1,0 +1,190 @@
+"""The workload that breaks: a Deployment of one Pod with its Service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..errors import ApiError
+from ..kube.namespace import LABEL
+from ..kube.objects import Endpoints, Object, Pod
+from ._kind import Place, Seen
+
+NAME, PORT = "shop", 12345
+LABELS = {"app": NAME}
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of the shop, whole or broken: what differs from the plain one.
+
+    Attributes:
+        container: Fields of its container.
+        pod: Fields of its Pods' spec.
+        service: Fields of its Service's spec.
+        others: Objects beside the two, by the plural of their kind.
+    """
+
+    container: Mapping[str, object] = field(default_factory=dict)
+    pod: Mapping[str, object] = field(default_factory=dict)
+    service: Mapping[str, object] = field(default_factory=dict)
+    others: Mapping[str, Object] = field(default_factory=dict)
+
+
+def put(at: Place, form: Form) -> None:
+    """Make the shop have a form, whatever it was before."""
+    for plural, body in form.others.items():
+        write(at, plural, {"metadata": {"name": NAME}, **body})
+    write(at, "deployments", _deployment(at, form))
+    write(at, "services", _service(form))
+
+
+def write(at: Place, plural: str, body: Object) -> None:
+    """Make an object, or replace the one of its name."""
+    path = at.cluster.catalogue.find(plural).path(at.name)
+    send = at.cluster.connection.send
+    try:
+        send("PUT", f"{path}/{body['metadata']['name']}", body=body)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        send("POST", path, body=body)
+
+
+def delete(at: Place, plural: str, name: str = NAME) -> None:
+    """Delete an object, where it is there."""
+    path = at.cluster.catalogue.find(plural).path(at.name, name)
+    try:
+        at.cluster.connection.send(
+            "DELETE", path, query={"propagationPolicy": "Background"}
+        )
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
+def find(at: Place, plural: str, name: str = NAME) -> Object:
+    """Return an object; an empty one where it is not there."""
+    with suppress(ApiError):
+        return at.cluster.get(plural, name, namespace=at.name)
+    return {}
+
+
+def remove(at: Place, plurals: Sequence[str]) -> None:
+    """Delete the shop with its other objects."""
+    for plural in ("deployments", "services", *plurals):
+        delete(at, plural)
+
+
+def is_gone(at: Place, plurals: Sequence[str]) -> Seen:
+    """Look whether nothing of the shop is left."""
+    kinds = ("deployments", "services", *plurals)
+    kept = [f"{plural} {NAME}" for plural in kinds if find(at, plural)]
+    kept += [f"Pod {pod.name}" for pod in pods(at)]
+    return Seen(not kept, ", ".join(kept) or "nothing is left")
+
+
+def pods(at: Place) -> list[Pod]:
+    """Return its Pods, those that are ending included."""
+    selector = ",".join(f"{key}={value}" for key, value in LABELS.items())
+    found = at.cluster.find("pods", namespace=at.name, selector=selector)
+    return [Pod.read(each) for each in found]
+
+
+def works(at: Place, *, steady_s: float = 0) -> Seen:
+    """Look whether it is ready and answers by way of its Service.
+
+    Args:
+        at: Where it is.
+        steady_s: How many seconds it has to have been ready.
+    """
+    deployment = find(at, "deployments")
+    if not deployment:
+        return Seen(False, f"there is no Deployment {NAME}")
+    status, spec = deployment.get("status") or {}, deployment["spec"]
+    wanted = spec.get("replicas", 1)
+    counted = [status.get(f"{n}Replicas", 0) for n in ("ready", "updated")]
+    current = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    alone = status.get("replicas", 0) == wanted
+    if not (current and alone and wanted > 0 and counted == [wanted, wanted]):
+        states = ", ".join(pod.state for pod in pods(at)) or "no Pod"
+        return Seen(False, f"{counted[0]} of {wanted} ready: {states}")
+    if steady_s and _ready_for(at) < steady_s:
+        return Seen(False, f"ready for less than {steady_s:g} s")
+    return answers(at)
+
+
+def answers(at: Place) -> Seen:
+    """Look whether its Service has endpoints, and something answers behind it."""
+    known = endpoints(at)
+    if not known.ready:
+        return Seen(False, f"the Service {NAME} has no endpoints")
+    spec = find(at, "services").get("spec") or {}
+    address, port = (
+        spec.get("clusterIP", ""),
+        str((spec.get("ports") or [{}])[0]["port"]),
+    )
+    asked = at.master.run(["nc", "-z", "-w", "2", address, port], check=False)
+    if not asked.ok:
+        return Seen(False, f"{len(known.ready)} endpoints, and nothing answers")
+    return Seen(True, f"{len(known.ready)} endpoints, and the Service answers")
+
+
+def endpoints(at: Place) -> Endpoints:
+    """Return whom its Service knows."""
+    selector = f"kubernetes.io/service-name={NAME}"
+    slices = at.cluster.find("endpointslices", namespace=at.name, selector=selector)
+    return Endpoints.read(NAME, slices)
+
+
+def _ready_for(at: Place) -> float:
+    """Return for how many seconds its Pods have been ready, the last of them."""
+    found = at.cluster.find("pods", namespace=at.name, selector=f"app={NAME}")
+    since = [
+        condition["lastTransitionTime"]
+        for pod in found
+        for condition in (pod.get("status") or {}).get("conditions") or []
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    ]
+    last = max(since, default="")
+    return time.time() - datetime.fromisoformat(last).timestamp() if last else 0.0
+
+
+def _deployment(at: Place, form: Form) -> Object:
+    container: Object = {
+        "name": NAME,
+        "image": at.cluster.record.images["echo"],
+        "ports": [{"containerPort": PORT}],
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+        **form.container,
+    }
+    pod = {"terminationGracePeriodSeconds": 1, "containers": [container], **form.pod}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME, "labels": LABELS},
+        "spec": {
+            "replicas": 1,
+            # So that a fault shows at once: no old Pod goes on serving.
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": LABELS},
+            "template": {"metadata": {"labels": LABELS}, "spec": pod},
+        },
+    }
+
+
+def _service(form: Form) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": NAME},
+        "spec": {"selector": LABELS, "ports": [{"port": PORT}], **form.service},
+    }
+
+
+def of_chapter(name: str, chapter: str) -> Object:
+    """Return the metadata of an object in no namespace that belongs to a chapter."""
+    return {"name": name, "labels": {LABEL: chapter}}

@@ -1,0 +1,267 @@
+"""Exchange a few bytes with an address of the lab: from here, a machine or a Pod."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import time
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+
+from ..errors import LabError, Refused, Unreachable
+from ..kube.cluster import Cluster
+from ..kube.objects import Pod
+
+# Both print the answer in base64, so that no byte is lost or shown on the way.
+_BASH = r"""
+exec 3<>"/dev/$1/$2/$3" || exit 1
+if [ -n "$4" ]; then base64 -d <<< "$4" >&3; fi
+case $1/$5 in
+  tcp/0) ;;
+  udp/*) dd bs=4096 count=1 <&3 2> /dev/null | base64 -w0 ;;
+  *) head -n "$5" <&3 | base64 -w0 ;;
+esac
+"""
+_PYTHON = r"""
+import base64, socket, sys
+kind, host, port, data, lines, limit = sys.argv[1:]
+types = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+answer = b""
+try:
+    with socket.socket(socket.AF_INET, types[kind]) as s:
+        s.settimeout(float(limit))
+        s.connect((host, int(port)))
+        if data:
+            s.sendall(base64.b64decode(data))
+        while answer.count(b"\n") < int(lines) or (kind == "udp" and not answer):
+            part = s.recv(4096)
+            if not part:
+                break
+            answer += part
+except OSError as error:
+    sys.exit(str(error))
+print(base64.b64encode(answer).decode())
+"""
+_EITHER = (
+    'if command -v python3 > /dev/null; then exec python3 -I -c "$1" "${@:3}"; fi; '
+    'exec timeout -k 1 "${@: -1}" bash -c "$2" probe "${@:3}"'
+)
+_WORDS = (
+    ("refused", "connection refused"),
+    ("timed out", "no answer in time"),
+    ("no route", "no route to it"),
+    ("unreachable", "network unreachable"),
+    ("reset", "connection reset"),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a probe goes.
+
+    Attributes:
+        address: The address.
+        port: The port.
+        label: What messages call it; the same in every run.
+    """
+
+    address: str
+    port: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        data: The bytes; empty when none were asked for or none came.
+        failure: Why there is no answer, in stable words; empty when there is one.
+        milliseconds: How long it took.
+    """
+
+    data: bytes
+    failure: str
+    milliseconds: float
+
+
+def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Target:
+    """Return where a probe goes, or refuse it; sends nothing.
+
+    Args:
+        cluster: The lab.
+        target: A machine's name, a Pod, or an address of the lab.
+        port: The port, 1 to 65535.
+        from_: Where the probe starts; None is this computer.
+
+    Raises:
+        Refused: The target is not in the lab, or not to be reached from this computer.
+        Unreachable: The Pod has no address yet, or this computer's own routes refuse
+            the target.
+    """
+    if isinstance(target, Pod):
+        if not target.ip:
+            raise Unreachable(
+                "the Pod has no address yet",
+                where=target.name,
+                seen=target.state,
+                next="wait until it is ready: wait.pod(ns, name, ready=True)",
+            )
+        text, label = target.ip, "the Pod's port"
+    elif target in cluster.machines:
+        return Target(cluster.address(target), _port(port), f"{target}:{port}")
+    else:
+        text, label = target, "port"
+    try:
+        address = IPv4Address(text)
+    except AddressValueError:
+        raise _refusal(cluster, text) from None
+    ranges = cluster.ranges
+    machines = {cluster.address(name) for name in cluster.machines}
+    inside = text in machines or address in ranges.pods or address in ranges.services
+    if not inside:
+        raise _refusal(cluster, text)
+    if address in ranges.pods:
+        label = "the Pod's port"
+    elif address in ranges.services:
+        label = "the Service's port"
+    place = Target(text, _port(port), f"{label} {port}")
+    if from_ is None and text not in machines:
+        raise _from_here(place)
+    return place
+
+
+def exchange(
+    cluster: Cluster,
+    target: Target,
+    *,
+    kind: str = "tcp",
+    data: bytes = b"",
+    lines: int = 0,
+    from_: str | Pod | None = None,
+    timeout: float = 3,
+) -> Answer:
+    """Connect, send bytes and read an answer.
+
+    Args:
+        cluster: The lab.
+        target: Where to.
+        kind: ``tcp`` or ``udp``.
+        data: What to send.
+        lines: How many lines to read; a UDP answer is one datagram.
+        from_: A machine's name or a Pod; None is this computer.
+        timeout: Seconds until giving up.
+
+    Raises:
+        UnknownMachine: There is no machine of the name in ``from_``.
+        MachineUnreachable: That machine does not answer.
+    """
+    started = time.monotonic()
+    if from_ is None:
+        answer, failure = _here(target, kind, data, lines, timeout)
+    else:
+        answer, failure = _there(cluster, target, kind, data, lines, from_, timeout)
+    return Answer(answer, failure, round(1000 * (time.monotonic() - started), 1))
+
+
+def _here(
+    target: Target, kind: str, data: bytes, lines: int, timeout: float
+) -> tuple[bytes, str]:
+    deadline = time.monotonic() + timeout
+    types = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+    answer = b""
+    try:
+        with socket.socket(socket.AF_INET, types[kind]) as connection:
+            connection.settimeout(timeout)
+            connection.connect((target.address, target.port))
+            connection.sendall(data)
+            while answer.count(b"\n") < lines:
+                connection.settimeout(max(0.01, deadline - time.monotonic()))
+                part = connection.recv(4096)
+                if not part:
+                    break
+                answer += part
+    except OSError as error:
+        return b"", _in_words(str(error))
+    return answer, ""
+
+
+def _there(
+    cluster: Cluster,
+    target: Target,
+    kind: str,
+    data: bytes,
+    lines: int,
+    from_: str | Pod,
+    timeout: float,
+) -> tuple[bytes, str]:
+    words = [kind, target.address, str(target.port)]
+    words += [base64.b64encode(data).decode(), str(lines)]
+    spare = timeout + 10
+    if isinstance(from_, Pod):
+        inside = [
+            "bash",
+            "-c",
+            _EITHER,
+            "probe",
+            _PYTHON,
+            _BASH,
+            *words,
+            f"{timeout:g}",
+        ]
+        pod = ["exec", from_.name, "-n", from_.namespace, "-q", "--", *inside]
+        done = cluster.kubectl(pod, check=False, timeout=spare)
+    else:
+        limited = ["timeout", "-k", "1", f"{timeout:g}", "bash", "-c", _BASH, "probe"]
+        done = cluster.on(from_).run([*limited, *words], check=False, timeout=spare)
+    if done.returncode in (124, 137):
+        return b"", "no answer in time"
+    if not done.ok:
+        return b"", _in_words(done.stderr)
+    return base64.b64decode(done.stdout), ""
+
+
+def _in_words(error: str) -> str:
+    """Return why a connection failed, in words that are the same on every system."""
+    for sign, words in _WORDS:
+        if sign in error.lower():
+            return words
+    lines = error.strip().splitlines()
+    return lines[-1] if lines else "no answer"
+
+
+def _from_here(place: Target) -> LabError:
+    """Return why this computer asks for no Pod or Service; sends nothing."""
+    inside = 'a probe from inside, as in from_="master"'
+    try:
+        # To connect a datagram socket asks the routing table and nobody else.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            asked.connect((place.address, place.port))
+    except OSError as error:
+        return Unreachable(
+            f"nothing answers on {place.label} ({_in_words(str(error))})",
+            where=f"{place.address}:{place.port}, asked from this computer",
+            wanted=inside,
+            seen="this computer's own routes refuse it",
+        )
+    return Refused(
+        "a Pod's or Service's address exists inside the cluster only",
+        where=f"{place.address}:{place.port}",
+        wanted=inside,
+        seen="a probe from this computer",
+    )
+
+
+def _port(port: int) -> int:
+    if not 0 < port < 65536:
+        raise Refused("there is no such port", wanted="1 to 65535", seen=str(port))
+    return port
+
+
+def _refusal(cluster: Cluster, seen: str) -> Refused:
+    ranges = ", ".join(str(each) for each in cluster.ranges.all)
+    return Refused(
+        "a probe stays inside the lab",
+        wanted=f"one of {', '.join(cluster.machines)}, or an address in {ranges}",
+        seen=seen,
+    )

@@ -1,0 +1,144 @@
+"""What a lab asks of this computer: its files, commands, limits, disks and routes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Protocol
+
+from k8slab.core.process import Completed, LocalRunner, search_path
+
+from .plan import AddressPlan
+
+ANSWER_TIMEOUT_S = 5.0
+LIMITS: Mapping[str, int] = {"nofile": 20_000, "nproc": 30_000}
+"""What machines are given where root may, by the limits' names in ulimit."""
+_LABELS = {"nofile": "Max open files", "nproc": "Max processes"}
+SYS_RESOURCE = 24
+"""The bit of the capability by which root raises its own limits."""
+
+
+class Host(Protocol):
+    """What a diagnosis asks of the computer; tests give a broken one."""
+
+    def read_text(self, path: str) -> str:
+        """Return a file's content, or raise `OSError`."""
+        ...
+
+    def has(self, command: str) -> bool:
+        """Say whether a command is on the PATH."""
+        ...
+
+    def run(self, argv: Sequence[str]) -> Completed:
+        """Run a command whatever its exit code, or raise `CommandFailed`."""
+        ...
+
+    def free_bytes(self, folder: Path) -> int:
+        """Return the free bytes where a folder is, or will be."""
+        ...
+
+    def inotify_in_use(self) -> int:
+        """Return how many inotify instances all processes hold."""
+        ...
+
+
+class ThisComputer:
+    """The computer that this process runs on."""
+
+    def read_text(self, path: str) -> str:
+        """Return a file's content, or raise `OSError`."""
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+
+    def has(self, command: str) -> bool:
+        """Say whether a command is on the PATH."""
+        return shutil.which(command, path=search_path()) is not None
+
+    def run(self, argv: Sequence[str]) -> Completed:
+        """Run a command whatever its exit code, or raise `CommandFailed`."""
+        return LocalRunner().run(argv, check=False, timeout=ANSWER_TIMEOUT_S)
+
+    def free_bytes(self, folder: Path) -> int:
+        """Return the free bytes where a folder is, or will be."""
+        there = next(p for p in (folder, *folder.parents) if p.exists())
+        return shutil.disk_usage(there).free
+
+    def inotify_in_use(self) -> int:
+        """Return how many inotify instances all processes hold."""
+        held = 0
+        for entry in Path("/proc").glob("[0-9]*/fd/*"):
+            with suppress(OSError):  # processes end while they are looked at
+                held += os.readlink(entry) == "anon_inode:inotify"
+        return held
+
+
+def status(host: Host, field: str) -> str:
+    """Return one line of this process's status; empty when there is none."""
+    found = re.search(rf"^{field}:\s*(.*)$", host.read_text("/proc/self/status"), re.M)
+    return found[1] if found else ""
+
+
+def holds(host: Host, capability: int) -> bool:
+    """Say whether a capability, by its bit, is effective."""
+    return bool(int(status(host, "CapEff") or "0", 16) >> capability & 1)
+
+
+def highest(host: Host, limit: str) -> int:
+    """Return what a machine's limit is set to on this computer.
+
+    Root may raise its own hard limits where it holds CAP_SYS_RESOURCE; in a container
+    it often does not, and a provider that tries cannot start the machine.
+
+    Args:
+        host: This computer.
+        limit: ``nofile`` or ``nproc``.
+    """
+    if holds(host, SYS_RESOURCE):
+        return LIMITS[limit]
+    found = re.search(
+        rf"^{_LABELS[limit]}\s+\S+\s+(\d+)", host.read_text("/proc/self/limits"), re.M
+    )
+    return min(LIMITS[limit], int(found[1])) if found else LIMITS[limit]
+
+
+def how_to_raise(limit: str) -> str:
+    """Return what to do where root itself may not raise a limit."""
+    value = LIMITS[limit]
+    return (
+        f"write 'root hard {limit} {value}' into /etc/security/limits.conf and log in "
+        "again; if this is a container, begin it anew with "
+        f"--ulimit {limit}={value}:{value}"
+    )
+
+
+def foreign_routes(
+    routes: str, plan: AddressPlan, bridge: str
+) -> list[tuple[str, bool]]:
+    """Return the foreign routes that meet a plan's ranges, and whether they clash.
+
+    A wider route by way of a router does not: the lab's own routes win over it, and
+    what it loses is only the lab's ranges.
+
+    Args:
+        routes: What ``ip -json -4 route show table all`` printed.
+        plan: The lab's addresses.
+        bridge: The lab's own bridge, whose routes are not foreign.
+    """
+    taken = []
+    for route in json.loads(routes or "[]"):
+        if route["dst"] == "default" or route.get("dev") == bridge:
+            continue
+        network = IPv4Network(route["dst"], strict=False)
+        met = [r for r in plan.ranges.all if r.overlaps(network)]
+        own = route.get("type") == "unreachable" and network in plan.ranges.all
+        if own or not met:
+            continue
+        wide = "gateway" in route and any(r.subnet_of(network) for r in met)
+        device = route.get("dev", route.get("type", "?"))
+        taken.append((f"{network} by {device} meets {met[0]}", not wide))
+    return taken

@@ -1,0 +1,179 @@
+"""Run every test, step by step, in labs of the tests' own; 'make test' calls this."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from paths import K8SLAB, ROOT
+
+from k8slab.core.signals import deferred, terminable, undisturbed
+
+Command = Sequence[str | Path]
+OUT = ROOT / "artefacts"
+# Pytest's workers, as it calls them; much of a test on a lab is waiting.
+WORKERS = ("gw0", "gw1")
+# The labs that chapters under test act on, one for each worker (conftest.py names them
+# so); never the reader's, which is called "default".
+LAB = "test"
+LABS = [f"{LAB}-{worker}" for worker in WORKERS]
+REMOVAL = "removal of the labs"
+INTERRUPTED = 130
+"""The exit code of a run that Ctrl-C or a termination ended."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a run.
+
+    Attributes:
+        name: What the summary calls it.
+        command: What is run.
+        in_labs: Whether it acts on the tests' labs.
+    """
+
+    name: str
+    command: Command
+    in_labs: bool = False
+
+
+def pytest(name: str, *arguments: str | Path) -> Command:
+    """Return the command that runs tests and writes ``artefacts/NAME.xml``."""
+    report = f"--junitxml={OUT / name}.xml"
+    return [sys.executable, "-m", "pytest", "--durations=10", *arguments, report]
+
+
+def steps() -> list[Step]:
+    """Return all steps, in their order."""
+    by_file = ["-n", str(len(WORKERS)), "--dist", "loadfile"]
+    no_lab = [
+        "tests/unit",
+        "tests/book",
+        "-n",
+        "4",
+        "--dist",
+        "worksteal",
+        "--timeout=300",
+    ]
+    book = ["tests/browser", "--ignore-glob=*_jupyterlab.py"]
+    jupyterlab = "tests/browser/test_jupyterlab.py"
+    return [
+        Step("lint", ["make", "lint"]),
+        Step("unit and book tests", pytest("unit", *no_lab)),
+        Step("this computer", [K8SLAB, "setup", "--tests"]),
+        # Before there are labs: a page's request fails where networks come and go.
+        Step("web book", pytest("browser", *book, *by_file)),
+        Step("bundle", [K8SLAB, "bundle", "build"]),
+        Step("cluster tests", pytest("cluster", "tests/cluster", *by_file), True),
+        Step("JupyterLab", pytest("jupyterlab", jupyterlab), True),
+        Step("chapters", pytest("chapters", "chapters", *by_file), True),
+    ]
+
+
+def removal() -> list[Command]:
+    """Return the commands that remove the tests' labs, those of killed runs, too."""
+    commands: list[Command] = [[K8SLAB, "down", "--name", lab] for lab in LABS]
+    return [*commands, [sys.executable, ROOT / "tests" / "labs.py"]]
+
+
+def everything(steps: Sequence[Step], removal: Sequence[Command]) -> int:
+    """Run the steps until one fails, and say how long each took.
+
+    Labs are removed before the first step that acts on them, for an earlier run may
+    have left some, and at the end, however it comes. Ctrl-C and a termination are
+    passed to the step, which may tidy up; a second Ctrl-C kills it. Labs are removed
+    even so.
+
+    Args:
+        steps: What is run.
+        removal: The commands that remove labs.
+
+    Returns:
+        The exit code: 0, or that of the step that failed, or `INTERRUPTED`.
+    """
+    code, now, there_are_labs, took = 0, "", False, list[str]()
+    try:
+        with terminable():
+            for step in steps:
+                if step.in_labs and not there_are_labs:
+                    now, there_are_labs = REMOVAL, True
+                    code = _all(removal)
+                if code:
+                    break
+                now = step.name
+                print(f"\n== {now}", flush=True)
+                began = time.monotonic()
+                code = _run(step.command)
+                took.append(f"{time.monotonic() - began:6.0f} s  {now}")
+                if code:
+                    break
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if there_are_labs:
+        with undisturbed():
+            left = _all(removal)
+        if left and not code:
+            code, now = left, REMOVAL
+    verdict = f"FAILED in: {now}" if code else "passed"
+    print("", *took, f"make test: {verdict}", sep="\n", flush=True)
+    return code
+
+
+def _all(commands: Sequence[Command]) -> int:
+    """Run all commands, also after one failed; return the first failure's exit code."""
+    codes = [_run(command) for command in commands]
+    return next((code for code in codes if code), 0)
+
+
+def _run(command: Command) -> int:
+    """Run a command in a session of its own, and return its exit code.
+
+    A terminal's Ctrl-C does not reach it there, so that what it gets is up to us.
+    """
+    with deferred():
+        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        _signal(process, signal.SIGINT)
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+        raise
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it ended meanwhile
+        os.killpg(process.pid, number)
+
+
+def ignore_interrupts_alone() -> None:
+    """Go on ignoring Ctrl-C in the background of a script, but start no step so.
+
+    Some of their tests press Ctrl-C. A handler is not inherited, unlike ignoring.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
+
+
+def main() -> None:
+    """Run it all as 'make test' does."""
+    ignore_interrupts_alone()
+    OUT.mkdir(exist_ok=True)
+    for report in OUT.glob("*.xml"):
+        report.unlink()
+    os.environ.update(K8SLAB_REQUIRED="1", K8SLAB_LAB=LAB)
+    sys.exit(everything(steps(), removal()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""An SSH server in this process, which really runs what it is told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import paramiko
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.sftp import SFTP_OK
+
+from k8slab.ssh.client import SSHShell
+from k8slab.ssh.keys import generate_key, known_hosts_line
+
+LOST = (paramiko.SSHException, EOFError, OSError)
+
+
+class _Files(paramiko.SFTPServerInterface):
+    """Serve a folder as if it were the root of a machine."""
+
+    def __init__(self, server: _Login, root: Path, log: list[str]) -> None:
+        super().__init__(server)
+        self._root = root
+        self._log = log
+
+    def _real(self, path: str) -> Path:
+        return self._root / path.lstrip("/")
+
+    def _try(self, name: str, path: str, work: Callable[[], Any]) -> Any:
+        self._log.append(f"{name} {path}")
+        try:
+            answer = work()
+            return SFTP_OK if answer is None else answer
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+
+    def stat(self, path: str) -> Any:
+        real = self._real(path)
+        return self._try(
+            "stat", path, lambda: paramiko.SFTPAttributes.from_stat(real.stat())
+        )
+
+    lstat = stat
+
+    def mkdir(self, path: str, attr: Any) -> Any:
+        return self._try("mkdir", path, self._real(path).mkdir)
+
+    def remove(self, path: str) -> Any:
+        return self._try("remove", path, self._real(path).unlink)
+
+    def posix_rename(self, oldpath: str, newpath: str) -> Any:
+        def rename() -> None:
+            if self._real(newpath).name == "mountpoint":
+                raise OSError(16, "Device or resource busy")
+            os.replace(self._real(oldpath), self._real(newpath))
+
+        return self._try("rename", newpath, rename)
+
+    def open(self, path: str, flags: int, attr: Any) -> Any:
+        def opened() -> paramiko.SFTPHandle:
+            fd = os.open(self._real(path), flags, 0o666)
+            handle = _Handle(flags)
+            handle.readfile = handle.writefile = os.fdopen(
+                fd,
+                "wb" if flags & os.O_WRONLY else "r+b" if flags & os.O_RDWR else "rb",
+            )
+            return handle
+
+        return self._try("write" if flags & 3 else "read", path, opened)
+
+
+class _Handle(paramiko.SFTPHandle):
+    """An open file whose permissions and length can be set."""
+
+    readfile: IO[bytes]
+    writefile: IO[bytes]
+
+    def chattr(self, attr: Any) -> int:
+        if attr.st_mode is not None:
+            os.fchmod(self.writefile.fileno(), attr.st_mode & 0o7777)
+        if attr.st_size is not None:
+            self.writefile.flush()
+            os.ftruncate(self.writefile.fileno(), attr.st_size)
+        return SFTP_OK
+
+    def stat(self) -> Any:
+        return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))
+
+
+class _Login(paramiko.ServerInterface):
+    """Let one key in and run each command as a process of its own."""
+
+    def __init__(self, machine: FakeMachine) -> None:
+        self._machine = machine
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        allowed = f"{key.get_name()} {key.get_base64()}" == self._machine.authorized
+        return AUTH_SUCCESSFUL if allowed else AUTH_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(
+        self, channel: paramiko.Channel, command: bytes
+    ) -> bool:
+        threading.Thread(
+            target=self._machine.execute, args=(channel, command.decode()), daemon=True
+        ).start()
+        return True
+
+
+class FakeMachine:
+    """One machine: an SSH server on a free loopback port.
+
+    Attributes:
+        root: The folder that its file service shows.
+        log: What the file service was asked to do.
+        commands: The command lines it was asked to run.
+        logins: How many connections it accepted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = folder / "root"
+        self.root.mkdir()
+        self.log: list[str] = []
+        self.commands: list[str] = []
+        self.logins = 0
+        self.private, public = generate_key()
+        self.authorized = " ".join(public.split()[:2])
+        self.key = folder / "id_ed25519"
+        self.key.write_text(self.private)
+        self.key.chmod(0o600)
+        host_private, self.host_public = generate_key()
+        host_file = folder / "host_key"
+        host_file.write_text(host_private)
+        self._host_key = paramiko.Ed25519Key.from_private_key_file(str(host_file))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.known_hosts = folder / "known_hosts"
+        self.pin(self.host_public)
+        self._transports: list[paramiko.Transport] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def pin(self, public: str) -> None:
+        """Write the known_hosts file with that host key."""
+        line = known_hosts_line("127.0.0.1", public, port=self.port)
+        self.known_hosts.write_text(line)
+
+    def runner(self, **other: Any) -> SSHShell:
+        """Return a runner that reaches this machine."""
+        settings = {
+            "key": self.key,
+            "known_hosts": self.known_hosts,
+            "connect_timeout": 5,
+            "port": self.port,
+        }
+        return SSHShell("node1", "127.0.0.1", lab="default", **{**settings, **other})
+
+    def drop(self) -> None:
+        """Break all connections, as a machine that restarts does."""
+        while self._transports:
+            transport = self._transports.pop()
+            transport.close()
+            transport.join(5)
+
+    def execute(self, channel: paramiko.Channel, command: str) -> None:
+        """Run a command as sshd does: both streams, the input, the exit code."""
+        self.commands.append(command)
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._processes.append(process)
+        pumps = [
+            threading.Thread(target=pump, args=args, daemon=True)
+            for pump, args in (
+                (_pump_out, (process.stdout, channel.sendall)),
+                (_pump_out, (process.stderr, channel.sendall_stderr)),
+                (_pump_in, (channel, process.stdin)),
+            )
+        ]
+        for pump in pumps:
+            pump.start()
+        code = process.wait()
+        with suppress(*LOST):
+            if code >= 0:
+                channel.send_exit_status(code)
+            for pump in pumps[:2]:
+                pump.join()
+            channel.shutdown_write()
+            channel.close()
+
+    def close(self) -> None:
+        """End connections and processes; a second time does nothing."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join(5)
+        self.drop()
+        for process in self._processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                plug, _ = self._listener.accept()
+            except OSError:
+                return
+            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            transport = paramiko.Transport(plug)
+            transport.set_log_channel("k8slab.test")
+            transport.add_server_key(self._host_key)
+            transport.set_subsystem_handler(
+                "sftp", paramiko.SFTPServer, _Files, self.root, self.log
+            )
+            with suppress(*LOST):
+                transport.start_server(server=_Login(self))
+                self._transports.append(transport)
+                self.logins += 1
+
+
+def _pump_out(source: Any, send: Callable[[bytes], None]) -> None:
+    with source, suppress(*LOST):
+        while data := source.read1(65536):
+            send(data)
+
+
+def _pump_in(channel: paramiko.Channel, sink: Any) -> None:
+    with suppress(*LOST), sink:
+        while data := channel.recv(65536):
+            sink.write(data)
+            sink.flush()

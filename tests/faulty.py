@@ -1,0 +1,93 @@
+"""Prove faults on a lab: what was healthy is broken, seen, repaired, healthy again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+from k8slab import fault
+from k8slab.errors import LabError
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace, scratch
+
+KILLED = Path(__file__).parent / "killed.py"
+AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How one fault went.
+
+    Attributes:
+        injected_s: Seconds until it was broken, after it was seen healthy.
+        symptom_s: Seconds until the symptom was seen.
+        healthy_s: Seconds from the repair until it was healthy.
+        undone_s: Seconds until nothing was left.
+        problem: What went wrong; empty when nothing did.
+    """
+
+    injected_s: float = 0
+    symptom_s: float = 0
+    healthy_s: float = 0
+    undone_s: float = 0
+    problem: str = ""
+
+
+def prove_all(cluster: Cluster, faults: Iterable[tuple[str, str]]) -> dict[str, Proof]:
+    """Prove several faults side by side, each at its place; return them by name."""
+    pairs = list(faults)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        proofs = pool.map(lambda pair: prove(cluster, *pair), pairs)
+        return {name: proof for (name, _), proof in zip(pairs, proofs, strict=True)}
+
+
+def prove(cluster: Cluster, name: str, where: str) -> Proof:
+    """Prove one fault; a namespace is made for it, and removed."""
+    own = fault.find(name).needs == fault.NAMESPACE
+    try:
+        if own:
+            scratch(cluster, where)
+        laps = [time.monotonic()]
+        lap = partial(_lap, laps)
+        with fault.inject(name, where, cluster=cluster, awaited=False) as injected:
+            lap()
+            injected.await_symptom()
+            lap()
+            if injected.health:
+                return Proof(problem="it looks healthy while the symptom is there")
+            injected.repair()
+            lap()
+        lap()
+        first, second, third, fourth = (b - a for a, b in pairwise(laps))
+        return Proof(first, second, third, fourth)
+    except LabError as error:
+        return Proof(problem=str(error))
+    finally:
+        if own:
+            Namespace(cluster, where).remove()
+
+
+def kill(lab: str, home: Path, faults: Sequence[tuple[str, str]]) -> int:
+    """Inject faults in a process that is killed then; return its exit code."""
+    arguments = [f"{name}={where}" for name, where in faults]
+    done = subprocess.run(
+        [sys.executable, str(KILLED), lab, *arguments],
+        env={**os.environ, "K8SLAB_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode
+
+
+def _lap(laps: list[float]) -> None:
+    laps.append(time.monotonic())

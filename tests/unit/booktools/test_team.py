@@ -1,0 +1,64 @@
+"""What a reader hands on, and a team side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from booktools import team
+from booktools.progress import Row
+from k8slab.errors import BadInput
+
+
+def row(seen: int, *solved: str, last: str = "2026-01-02") -> Row:
+    """Return a chapter of three claims and two exercises, partly done."""
+    return Row("pods", "Run <Pods>", 20, 3, seen, ("one", "two"), solved, last)
+
+
+def test_what_is_exported_is_what_is_collected(tmp_path: Path) -> None:
+    """Nothing is lost on the way, and readers come by name."""
+    for name, done in (("Zoë", row(3, "one", "two")), ("adam", row(1, "one"))):
+        team.export(tmp_path / name, [done], name=name)
+
+    found = team.collect([tmp_path / "Zoë", tmp_path / "adam"])
+
+    assert [(each.name, each.rows) for each in found] == [
+        ("adam", (row(1, "one"),)),
+        ("Zoë", (row(3, "one", "two"),)),
+    ]
+
+
+def test_a_team_is_a_table_of_learners_and_chapters() -> None:
+    """Each learner has a line; one who knows fewer chapters has a gap."""
+    other = Row("dns", "Names", 20, 2, 0, (), (), "")
+    shown = team.table(
+        [team.Learner("a", (row(1, "one"),)), team.Learner("b", (row(3), other))]
+    )
+
+    lines = [line.split() for line in shown.text.splitlines()[:3]]
+    assert lines == [
+        ["learner", "pods", "dns", "last", "activity"],
+        ["a", "◐", "1/3", "1/2", "2026-01-02"],
+        ["b", "◐", "3/3", "0/2", "○", "0/2", "0/0", "2026-01-02"],
+    ]
+    assert "Run &lt;Pods&gt;" in team.page(shown)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": 2}', '{"schema": 1}'])
+def test_another_file_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
+    """The error names the file and the command that makes a right one."""
+    path = tmp_path / "some.json"
+    path.write_text(text)
+
+    with pytest.raises(BadInput, match="not the exported") as caught:
+        team.collect([path])
+
+    assert caught.value.where == str(path)
+    assert caught.value.next == "k8slab progress --export FILE"
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """The error names it; no part of it is left."""
+    with pytest.raises(BadInput, match="cannot be written"):
+        team.export(tmp_path / "none" / "file", [row(1)])

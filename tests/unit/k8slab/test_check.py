@@ -1,0 +1,200 @@
+"""Claims and exercises: one stable line each, and an error where it belongs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from k8slab import check
+from k8slab.errors import (
+    ApiError,
+    BadInput,
+    CheckFailed,
+    LabError,
+    NotReady,
+    Unreachable,
+)
+
+
+def test_a_true_claim_prints_its_mark(capsys: pytest.CaptureFixture[str]) -> None:
+    """A true claim is one line."""
+    check.that("three Pods are ready", 3)
+
+    assert capsys.readouterr().out == "✔ three Pods are ready\n"
+
+
+def test_a_false_claim_raises_with_its_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    """A false claim is one line and an error that tells what was seen."""
+    with pytest.raises(CheckFailed) as caught:
+        check.that("no Pod is left", [], hint="look at the selector")
+
+    assert capsys.readouterr().out == "✘ no Pod is left\n"
+    assert (caught.value.seen, caught.value.next) == ("[]", "look at the selector")
+
+
+def test_a_promised_failure_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error's own words are printed, without its facts."""
+    with check.fails(Unreachable):
+        raise Unreachable("nothing answers on node1:31245", where="172.30.1.12")
+
+    assert capsys.readouterr().out == (
+        "✔ fails as promised: nothing answers on node1:31245\n"
+    )
+
+
+def test_what_differs_from_run_to_run_is_not_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Addresses, UIDs and generated endings are replaced."""
+    with check.fails(LabError):
+        raise LabError(
+            "echo-x7k2p at 10.244.1.7 (0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f) is away"
+        )
+
+    assert capsys.readouterr().out == (
+        "✔ fails as promised: echo-… at an address (a UID) is away\n"
+    )
+
+
+def test_matching_words_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """With words to match, those are what is printed."""
+    with check.fails(LabError, match="does not match"):
+        raise LabError("the selector does not match 10.0.0.1")
+
+    assert capsys.readouterr().out == "✔ fails as promised: does not match\n"
+
+
+def test_no_failure_is_a_failure() -> None:
+    """A block that works breaks the promise."""
+    with pytest.raises(CheckFailed, match="should have failed"), check.fails(LabError):
+        pass
+
+
+def test_another_failure_breaks_the_promise() -> None:
+    """Another error, or other words, break the promise, and the cause is kept."""
+    with pytest.raises(CheckFailed) as caught, check.fails(Unreachable):
+        raise NotReady("late", wanted="3", seen="2", waited_s=1)
+    with pytest.raises(CheckFailed), check.fails(LabError, match="small"):
+        raise LabError("too large")
+
+    assert isinstance(caught.value.__cause__, NotReady)
+
+
+def test_errors_that_are_not_ours_pass() -> None:
+    """A mistake in the cell itself is shown as it is."""
+    with pytest.raises(ZeroDivisionError), check.fails(LabError):
+        print(1 // 0)
+
+
+def test_hints_come_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each try shows the next hint of the first claim that fails; nothing is raised."""
+    claims = (("one", True, "never"), ("two", False, "first", "second"), ("3", 0, "no"))
+    seen = []
+    for _ in range(3):
+        verdict = check.exercise("hints", *claims)
+        seen.append(capsys.readouterr().out.splitlines())
+
+    assert seen[0] == ["✔ one", "✘ two", "✘ 3", "  hint: first"]
+    assert [lines[-1] for lines in seen[1:]] == ["  hint: second"] * 2
+    assert (verdict.solved, repr(verdict)) == (False, "hints: 1 of 3")
+    verdict._ipython_display_()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_solved_exercise_is_true(capsys: pytest.CaptureFixture[str]) -> None:
+    """A solved exercise prints marks and what to do next, and no hint."""
+    verdict = check.exercise("solved", ("one", True, "hint"))
+
+    assert bool(verdict)
+    assert capsys.readouterr().out == "✔ one\nSolved: compare with the solution.\n"
+
+
+def test_a_fact_may_be_asked_for() -> None:
+    """A function is called, and one of our errors means no."""
+
+    def lost() -> bool:
+        raise LabError("lost")
+
+    verdict = check.exercise("asked", ("yes", lambda: True, ""), ("no", lost, ""))
+
+    assert (verdict.passed, verdict.claims) == (1, 2)
+
+
+def not_found() -> bool:
+    """Ask for an object that is not there, as the API server answers it."""
+    answer = '{"reason": "NotFound", "message": "pods \\"web\\" not found"}'
+    raise ApiError(404, where="GET /api/v1/pods/web", body=answer)
+
+
+@pytest.mark.parametrize(
+    ("fact", "seen"),
+    [
+        (lambda: dict[str, str]()["resources"], "there is no resources yet"),
+        (lambda: [][0], "there is none yet"),
+        (lambda: {"spec": None}["spec"]["x"], "is not there yet"),  # type: ignore[index]
+        (lambda: [None][0].name, "is not there yet"),  # type: ignore[attr-defined]
+        (lambda: next(iter([])), "is not there yet"),
+        (lambda: int("10.5.x"), "is not there yet"),
+        (lambda: nobody, "name 'nobody' is not defined: run the exercise's start"),  # type: ignore[name-defined] # noqa: F821
+        (not_found, 'pods "web" not found; run the exercise\'s start cell again'),
+    ],
+)
+def test_a_grader_never_breaks(
+    capsys: pytest.CaptureFixture[str], fact: object, seen: str
+) -> None:
+    """What a fact looks for and does not find means no, in a plain line."""
+    verdict = check.exercise("pending", ("one", True), ("two", fact, "look"))
+    lines = capsys.readouterr().out.splitlines()
+
+    assert (verdict.passed, lines[:2]) == (1, ["✔ one", "✘ two"])
+    assert lines[2].startswith("  seen: ")
+    assert seen in lines[2]
+    assert lines[3] == "  hint: look"
+
+
+def test_a_mistake_of_another_kind_is_not_hidden() -> None:
+    """A fact that divides by zero is a mistake of the book."""
+    with pytest.raises(ZeroDivisionError):
+        check.exercise("wrong", ("one", lambda: 1 // 0))
+
+
+def test_hints_are_fetched_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the files beside the chapters, by exercise and claim, in their order."""
+    (tmp_path / "chapters" / "_hints").mkdir(parents=True)
+    file = tmp_path / "chapters" / "_hints" / "x.yaml"
+    file.write_text("named:\n  it runs:\n  - first\n  - second\n")
+    monkeypatch.chdir(tmp_path / "chapters")
+    for _ in range(3):
+        check.exercise("named", ("it runs", lambda: False))
+    hints = [line for line in capsys.readouterr().out.splitlines() if "hint" in line]
+
+    assert hints == ["  hint: first", "  hint: second", "  hint: second"]
+    file.write_text("- a list\n")
+    with pytest.raises(BadInput, match=r"_hints/x\.yaml"):
+        check.exercise("named", ("it runs", lambda: False))
+
+
+def test_tab_lists_what_is_for_readers() -> None:
+    """Four names, and nothing that the module needs itself."""
+    assert check.__all__ == ["exercise", "fails", "grade", "that"]
+
+
+def test_grade_wants_a_solution() -> None:
+    """Where an exercise has to be solved, an unsolved one raises."""
+    with pytest.raises(CheckFailed, match="exercise 'graded' is not solved yet"):
+        check.grade("graded", ("one", False, "hint"))
+
+
+def test_claims_are_collected_in_a_block() -> None:
+    """A block collects claims and has to be solved at its end."""
+
+    def block() -> None:
+        with check.exercise("block") as task:
+            task.claim("one", True)
+            task.claim("two", False, "hint")
+
+    with pytest.raises(CheckFailed, match="seen:   1 true"):
+        block()

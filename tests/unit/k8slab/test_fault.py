@@ -1,0 +1,284 @@
+"""Faults are noted down before they are made, and undone on every way out."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from k8slab import fault
+from k8slab.errors import BadInput, LabError, NotReady
+from k8slab.kube.cluster import Cluster
+
+HOLDER = """
+import sys
+from pathlib import Path
+from k8slab.fault import _journal
+for line in sys.argv[2:]:
+    name, _, where = line.partition("=")
+    _journal.write(Path(sys.argv[1]), _journal.Entry(name, where, {}))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+class Worker:
+    """A worker whose units can be stopped, and whose Node follows them."""
+
+    def __init__(self, cluster: Cluster, fake: Any, name: str) -> None:
+        self.name = name
+        self.fake = fake
+        self.journal = cluster.journal
+        self.running = {"kubelet", "containerd"}
+        self.asked: list[str] = []
+        self.noted: list[int] = []
+        self.deaf = False
+        cluster.on(name).answer = self.answer  # type: ignore[attr-defined]
+        self.tell()
+
+    def tell(self) -> None:
+        """Give its Node the state of its units."""
+        ready = "True" if len(self.running) == 2 else "Unknown"
+        conditions = [{"type": "Ready", "status": ready}]
+        node = {"metadata": {"name": self.name}, "status": {"conditions": conditions}}
+        self.fake.put("nodes", node)
+
+    def answer(self, text: str) -> tuple[int, str, str]:
+        """Do what systemctl would, and remember it."""
+        word, _, rest = text.partition(" ")
+        if word == "curl":
+            return (0 if "kubelet" in self.running else 7), "", ""
+        action, unit = rest.split(" ")[0], rest.split(" ")[-1]
+        if action == "is-active":
+            return (0 if unit in self.running else 3), "", ""
+        self.asked.append(f"{action} {unit}")
+        if action == "stop":
+            self.noted.append(len(list(self.journal.glob("*.json"))))
+            if not self.deaf:
+                self.running.discard(unit)
+        else:
+            self.running.add(unit)
+        self.tell()
+        return 0, "", ""
+
+
+@pytest.fixture
+def workers(cluster: Cluster, fake: Any) -> dict[str, Worker]:
+    """Return the two workers of the fake lab, healthy."""
+    return {name: Worker(cluster, fake, name) for name in ("node1", "node2")}
+
+
+@pytest.fixture
+def session(cluster: Cluster) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return what starts another session that has noted down faults."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin(*faults: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(cluster.journal), *faults],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def notes(cluster: Cluster) -> list[str]:
+    """Return the names of the faults in the journal."""
+    paths = sorted(cluster.journal.glob("*.json"))
+    return [json.loads(path.read_text())["fault"] for path in paths]
+
+
+def test_a_fault_is_there_in_its_block_and_gone_after_it(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """Broken inside, repaired outside, and forgotten by the journal."""
+    with fault.inject("kubelet-stopped", "node1") as injected:
+        inside = (injected.symptom.ok, injected.health.ok, notes(cluster))
+
+    assert inside == (True, False, ["kubelet-stopped"])
+    assert workers["node1"].asked[0] == "stop kubelet"
+    assert injected.health.ok
+    assert notes(cluster) == []
+
+
+def test_the_way_back_is_noted_down_before_the_change(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """When the unit is stopped, the journal has its entry already."""
+    with fault.inject("kubelet-stopped", "node1"):
+        pass
+
+    assert workers["node1"].noted == [1]
+
+
+@pytest.mark.parametrize("error", [LabError("a check failed"), KeyboardInterrupt()])
+def test_an_error_or_an_interrupt_undoes_it(
+    cluster: Cluster, workers: dict[str, Worker], error: BaseException
+) -> None:
+    """And is raised all the same."""
+    with pytest.raises(type(error)), fault.inject("kubelet-stopped", "node1"):
+        raise error
+
+    assert workers["node1"].running == {"kubelet", "containerd"}
+    assert notes(cluster) == []
+
+
+def test_a_repair_in_the_block_is_left_as_it_is(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """Whoever repaired it, it is healthy, and nothing is stopped again."""
+    with fault.inject("kubelet-stopped", "node1"):
+        cluster.on("node1").run(["systemctl", "start", "kubelet"])
+
+    assert workers["node1"].asked.count("stop kubelet") == 1
+    assert notes(cluster) == []
+
+
+def test_a_symptom_that_does_not_come_is_an_error_and_undone(
+    cluster: Cluster, workers: dict[str, Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what should have been seen."""
+    monkeypatch.setattr(type(fault.find("kubelet-stopped")), "symptom_s", 0.2)
+    workers["node1"].deaf = True
+
+    with pytest.raises(NotReady, match="symptom of kubelet-stopped") as caught:
+        fault.inject("kubelet-stopped", "node1").begin()
+
+    assert "NotReady after 50 s" in caught.value.wanted
+    assert notes(cluster) == []
+
+
+def test_what_is_broken_already_is_not_broken_again(
+    cluster: Cluster, workers: dict[str, Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A symptom would prove nothing there."""
+    monkeypatch.setattr(type(fault.find("containerd-stopped")), "health_s", 0.2)
+    workers["node1"].running.discard("kubelet")
+    workers["node1"].tell()
+
+    with pytest.raises(NotReady):
+        fault.inject("containerd-stopped", "node1").begin()
+
+    assert "stop containerd" not in workers["node1"].asked
+
+
+@pytest.mark.parametrize("where", ["", "master", "node9"])
+def test_a_place_that_does_not_fit_is_refused(
+    cluster: Cluster, workers: dict[str, Worker], where: str
+) -> None:
+    """A fault of workers takes one of the workers."""
+    with pytest.raises(BadInput, match="acts on a worker"):
+        fault.inject("kubelet-stopped", where).begin()
+
+    assert notes(cluster) == []
+
+
+def test_an_unknown_fault_is_refused(cluster: Cluster) -> None:
+    """With the names that there are."""
+    with pytest.raises(BadInput) as caught:
+        fault.inject("kubelet-sad", "node1")
+
+    assert "kubelet-stopped" in caught.value.wanted
+
+
+def test_what_a_killed_session_left_is_undone_the_newest_first(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    session: Callable[..., subprocess.Popen[str]],
+) -> None:
+    """Whatever it broke, and once only."""
+    killed = session("kubelet-stopped=node1", "containerd-stopped=node2")
+    for each, unit in (("node1", "kubelet"), ("node2", "containerd")):
+        workers[each].running.discard(unit)
+        workers[each].tell()
+    killed.kill()
+    killed.wait()
+
+    first, second = fault.heal(cluster), fault.heal(cluster)
+
+    assert first == ["containerd-stopped on node2", "kubelet-stopped on node1"]
+    assert second == []
+    assert workers["node1"].running == workers["node2"].running
+    assert notes(cluster) == []
+
+
+def test_what_a_living_session_has_broken_is_left_alone(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    session: Callable[..., subprocess.Popen[str]],
+) -> None:
+    """Its note stays with it."""
+    session("kubelet-stopped=node1")
+
+    assert fault.heal(cluster) == []
+    assert workers["node1"].asked == []
+    assert notes(cluster) == ["kubelet-stopped"]
+
+
+def test_a_note_of_another_version_is_told(cluster: Cluster) -> None:
+    """With the way out."""
+    cluster.journal.mkdir(parents=True)
+    (cluster.journal / "1.json").write_text('{"schema": 99}')
+
+    with pytest.raises(LabError, match="journal") as caught:
+        fault.heal(cluster)
+
+    assert "k8slab reset" in caught.value.next
+
+
+def test_a_drawn_fault_gives_nothing_away_until_it_is_repaired(
+    cluster: Cluster, workers: dict[str, Worker], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Then its cause and cure are named, and nothing of it is left."""
+    hidden = fault.draw(1, among=["kubelet-stopped"])
+    shown = repr(hidden)
+    first = fault.judge(hidden)
+    early = capsys.readouterr().out
+    for worker in workers.values():
+        worker.answer("systemctl start kubelet")
+    second = fault.judge(hidden)
+
+    assert (first.solved, second.solved) == (False, True)
+    assert "kubelet" not in shown + early
+    assert "it was kubelet-stopped" in capsys.readouterr().out
+    assert notes(cluster) == []
+
+
+def test_the_same_seed_draws_the_same_fault(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """On the same worker."""
+    asked = []
+    for _ in range(2):
+        before = [list(worker.asked) for worker in workers.values()]
+        fault.draw("a seed", among=["kubelet-stopped", "containerd-stopped"]).close()
+        after = [worker.asked for worker in workers.values()]
+        asked.append([new[len(old) :] for old, new in zip(before, after, strict=True)])
+
+    assert asked[0] == asked[1]
+
+
+def test_every_fault_says_what_a_table_of_symptoms_needs() -> None:
+    """One sentence each, and no clock: containers share this computer's."""
+    names = fault.names()
+
+    assert len(names) == len(set(names)) == len(fault.every()) >= 22
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)+", name) for name in names)
+    assert not any("clock" in name for name in names)
+    for each in fault.every():
+        for sentence in (each.symptom, each.cause, each.cure):
+            assert sentence.endswith("."), (each.name, sentence)

@@ -1,0 +1,97 @@
+"""Files are written whole or not at all, and one process at a time changes them."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from paths import ROOT
+
+from k8slab.core import files
+from k8slab.errors import InUse
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_written_file_has_the_mode_it_is_given(tmp_path: Path, mode: int) -> None:
+    """The process's umask has no say in it."""
+    before = os.umask(0o077)
+    try:
+        files.write(tmp_path / "a", "text", mode=mode)
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "a").read_text() == "text"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode
+
+
+def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    """Neither a part of the new one nor a draft stays."""
+    files.write(tmp_path / "a", "old")
+
+    def fail() -> None:
+        with files.replacing(tmp_path / "a") as draft:
+            draft.write_text("ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    """While the block runs, the old content is there."""
+    files.write(tmp_path / "a", "old")
+    with files.replacing(tmp_path / "a") as draft:
+        draft.write_text("new")
+        meanwhile = (tmp_path / "a").read_text()
+
+    assert (meanwhile, (tmp_path / "a").read_text()) == ("old", "new")
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_lock_that_is_held_is_refused(tmp_path: Path, folder: bool) -> None:
+    """The refusal says what is busy, and which process holds a file."""
+    place = tmp_path if folder else tmp_path / "lock"
+    hold = (
+        "import sys; from pathlib import Path; from k8slab.core import files\n"
+        "with files.locked(Path(sys.argv[1])):\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(place)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with (
+            pytest.raises(InUse, match="the oven is busy") as caught,
+            files.locked(place, wait=False, busy="the oven is busy"),
+        ):
+            pass
+        holder.communicate("")
+    with files.locked(place, wait=False):
+        pass  # its holder is gone, and so is the lock
+
+    assert caught.value.seen == ("" if folder else f"process {holder.pid}")
+
+
+def test_nobody_else_locks_or_replaces_files() -> None:
+    """One module knows how; a second way would have other bugs."""
+    ways = {"os.replace", "tempfile.mkstemp", "fcntl.flock", "fcntl.lockf"}
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("lib", "bench")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ways
+    }
+
+    assert found == {"lib/k8slab/core/files.py"}

@@ -1,0 +1,227 @@
+"""Scratch namespaces: fresh at the start, gone at the end, nobody else's touched."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+
+from k8slab.errors import ApiError, BadInput, NotReady, Refused, UnknownMachine
+from k8slab.folder import LabFolder
+from k8slab.kube import namespace
+from k8slab.kube.cluster import Cluster
+
+
+@pytest.fixture
+def api(fake: Any) -> Any:
+    """An API that fills a new namespace as Kubernetes does."""
+
+    def fill(method: str, path: str) -> None:
+        if path.endswith("/serviceaccounts") or path.endswith("/configmaps"):
+            name = path.split("/")[4]
+            if fake.holds("namespaces", name):
+                fake.put("serviceaccounts", {"metadata": {"name": "default"}}, name)
+                root = {"metadata": {"name": "kube-root-ca.crt"}}
+                fake.put("configmaps", root, name)
+
+    fake.on_request = fill
+    return fake
+
+
+def test_scratch_makes_a_labelled_namespace(api: Any, cluster: Cluster) -> None:
+    """The namespace carries the chapter's label and becomes kubectl's default."""
+    ns = cluster.scratch("chapter")
+    found = cluster.get("ns", "chapter")
+
+    assert found["metadata"]["labels"] == {"k8slab.dev/chapter": "chapter"}
+    assert (ns.name, cluster.namespace) == ("chapter", "chapter")
+
+
+def test_scratch_removes_what_was_there(api: Any, cluster: Cluster) -> None:
+    """What an earlier run left is gone, its Pods told to be quick."""
+    cluster.scratch("chapter")
+    api.put("pods", api.pod("left-over"), "chapter")
+    ns = cluster.scratch("chapter")
+
+    assert ns.pods() == []
+    place = api.requests.index("DELETE /api/v1/namespaces/chapter/pods")
+    assert api.queries[place] == {"gracePeriodSeconds": ["1"]}
+
+
+def test_objects_outside_namespaces_are_removed_by_label(
+    api: Any, cluster: Cluster
+) -> None:
+    """A chapter's PersistentVolume goes, another one stays."""
+    mine = {"metadata": {"name": "mine", "labels": {"k8slab.dev/chapter": "chapter"}}}
+    api.put("persistentvolumes", mine)
+    api.put("persistentvolumes", {"metadata": {"name": "other"}})
+    cluster.scratch("chapter")
+
+    assert [each["metadata"]["name"] for each in cluster.find("PersistentVolume")] == [
+        "other"
+    ]
+
+
+def test_remove_twice_is_the_same_as_once(api: Any, cluster: Cluster) -> None:
+    """Removing is idempotent and gives the default namespace back."""
+    ns = cluster.scratch("chapter")
+    ns.remove()
+    ns.remove()
+
+    assert cluster.namespace == "default"
+    with pytest.raises(ApiError):
+        cluster.get("ns", "chapter")
+
+
+def test_a_namespace_that_stays_names_what_keeps_it(
+    api: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finalizer, who set it, and a command that takes it off; then it begins."""
+    monkeypatch.setattr(namespace, "REMOVE_S", 0.3)
+    cluster.scratch("chapter")
+    fields: dict[str, Any] = {"f:metadata": {"f:finalizers": {".": {}}}}
+    kept = {
+        "name": "shop",
+        "finalizers": ["example.com/hold"],
+        "managedFields": [{"manager": "hold-controller", "fieldsV1": fields}],
+    }
+    api.put("configmaps", {"metadata": kept}, "chapter")
+    api.errors["DELETE /api/v1/namespaces/chapter"] = (200, {})
+    with pytest.raises(NotReady) as caught:
+        cluster.scratch("chapter")
+    *_, patch = caught.value.next.splitlines()
+
+    assert caught.value.seen.splitlines()[-1] == (
+        "ConfigMap shop is kept by the finalizer example.com/hold, "
+        "set by hold-controller"
+    )
+    assert shlex.split(patch)[1:] == [
+        "patch",
+        "configmaps",
+        "shop",
+        "-n",
+        "chapter",
+        "--type=merge",
+        "-p",
+        '{"metadata":{"finalizers":null}}',
+    ]
+    del api.errors["DELETE /api/v1/namespaces/chapter"]
+    assert cluster.scratch("chapter").name == "chapter"
+
+
+@pytest.mark.parametrize("name", ["kube-system", "mine"])
+def test_a_namespace_of_somebody_else_is_left_alone(
+    api: Any, cluster: Cluster, name: str
+) -> None:
+    """A namespace without the chapter's label is not deleted."""
+    api.put("namespaces", {"metadata": {"name": name}})
+
+    with pytest.raises(Refused):
+        cluster.scratch(name)
+    assert not any(each.startswith("DELETE") for each in api.requests)
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "a/b", "a" * 64, "-a"])
+def test_a_name_that_cannot_be_one_sends_nothing(
+    api: Any, cluster: Cluster, name: str
+) -> None:
+    """A name Kubernetes would refuse is refused here."""
+    with pytest.raises(BadInput):
+        cluster.scratch(name)
+    assert api.requests == []
+
+
+def test_pods_are_read_as_records(api: Any, cluster: Cluster) -> None:
+    """A Pod's record holds what a chapter asks for."""
+    ns = cluster.scratch("chapter")
+    api.put("pods", api.pod("echo-1", controller="echo", node="node2"), "chapter")
+    api.put("pods", api.pod("echo-2", waiting="CrashLoopBackOff"), "chapter")
+    api.put("pods", api.pod("echo-3", terminating=True), "chapter")
+    first, second, third = ns.pods("app=echo")
+
+    assert (first.name, first.controller, first.node, first.state) == (
+        "echo-1",
+        "echo",
+        "node2",
+        "Ready",
+    )
+    assert (second.ready, second.state) == (False, "CrashLoopBackOff")
+    assert third.state == "Terminating"
+    assert ns.ready_pods("app=echo") == 1
+
+
+def test_the_last_end_of_a_container_is_known(api: Any, cluster: Cluster) -> None:
+    """Exit code and reason are of the container's latest end; -1 before any."""
+    ns = cluster.scratch("chapter")
+    ended = api.pod("echo-1", waiting="CrashLoopBackOff", restarts=1)
+    status = ended["status"]["containerStatuses"][0]
+    status["lastState"] = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    api.put("pods", ended, "chapter")
+    api.put("pods", api.pod("echo-2"), "chapter")
+    ends = [(pod.last_exit_code, pod.last_reason) for pod in ns.pods()]
+
+    assert ends == [(3, "Error"), (-1, "")]
+
+
+def test_events_are_lines_the_latest_last(api: Any, cluster: Cluster) -> None:
+    """Events tell type, reason, count, object and message, in order of time."""
+    ns = cluster.scratch("chapter")
+    for name, stamp in (("b", "2026-11-01T00:00:02Z"), ("a", "2026-11-01T00:00:01Z")):
+        event = {
+            "metadata": {"name": name},
+            "type": "Normal",
+            "reason": "Pulled",
+            "count": 2,
+            "message": f"image\n{name}",
+            "lastTimestamp": stamp,
+            "involvedObject": {"name": "echo-1"},
+        }
+        api.put("events", event, "chapter")
+
+    assert ns.events("echo-1") == [
+        "Normal Pulled (x2) echo-1: image a",
+        "Normal Pulled (x2) echo-1: image b",
+    ]
+
+
+def test_kinds_have_many_names(cluster: Cluster) -> None:
+    """A kind is found by the names kubectl takes."""
+    names = ("ReplicationController", "replicationcontrollers", "rc")
+    found = {cluster.catalogue.find(name).path("x", "y") for name in names}
+
+    assert found == {"/api/v1/namespaces/x/replicationcontrollers/y"}
+    assert (
+        cluster.catalogue.find("deployments.apps").path() == "/apis/apps/v1/deployments"
+    )
+    with pytest.raises(BadInput):
+        cluster.catalogue.find("Podd")
+
+
+def test_an_unknown_machine_is_named_with_the_known_ones(cluster: Cluster) -> None:
+    """The message lists the machines there are."""
+    with pytest.raises(UnknownMachine, match="one of master, node1, node2"):
+        cluster.on("node9")
+
+
+def test_the_client_key_is_for_its_owner_only(
+    cluster: Cluster, folder: LabFolder
+) -> None:
+    """The private key that the TLS library reads from a file is private."""
+    cluster.verify()
+    keys = (folder.root / "client").glob("*.key")
+    modes = {path.stat().st_mode & 0o777 for path in keys}
+
+    assert modes == {0o600}
+
+
+def test_official_clients_have_time_limits(cluster: Cluster, fake: Any) -> None:
+    """A new official client works, with the lab's CA and no proxy."""
+    from kubernetes.client import CoreV1Api
+
+    fake.put("pods", fake.pod("echo-1"), "chapter")
+    api = cluster.new_api()
+    found = CoreV1Api(api).list_namespaced_pod("chapter").items
+
+    assert [each.metadata.name for each in found] == ["echo-1"]
+    assert api.configuration.proxy is None

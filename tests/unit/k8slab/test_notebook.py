@@ -1,0 +1,242 @@
+"""What a notebook adds to IPython: completion, short errors, a table of phases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from IPython.core.completer import CompletionContext, provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
+
+from k8slab import check, show
+from k8slab.core.phases import Ledger, Silent
+from k8slab.errors import BadInput
+from k8slab.folder import LabFolder
+from k8slab.kube.cluster import Cluster
+from k8slab.notebook import completion, phases, short_errors
+
+
+@pytest.fixture
+def shell(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """Return a real shell of IPython that keeps nothing."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    quiet = Config({"HistoryManager": {"enabled": False}})
+    made = InteractiveShell.instance(config=quiet, colors="nocolor")
+    yield made
+    InteractiveShell.clear_instance()
+
+
+def completed(shell: InteractiveShell, line: str) -> list[str]:
+    """Return what Tab offers at the end of a line, where it belongs to us."""
+    completion.offer(shell)
+    context = CompletionContext(
+        token=line.split(" ")[-1],
+        full_text=line,
+        cursor_position=len(line),
+        cursor_line=0,
+        limit=None,
+    )
+    with provisionalcompleter():
+        answer = shell.Completer.custom_matchers[-1](context)
+    assert answer["suppress"] is ("%kubectl " in line or line.startswith("%%on "))
+    return [each.text for each in answer["completions"]]
+
+
+def test_tab_asks_kubectl_what_may_follow(
+    cluster: Cluster, kubectl: Any, shell: InteractiveShell
+) -> None:
+    """Its answer without the remarks."""
+    kubectl('[ "$*" = "__complete get po" ] && printf "pods\\tcore\\npodgroups\\n"')
+
+    assert completed(shell, "%kubectl get po") == ["pods", "podgroups"]
+
+
+def test_tab_after_a_blank_asks_for_a_new_word(
+    cluster: Cluster, folder: LabFolder, kubectl: Any, shell: InteractiveShell
+) -> None:
+    """The empty word is an argument; what tells a shell what to do is no answer."""
+    kubectl('printf "%s|" "$@" >"$HOME/asked"; printf "echo-1\\n:4\\n"')
+
+    assert completed(shell, "%kubectl get pods ") == ["echo-1"]
+    asked = folder.root / "client" / "home" / "asked"
+    assert asked.read_text() == "__complete|get|pods||"
+
+
+def test_tab_offers_what_is_used_every_day_first(
+    cluster: Cluster, kubectl: Any, shell: InteractiveShell
+) -> None:
+    """Pods before the kinds that happen to come before them in the alphabet."""
+    kubectl('printf "podcertificaterequests.certificates.k8s.io\\npods\\npodx\\n"')
+    kinds = ["pods", "podcertificaterequests.certificates.k8s.io", "podx"]
+
+    assert completed(shell, "%kubectl get po") == kinds
+    assert completed(shell, "x = %kubectl get po") == kinds
+
+
+def test_tab_completes_paths_of_manifests(
+    cluster: Cluster,
+    shell: InteractiveShell,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Folders and manifests, behind -f only."""
+    (tmp_path / "manifests" / "web").mkdir(parents=True)
+    for name in ("pod-a.yaml", "pod-b.yaml", "notes.txt"):
+        (tmp_path / "manifests" / "web" / name).touch()
+    (tmp_path / "chapters").mkdir()
+    monkeypatch.chdir(tmp_path / "chapters")
+
+    assert completed(shell, "%kubectl apply -f ../man") == ["../manifests/"]
+    assert completed(shell, "%kubectl apply -f ../manifests/web/") == [
+        "../manifests/web/pod-a.yaml",
+        "../manifests/web/pod-b.yaml",
+    ]
+    assert completed(shell, "%kubectl apply -f nowhere/") == []
+
+
+def test_tab_behind_a_module_lists_what_is_for_readers(
+    shell: InteractiveShell,
+) -> None:
+    """The four names of check, and nothing that show needs itself."""
+    completion.offer(shell)
+    shell.user_ns.update(check=check, show=show)
+    with provisionalcompleter():
+        found = [each.text for each in shell.Completer.completions("check.", 6)]
+        shown = [each.text for each in shell.Completer.completions("show.ma", 7)]
+        every = [each.text for each in shell.Completer.completions("show.", 5)]
+
+    assert found == [".exercise", ".fails", ".grade", ".that"]
+    assert shown == [".manifest"]
+    assert ".html" not in every
+    assert ".Any" not in every
+
+
+def test_tab_completes_machines(cluster: Cluster, shell: InteractiveShell) -> None:
+    """Those whose name begins as typed."""
+    assert completed(shell, "%%on no") == [m for m in cluster.machines if m != "master"]
+
+
+def test_tab_without_a_lab_offers_nothing(shell: InteractiveShell) -> None:
+    """Nor does it fail."""
+    assert completed(shell, "%kubectl get po") == []
+    assert completed(shell, "%%on no") == []
+
+
+@pytest.mark.parametrize("line", ["kubectl get po", "%kubectl", "%time get po"])
+def test_tab_elsewhere_is_not_ours(line: str, shell: InteractiveShell) -> None:
+    """Python's own completion goes on."""
+    assert completed(shell, line) == []
+
+
+def test_an_open_quote_is_no_error(
+    cluster: Cluster, kubectl: Any, shell: InteractiveShell
+) -> None:
+    """What is not a word yet has no completion."""
+    kubectl("echo never")
+
+    assert completed(shell, "%kubectl get -l 'app") == []
+
+
+def told(shell: InteractiveShell, source: str) -> tuple[str, str]:
+    """Return what a cell prints when it fails, and what it shows folded."""
+    short_errors.offer(shell)
+    with capture_output() as heard:
+        shell.run_cell(source)
+    folded = [str(out.data.get("text/html", "")) for out in heard.outputs]
+    return heard.stdout + heard.stderr, "".join(folded)
+
+
+def test_our_errors_are_short_and_their_trace_is_folded(
+    shell: InteractiveShell,
+) -> None:
+    """What, where, wanted, seen and next; the rest is one click away."""
+    shell.user_ns["raised"] = BadInput("no such thing <b>", wanted="it", next="look")
+    text, folded = told(shell, "def deep():\n    raise raised\n\ndeep()")
+
+    assert "no such thing <b>" in text
+    assert "next:   look" in text
+    assert len(text.splitlines()) < 10
+    assert "Traceback" in folded
+    assert "in deep" in folded
+    assert "&lt;b&gt;" in folded
+
+
+def test_tb_gives_the_full_trace(shell: InteractiveShell) -> None:
+    """As the short error promises, of our errors and of an interrupt."""
+    shell.user_ns["raised"] = BadInput("no such thing")
+    told(shell, "def deep():\n    raise raised\n\ndeep()")
+    text, folded = told(shell, "%tb")
+
+    assert "Traceback" in text
+    assert "in deep" in text
+    assert folded == ""
+    told(shell, "def far():\n    raise KeyboardInterrupt\n\nfar()")
+    assert "in far" in told(shell, "%tb")[0]
+
+
+def test_the_fold_looks_as_if_it_can_be_clicked(shell: InteractiveShell) -> None:
+    """A pointer, a mark and a line below its words."""
+    shell.user_ns["raised"] = BadInput("no such thing")
+    _, folded = told(shell, "raise raised")
+    style = folded.partition("<summary style=")[2].partition(">")[0]
+
+    assert "cursor: pointer" in style
+    assert "list-item" in style
+    assert "underline" in style
+
+
+def test_a_name_that_setup_would_bring_is_explained(shell: InteractiveShell) -> None:
+    """Before the first connection, a missing name means a cell that was not run."""
+    text, _ = told(shell, "print(ns)")
+
+    assert text.strip().splitlines() == [
+        "NameError: name 'ns' is not defined",
+        f"  next:   {short_errors.SETUP}",
+    ]
+
+
+def test_a_name_that_is_wrong_is_pythons_matter(
+    cluster: Cluster, shell: InteractiveShell
+) -> None:
+    """Once there is a lab, it is a mistake like any other."""
+    text, _ = told(shell, "print(nss)")
+
+    assert "Traceback" in text
+    assert short_errors.SETUP not in text
+
+
+def test_an_interrupt_is_no_trace(shell: InteractiveShell) -> None:
+    """One line says that the cell may run again."""
+    text, folded = told(shell, "raise KeyboardInterrupt")
+
+    assert "you interrupted this cell; you can run it again" in text
+    assert "Traceback" not in text
+    assert "Traceback" in folded
+
+
+def test_phases_are_silent_outside_a_notebook() -> None:
+    """A program shows them on its terminal, if it wants to."""
+    assert isinstance(phases.reporter(), Silent)
+
+
+def test_phases_are_a_table_in_a_notebook(shell: InteractiveShell) -> None:
+    """Each with its mark, its time, its place and its remark."""
+    with capture_output():
+        table = phases.reporter()
+        assert isinstance(table, phases.Phases)
+        ledger = Ledger(table)
+        with ledger.phase("count", "here"):
+            running = table.draw().text
+        with ledger.phase("count again", "there") as phase:
+            phase.unchanged("<known>")
+        with pytest.raises(ZeroDivisionError), ledger.phase("fail", "there"):
+            raise ZeroDivisionError
+        ledger.close()
+    marks = [line.split()[0] for line in table.draw().text.splitlines()]
+
+    assert running.startswith("▸")
+    assert marks == ["✔", "·", "✘"]
+    assert "&lt;known&gt;" in table.draw().html

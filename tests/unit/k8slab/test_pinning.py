@@ -1,0 +1,197 @@
+"""Pinning: fingerprints, and the arguments kubectl may get."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from k8slab.errors import LabMissing, Refused, WrongCluster
+from k8slab.folder import LabFolder
+from k8slab.kube import pinning
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.kubeconfig import Kubeconfig
+from k8slab.kube.kubectl_arguments import kubectl_arguments
+from k8slab.kube.pinning import Fingerprint
+
+ELSEWHERE = [
+    "--kubeconfig=/tmp/other get pods",
+    "get pods --kubeconfig /tmp/other",
+    "get pods --context other",
+    "get pods --cluster=other",
+    "get pods --server=https://10.0.0.1:6443",
+    "get pods --server https://10.0.0.1:6443",
+    "get pods -s https://10.0.0.1:6443",
+    "get pods -shttps://10.0.0.1:6443",
+    "get pods -s=https://10.0.0.1:6443",
+    "-s https://10.0.0.1:6443 get pods",
+    "get pods -As https://10.0.0.1:6443",
+    "get pods -Aws=https://10.0.0.1:6443",
+    "logs -fs https://10.0.0.1:6443 echo",
+    "logs -pfs https://10.0.0.1:6443 echo",
+    "get pods --user other",
+    "get pods --token=secret",
+    "get pods --username=me --password=secret",
+    "get pods --certificate-authority=/tmp/ca",
+    "get pods --certificate_authority=/tmp/ca",
+    "get pods --client-key=/tmp/key",
+    "get pods --client-certificate=/tmp/crt",
+    "get pods --insecure-skip-tls-verify",
+    "get pods --insecure_skip_tls_verify=true",
+    "get pods --tls-server-name=other",
+    "get pods --proxy-url=http://10.0.0.1",
+    "get pods --kuberc=/tmp/kuberc",
+    "get pods -l -- --server=https://10.0.0.1:6443",
+    "get pods -Al -- --server=https://10.0.0.1:6443",
+    "exec echo -n -- --server=https://10.0.0.1:6443",
+    "exec --namespace -- --server=https://10.0.0.1:6443 echo",
+    "config set-cluster kubernetes",
+    "config set clusters.kubernetes.server https://10.0.0.1",
+    "config use-context other",
+    "config set-context --current --namespace=x",
+    "-n x config unset users",
+    "config view --raw",
+    "config view --flatten",
+    "apply -f https://10.0.0.1/x.yaml",
+    "apply -fhttps://10.0.0.1/x.yaml",
+    "apply --filename=a.yaml,https://10.0.0.1/x.yaml",
+    "apply -Rf https://10.0.0.1/x.yaml",
+    "apply -k example.com/some/base",
+    "kustomize https://10.0.0.1/base",
+    "--some-flag value get pods",
+    "proxy --address=0.0.0.0",
+    "port-forward pod/x 1:2 --address localhost,10.0.0.1",
+]
+HARMLESS = [
+    "get pods",
+    "get pods -A -o wide",
+    "get pods -lapp=services -nsystems",
+    "-n kube-system get pods",
+    "--namespace=kube-system get pods",
+    "apply -f ../manifests/x/rc-services.yaml",
+    "logs -f rc/echo --tail=3",
+    "logs echo -p",
+    "exec rc/echo -- sh -s --server=x --token y",
+    "exec -i rc/echo -- cat",
+    "run x --image=registry.lab/echo:1 --command -- echo -s hello",
+    "annotate rc echo home=https://kubernetes.io",
+    "delete pods -l app=echo,release!=second --cascade=orphan",
+    "get pods --as=system:serviceaccount:x:y --as-group=z",
+    "config view",
+    "config current-context",
+    "get pods config",
+    "port-forward pod/x 1:2 --address=localhost",
+    "--help",
+]
+
+
+@pytest.mark.parametrize("line", ELSEWHERE)
+def test_arguments_that_lead_elsewhere_are_refused(line: str) -> None:
+    """Whatever could reach another cluster is refused."""
+    argv = shlex.split(line)
+
+    with pytest.raises(Refused):
+        kubectl_arguments(argv)
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_ordinary_arguments_are_left_as_they_are(line: str) -> None:
+    """What an operator types on the lab's cluster passes unchanged."""
+    argv = shlex.split(line)
+
+    assert kubectl_arguments(argv) == argv
+
+
+def test_fingerprint_survives_saving(tmp_path: Path) -> None:
+    """A saved fingerprint reads back equal."""
+    pinned = Fingerprint("ab12", "uid", "https://127.0.0.1:6443")
+    pinned.save(tmp_path / "fingerprint.json")
+
+    assert Fingerprint.load(tmp_path / "fingerprint.json", "default") == pinned
+
+
+def test_missing_fingerprint_means_no_lab(tmp_path: Path) -> None:
+    """Without a fingerprint there is nothing to trust."""
+    with pytest.raises(LabMissing):
+        Fingerprint.load(tmp_path / "fingerprint.json", "default")
+
+
+def test_verify_accepts_the_pinned_cluster(cluster: Cluster, fake: Any) -> None:
+    """The pinned cluster is accepted by one GET."""
+    cluster.verify()
+
+    assert fake.requests == ["GET /api/v1/namespaces/kube-system"]
+
+
+def test_take_reads_the_uid(cluster: Cluster) -> None:
+    """A fingerprint taken is the one that was pinned."""
+    assert pinning.take(cluster.connection) == cluster.fingerprint
+
+
+def test_another_uid_is_another_cluster(cluster: Cluster, fake: Any) -> None:
+    """A cluster made anew behind the same CA is refused, wanted and seen named."""
+    other = {"metadata": {"name": "kube-system", "uid": "other"}}
+    fake.put("namespaces", other)
+
+    with pytest.raises(WrongCluster) as caught:
+        cluster.verify()
+    assert (caught.value.wanted, caught.value.seen) == (fake.uid, "other")
+
+
+def test_another_server_is_refused_without_a_request(
+    cluster: Cluster, fake: Any, folder: LabFolder
+) -> None:
+    """A kubeconfig whose server was changed leads to no request at all."""
+    fake.kubeconfig(folder.kubeconfig, cluster={"server": "https://127.0.0.2:1"})
+
+    with pytest.raises(WrongCluster):
+        cluster.scratch("chapter")
+    with pytest.raises(WrongCluster):
+        cluster.kubectl(["get", "pods"])
+    assert fake.requests == []
+
+
+def test_a_server_with_another_ca_gets_no_request(
+    cluster: Cluster, fake: Any, impostor: Any, folder: LabFolder
+) -> None:
+    """Who answers at the right address without the right certificate is refused."""
+    kubeconfig = fake.kubeconfig(folder.kubeconfig, cluster={"server": impostor.url})
+    known = Kubeconfig.read(kubeconfig, "default")
+    cluster.fingerprint = Fingerprint(known.ca_sha256, fake.uid, known.server)
+
+    with pytest.raises(WrongCluster):
+        cluster.verify()
+    assert impostor.requests == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cluster": {"insecure-skip-tls-verify": True}},
+        {"cluster": {"proxy-url": "http://127.0.0.1:1"}},
+        {"cluster": {"tls-server-name": "other"}},
+        {"cluster": {"server": "http://127.0.0.1:1"}},
+        {"user": {"exec": {"command": "/bin/true"}}},
+        {"cluster": {"certificate-authority-data": "no base64!"}},
+    ],
+)
+def test_a_bent_kubeconfig_is_refused(
+    fake: Any, tmp_path: Path, changes: dict[str, dict[str, object]]
+) -> None:
+    """A kubeconfig that bends the way to the server is not taken."""
+    kubeconfig = fake.kubeconfig(tmp_path / "bent", **changes)
+
+    with pytest.raises(WrongCluster):
+        Kubeconfig.read(kubeconfig, "default")
+
+
+def test_a_broken_kubeconfig_does_not_show_its_text(tmp_path: Path) -> None:
+    """A message about a kubeconfig holds nothing of what is in it."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("users: [{client-key-data: CANARY")
+
+    with pytest.raises(WrongCluster) as caught:
+        Kubeconfig.read(kubeconfig, "default")
+    assert "CANARY" not in f"{caught.value}{caught.value.__cause__}"

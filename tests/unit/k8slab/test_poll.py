@@ -1,0 +1,116 @@
+"""Waiting for a state, with a clock that takes no time."""
+
+from __future__ import annotations
+
+import pytest
+from fakes.clock import FakeClock
+
+from k8slab.core import poll
+from k8slab.core.poll import SystemClock
+from k8slab.errors import NotReady
+
+
+def test_a_state_that_is_there_is_returned_at_once() -> None:
+    """Nothing sleeps when the first look shows the wanted state."""
+    clock = FakeClock()
+    seen = poll.until(lambda: "up", what="it", want="up", timeout=5, clock=clock)
+
+    assert (seen, clock.slept) == ("up", [])
+
+
+def test_the_state_that_was_waited_for_is_returned() -> None:
+    """The value of the look that satisfied the condition comes back."""
+    clock = FakeClock()
+    numbers = iter(range(10))
+    seen = poll.until(
+        lambda: next(numbers),
+        what="the number",
+        want="3",
+        timeout=5,
+        done=lambda number: number == 3,
+        every=0.5,
+        clock=clock,
+    )
+
+    assert (seen, clock.slept) == (3, [0.5, 0.5, 0.5])
+
+
+def test_a_deadline_names_what_was_wanted_and_seen() -> None:
+    """The error tells the object, the state wanted, the one last seen, the time."""
+    clock = FakeClock()
+    with pytest.raises(NotReady) as caught:
+        poll.until(
+            lambda: f"starting at {clock.now():g}",
+            what="unit kubelet",
+            want="active",
+            timeout=2,
+            done=lambda state: state == "active",
+            where="node1",
+            next="look at the journal",
+            every=0.5,
+            clock=clock,
+        )
+
+    error = caught.value
+    assert error.what == "unit kubelet: not within 2 s"
+    assert (error.wanted, error.seen) == ("active", "starting at 102")
+    assert (error.where, error.next) == ("node1", "look at the journal")
+    assert error.waited_s == 2
+
+
+def test_a_wait_looks_once_more_at_its_deadline() -> None:
+    """A wait shorter than its step still waits its whole time."""
+    clock = FakeClock()
+    seen = poll.until(
+        lambda: clock.now() >= 105,
+        what="it",
+        want="there",
+        timeout=5,
+        every=60,
+        clock=clock,
+    )
+
+    assert (seen, clock.slept) == (True, [5])
+
+
+def test_a_state_that_cannot_come_ends_the_wait() -> None:
+    """A reason to fail ends the wait long before its deadline."""
+    clock = FakeClock()
+    states = iter(["starting", "crashed", "crashed"])
+    with pytest.raises(NotReady, match="it cannot come") as caught:
+        poll.until(
+            lambda: next(states),
+            what="the unit",
+            want="active",
+            timeout=600,
+            done=lambda state: state == "active",
+            failed=lambda state: "it crashed" if state == "crashed" else None,
+            clock=clock,
+        )
+
+    assert (caught.value.seen, len(clock.slept)) == ("it crashed", 1)
+
+
+def test_a_wanted_state_wins_over_a_reason_to_fail() -> None:
+    """A state that is the wanted one is never called a failure."""
+    seen = poll.until(
+        lambda: "done", what="it", want="done", timeout=1, failed=lambda _: "no"
+    )
+
+    assert seen == "done"
+
+
+def test_an_error_while_looking_is_not_swallowed() -> None:
+    """A look that raises ends the wait with its own error."""
+    with pytest.raises(ZeroDivisionError):
+        poll.until(lambda: 1 // 0, what="it", want="there", timeout=1)
+
+
+def test_the_real_clock_lets_time_pass() -> None:
+    """Without a clock of its own a wait takes real time."""
+    clock = SystemClock()
+    started = clock.now()
+    with pytest.raises(NotReady):
+        poll.until(lambda: False, what="it", want="there", timeout=0.05, every=0.01)
+
+    assert 0.05 <= clock.now() - started < 1

@@ -1,0 +1,190 @@
+"""Recordings: each change is heard once, with its moment, and nothing runs on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from k8slab import record, show
+from k8slab.errors import ApiError, BadInput, NotReady
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
+
+KINDS = ("Deployment", "Pod")
+
+
+@pytest.fixture
+def ns(cluster: Cluster) -> Namespace:
+    """A namespace of the fake API; its kinds are known already."""
+    cluster.catalogue.resources()
+    return Namespace(cluster, "chapter")
+
+
+def recorders() -> list[str]:
+    """Return the names of threads that record."""
+    names = [each.name for each in threading.enumerate()]
+    return [name for name in names if name.startswith("k8slab record")]
+
+
+def test_changes_are_heard_with_their_moment(fake: Any, ns: Namespace) -> None:
+    """What is there before is not news; what is stored in the block is."""
+    fake.put("pods", fake.pod("old"), "chapter")
+    with record.changes(ns, KINDS) as story:
+        fake.put("deployments", {"metadata": {"name": "echo"}}, "chapter")
+        time.sleep(0.2)
+        fake.put("pods", fake.pod("new"), "chapter")
+    heard = [(each.kind, each.type, each.name) for each in story.changes]
+    first, second = (each.at_s for each in story.changes)
+
+    assert heard == [("Deployment", "ADDED", "echo"), ("Pod", "ADDED", "new")]
+    assert 0 <= first < 0.15 < second < 1
+
+
+def test_what_is_stored_last_is_not_missed(fake: Any, ns: Namespace) -> None:
+    """The end of the block waits until the watches have told all of it."""
+    with record.changes(ns, KINDS) as story:
+        for number in range(200):
+            fake.put("pods", fake.pod(f"echo-{number}"), "chapter")
+
+    assert len(story.changes) == 200
+
+
+def test_the_end_is_quick_and_leaves_no_thread(fake: Any, ns: Namespace) -> None:
+    """The watches end with the block, although they might last a minute."""
+    started = time.monotonic()
+    with record.changes(ns, KINDS):
+        assert len(recorders()) == 2
+
+    assert recorders() == []
+    assert time.monotonic() - started < 2
+
+
+def test_a_watch_that_is_ended_while_it_reads_says_nothing(
+    fake: Any, ns: Namespace
+) -> None:
+    """What comes in after the end is not read as an event, whatever it is."""
+    stop = threading.Event()
+
+    def chatter() -> None:
+        for number in range(5000):
+            if stop.is_set():
+                return
+            fake.put("pods", fake.pod(f"echo-{number % 7}"), "chapter")
+            time.sleep(0.002)
+
+    talking = threading.Thread(target=chatter)
+    failed: list[object] = []
+    before, threading.excepthook = threading.excepthook, failed.append
+    talking.start()
+    try:
+        for _ in range(15):
+            with record.changes(ns, ["Pod"]):
+                pass
+    finally:
+        stop.set()
+        talking.join()
+        threading.excepthook = before
+
+    assert failed == []
+
+
+def test_an_error_in_the_block_ends_the_watches(fake: Any, ns: Namespace) -> None:
+    """It is passed on as it is, and nothing runs on."""
+    with pytest.raises(KeyError), record.changes(ns, KINDS):
+        raise KeyError
+
+    assert recorders() == []
+
+
+def test_a_refused_watch_is_an_error(fake: Any, ns: Namespace) -> None:
+    """The block does not begin deaf."""
+    fake.refuse_watch = [400]
+
+    with pytest.raises(ApiError), record.changes(ns, ["Pod"]):
+        pytest.fail("the block began")
+    assert recorders() == []
+
+
+def test_a_watch_that_is_refused_for_long_is_an_error(
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that starts may refuse for a moment, and no longer."""
+    monkeypatch.setattr(record, "PATIENCE_S", 0.5)
+    fake.refuse_watch = [403] * 1000
+
+    with pytest.raises(NotReady, match="tells nothing"), record.changes(ns, ["Pod"]):
+        pytest.fail("the block began")
+    assert recorders() == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_server_that_restarts_is_no_hole_in_a_recording(
+    fake: Any, ns: Namespace, status: int
+) -> None:
+    """Each change is heard once, before and after the watch was cut and refused."""
+    with record.changes(ns, ["Pod"]) as story:
+        fake.put("pods", fake.pod("before"), "chapter")
+        heard = story.wait_for(lambda: len(story.changes) == 1, 5)
+        fake.refuse_watch = [status]
+        fake.end_watches()
+        story.wait_for(lambda: not fake.refuse_watch, 1)
+        fake.put("pods", fake.pod("after"), "chapter")
+
+    assert heard
+    assert [each.object["metadata"]["name"] for each in story.changes] == [
+        "before",
+        "after",
+    ]
+
+
+def test_a_change_that_was_missed_is_an_error(fake: Any, ns: Namespace) -> None:
+    """A recording with a hole would be a lie."""
+    fake.put("pods", fake.pod("old"), "chapter")
+
+    def miss() -> None:
+        fake.silent = True
+        fake.refuse_watch = [410]
+        fake.drop("pods", "old", "chapter")
+        fake.end_watches()
+
+    with pytest.raises(NotReady, match="were missed"), record.changes(ns, ["Pod"]):
+        miss()
+    assert recorders() == []
+
+
+def test_an_unknown_kind_is_an_error(fake: Any, ns: Namespace) -> None:
+    """As everywhere else."""
+    with pytest.raises(BadInput), record.changes(ns, ["Pod", "Podd"]):
+        pytest.fail("the block began")
+    assert recorders() == []
+
+
+def test_a_watch_that_tells_nothing_is_an_error(
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording with holes would be a lie."""
+    monkeypatch.setattr(record, "PATIENCE_S", 0.2)
+    fake.silent = True
+
+    with pytest.raises(NotReady, match="tells nothing"), record.changes(ns, ["Pod"]):
+        fake.put("pods", fake.pod("new"), "chapter")
+    assert recorders() == []
+
+
+def test_a_recording_is_shown_as_a_timeline(fake: Any, ns: Namespace) -> None:
+    """Its steps in words and as a drawing."""
+    with record.changes(ns, ["Pod"]) as story:
+        fake.put("pods", fake.pod("new", ready=False), "chapter")
+        fake.put("pods", fake.pod("new"), "chapter")
+    picture = show.timeline(story, "A new Pod")
+
+    assert [step.what for step in story.steps] == [
+        "Pod stored",
+        "Pod scheduled",
+        "Pod ready",
+    ]
+    assert "Pod ready" in str(picture)
+    assert "A new Pod" in picture.html

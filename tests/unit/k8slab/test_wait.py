@@ -1,0 +1,308 @@
+"""Waits for API objects: one list, one watch, and a reason when it fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from k8slab import wait
+from k8slab.errors import NotReady
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
+
+
+@pytest.fixture
+def ns(cluster: Cluster) -> Namespace:
+    """A namespace of the fake API; its kinds are known already."""
+    cluster.catalogue.resources()
+    return Namespace(cluster, "chapter")
+
+
+def later(seconds: float, *work: Callable[[], None]) -> None:
+    """Do things in a moment, one after the other."""
+
+    def run() -> None:
+        for each in work:
+            time.sleep(seconds)
+            each()
+
+    threading.Thread(target=run, daemon=True).start()
+
+
+def test_a_state_that_is_there_takes_one_request(fake: Any, ns: Namespace) -> None:
+    """What is there already is found by the list alone."""
+    fake.put("pods", fake.pod("echo-1"), "chapter")
+    fake.requests.clear()
+
+    assert [pod.name for pod in wait.pods(ns, "app=echo", ready=1)] == ["echo-1"]
+    assert fake.requests == ["GET /api/v1/namespaces/chapter/pods"]
+
+
+def test_a_change_is_seen_by_the_watch(fake: Any, ns: Namespace) -> None:
+    """A Pod that gets ready later costs one more request; the deadline's is none."""
+    fake.put("pods", fake.pod("echo-1", ready=False), "chapter")
+    fake.requests.clear()
+    later(0.2, lambda: fake.put("pods", fake.pod("echo-1"), "chapter"))
+    found = wait.pods(ns, "app=echo", ready=1, timeout=5)
+
+    assert len(found) == 1
+    assert len(fake.requests) == 2
+
+
+def test_a_deleted_object_is_gone(fake: Any, ns: Namespace) -> None:
+    """A deletion ends the wait, with an empty list that is true."""
+    fake.put("configmaps", {"metadata": {"name": "settings"}}, "chapter")
+    later(0.1, lambda: fake.drop("configmaps", "settings", "chapter"))
+    gone = wait.gone(ns, "ConfigMap", "settings", timeout=5)
+
+    assert (gone, bool(gone)) == ([], True)
+
+
+def test_what_went_before_the_watch_began_is_gone(fake: Any, ns: Namespace) -> None:
+    """A deletion between list and watch is told by the watch."""
+    fake.put("configmaps", {"metadata": {"name": "settings"}}, "chapter")
+    asked: list[str] = []
+
+    def drop(method: str, path: str) -> None:
+        asked.append(f"{method} {path}")
+        if asked[1:] and asked[-1] == asked[-2]:  # the list came first
+            fake.drop("configmaps", "settings", "chapter")
+
+    fake.on_request = drop
+
+    assert wait.gone(ns, "ConfigMap", "settings", timeout=5) == []
+    assert len(asked) == 2
+
+
+def test_a_watch_that_ends_is_resumed(fake: Any, ns: Namespace) -> None:
+    """A server that ends the watch is asked again from the last version, no list."""
+    fake.put("pods", fake.pod("echo-1", ready=False), "chapter")
+    fake.requests.clear()
+    later(
+        0.3, fake.end_watches, lambda: fake.put("pods", fake.pod("echo-1"), "chapter")
+    )
+    wait.pods(ns, ready=1, timeout=5)
+    watches = ["watch" in query for query in fake.queries[-3:]]
+
+    assert watches == [False, True, True]
+
+
+@pytest.mark.parametrize("refusal", [410, 500])
+def test_a_refused_watch_means_a_new_list(
+    fake: Any, ns: Namespace, refusal: int
+) -> None:
+    """A version that is too old, or a server in trouble, leads to a new list."""
+    fake.put("pods", fake.pod("echo-1", ready=False), "chapter")
+    fake.refuse_watch = [refusal]
+    later(0.6, lambda: fake.put("pods", fake.pod("echo-1"), "chapter"))
+    wait.pods(ns, ready=1, timeout=5)
+    lists = [query for query in fake.queries if "watch" not in query]
+
+    assert len(lists) >= 2
+
+
+def test_an_error_event_means_a_new_list(fake: Any, ns: Namespace) -> None:
+    """A 410 inside the stream leads to a new list, and the wait goes on."""
+    fake.put("pods", fake.pod("echo-1", ready=False), "chapter")
+    gone = {"type": "ERROR", "object": {"code": 410, "reason": "Expired"}}
+    later(
+        0.3,
+        lambda: fake.end_watches(gone),
+        lambda: fake.put("pods", fake.pod("echo-1"), "chapter"),
+    )
+
+    assert len(wait.pods(ns, ready=1, timeout=5)) == 1
+
+
+def test_a_dead_connection_is_no_reason_to_miss_it(fake: Any, ns: Namespace) -> None:
+    """When a watch says nothing any more, the look at the deadline still finds it."""
+    fake.put("pods", fake.pod("echo-1", ready=False), "chapter")
+    fake.silent = True
+    later(0.2, lambda: fake.put("pods", fake.pod("echo-1"), "chapter"))
+
+    assert len(wait.pods(ns, ready=1, timeout=1)) == 1
+
+
+def test_the_deadline_is_kept_and_explained(fake: Any, ns: Namespace) -> None:
+    """The message names what was wanted, what was seen, and the last events."""
+    fake.put("pods", fake.pod("echo-1", ready=False, phase="Pending"), "chapter")
+    event = {
+        "metadata": {"name": "e1"},
+        "type": "Warning",
+        "reason": "FailedMount",
+        "message": "no such volume",
+        "involvedObject": {"name": "echo-1"},
+    }
+    fake.put("events", event, "chapter")
+    with pytest.raises(NotReady) as caught:
+        wait.pods(ns, "app=echo", ready=3, timeout=0.5)
+
+    assert str(caught.value).splitlines() == [
+        "3 ready Pods with app=echo: not within 0.5 s",
+        "  where:  namespace chapter",
+        "  wanted: 3 ready and no others",
+        "  seen:   0 ready: echo-1 Pending",
+        "          Warning FailedMount echo-1: no such volume",
+        "  next:   'kubectl describe' and 'kubectl get events' show more",
+    ]
+    assert caught.value.waited_s >= 0.5
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"waiting": "ImagePullBackOff"},
+        {"waiting": "ErrImageNeverPull"},
+        {"waiting": "InvalidImageName"},
+        {"waiting": "CreateContainerConfigError"},
+        {"waiting": "CrashLoopBackOff", "restarts": 3},
+    ],
+)
+def test_a_pod_without_a_chance_ends_the_wait(
+    fake: Any, ns: Namespace, trouble: dict[str, Any]
+) -> None:
+    """The reason is told long before the deadline."""
+    fake.put("pods", fake.pod("echo-1", **trouble), "chapter")
+    with pytest.raises(NotReady, match="it cannot come") as caught:
+        wait.pods(ns, ready=1, timeout=30)
+
+    assert trouble["waiting"] in caught.value.seen
+    assert caught.value.waited_s < 30
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"waiting": "CrashLoopBackOff", "restarts": 2},
+        {"waiting": "ErrImagePull"},
+        {"waiting": "ImagePullBackOff", "terminating": True},
+    ],
+)
+def test_a_pod_that_may_recover_is_waited_for(
+    fake: Any, ns: Namespace, trouble: dict[str, Any]
+) -> None:
+    """A first crash, or a Pod that is leaving anyway, does not end the wait."""
+    fake.put("pods", fake.pod("echo-1", **trouble), "chapter")
+
+    with pytest.raises(NotReady, match="not within"):
+        wait.pods(ns, ready=1, timeout=0.3)
+
+
+def test_patience_outlasts_a_missing_image(fake: Any, ns: Namespace) -> None:
+    """A patient wait goes on where another would end."""
+    fake.put("pods", fake.pod("echo-1", waiting="ImagePullBackOff"), "chapter")
+    later(0.2, lambda: fake.put("pods", fake.pod("echo-1"), "chapter"))
+
+    assert len(wait.pods(ns, ready=1, timeout=5, patient=True)) == 1
+
+
+def test_a_pod_that_ends_still_counts(fake: Any, ns: Namespace) -> None:
+    """Three ready Pods and one that is leaving are not yet three Pods."""
+    for number in range(3):
+        fake.put("pods", fake.pod(f"echo-{number}"), "chapter")
+    fake.put("pods", fake.pod("echo-3", terminating=True), "chapter")
+
+    with pytest.raises(NotReady, match="echo-3 Terminating"):
+        wait.pods(ns, ready=3, timeout=0.3)
+
+
+def test_a_controller_is_waited_for(fake: Any, ns: Namespace) -> None:
+    """Pods count once the named controller keeps them."""
+    fake.put("pods", fake.pod("echo-1"), "chapter")
+    adopted = fake.pod("echo-1", controller="echo")
+    later(0.1, lambda: fake.put("pods", adopted, "chapter"))
+    found = wait.pods(ns, ready=1, controller="echo", timeout=5)
+
+    assert [pod.controller for pod in found] == ["echo"]
+
+
+def test_a_pod_is_found_by_its_reason(fake: Any, ns: Namespace) -> None:
+    """One Pod with the reason is enough, and is the one returned."""
+    fake.put("pods", fake.pod("echo-1"), "chapter")
+    looping = fake.pod("echo-2", waiting="CrashLoopBackOff", restarts=1)
+    later(0.1, lambda: fake.put("pods", looping, "chapter"))
+    found = wait.pod(ns, "app=echo", reason="CrashLoopBackOff", timeout=5)
+    either = wait.pod(ns, "echo-2", reason=("Error", "CrashLoopBackOff"), timeout=5)
+
+    assert (found.name, found.restarts) == ("echo-2", 1)
+    assert either == found
+
+
+def test_restarts_are_counted(fake: Any, ns: Namespace) -> None:
+    """The Pods that were restarted often enough are returned."""
+    fake.put("pods", fake.pod("echo-1", restarts=2), "chapter")
+    fake.put("pods", fake.pod("echo-2"), "chapter")
+
+    assert [p.name for p in wait.restarts(ns, "app=echo", at_least=2)] == ["echo-1"]
+
+
+def test_endpoints_count_ready_addresses(fake: Any, ns: Namespace) -> None:
+    """Addresses of all slices count once, and only the ready ones."""
+    for number, ready in enumerate((True, True, False)):
+        each = {
+            "metadata": {
+                "name": f"echo-{number}",
+                "labels": {"kubernetes.io/service-name": "echo"},
+            },
+            "endpoints": [
+                {"addresses": [f"10.244.1.{number}"], "conditions": {"ready": ready}}
+            ],
+        }
+        fake.put("endpointslices", each, "chapter")
+    found = wait.endpoints(ns, "echo", want=2)
+
+    assert (found.ready, found.unready) == (
+        ("10.244.1.0", "10.244.1.1"),
+        ("10.244.1.2",),
+    )
+
+
+def test_nodes_that_are_not_ready_are_named(fake: Any, cluster: Cluster) -> None:
+    """The message holds what the machine's kubelet says."""
+    status = {"type": "Ready", "status": "False", "message": "no network"}
+    node = {"metadata": {"name": "node1"}, "status": {"conditions": [status]}}
+    fake.put("nodes", node)
+
+    with pytest.raises(NotReady, match=r"node1 not Ready \(no network\)"):
+        wait.nodes(cluster, ready=1, timeout=0.3)
+
+
+def test_an_object_is_waited_for_until_it_is_as_wanted(
+    fake: Any, ns: Namespace
+) -> None:
+    """A missing object is waited for, and one that failed ends the wait."""
+    job = {"metadata": {"name": "settings"}, "data": {"step": "2"}}
+    later(0.1, lambda: fake.put("configmaps", job, "chapter"))
+    found = wait.for_object(
+        ns,
+        "ConfigMap",
+        "settings",
+        want="step 2",
+        done=lambda seen: seen["data"]["step"] == "2",
+        timeout=5,
+    )
+
+    assert found["data"] == {"step": "2"}
+    with pytest.raises(NotReady, match="it went wrong"):
+        wait.for_object(
+            ns,
+            "ConfigMap",
+            "settings",
+            want="step 3",
+            done=lambda seen: False,
+            failed=lambda seen: "it went wrong",
+        )
+
+
+def test_a_server_that_is_away_is_waited_for(cluster: Cluster, fake: Any) -> None:
+    """Without an API server the deadline ends the wait, not the first refusal."""
+    cluster.catalogue.resources()
+    fake.close()
+    cluster.connection.close()
+
+    with pytest.raises(NotReady, match="no answer from the API server"):
+        wait.pods(Namespace(cluster, "chapter"), ready=1, timeout=0.5)

@@ -1,0 +1,82 @@
+"""Where Debian comes from, and what the machines are told of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from paths import BUNDLE
+
+from k8slab.core.process import Completed
+from k8slab.errors import BundleError
+from labmaker.bundle import debian, versions
+from labmaker.bundle.graph import BuildContext
+
+KNOWN = versions.read(BUNDLE)
+TARGETS = """\
+Debian|bookworm|http://mirror.example/debian/|main
+Debian|bookworm|http://mirror.example/debian/|main
+Debian|bookworm-updates|http://mirror.example/debian/|main
+Debian|bookworm-security|http://mirror.example/security/|main
+Debian|trixie|http://mirror.example/debian/|main
+Debian Backports|bookworm-backports|http://mirror.example/debian/|main
+Somebody|bookworm|https://other.example/apt/|main
+"""
+
+
+class FakeHost:
+    """A host whose apt has the given index targets; mmdebstrap writes nothing."""
+
+    where = "this machine"
+
+    def __init__(self, targets: str) -> None:
+        self.targets = targets
+        self.calls: list[list[str]] = []
+
+    def run(self, argv: Sequence[str], **_: object) -> Completed:
+        """Answer without running anything."""
+        self.calls.append(list(argv))
+        return Completed(tuple(argv), self.where, 0, self.targets, "", 0.0)
+
+
+def test_only_debians_own_sources_of_the_release_are_taken() -> None:
+    """Other vendors, other releases and backports are left out; each line once."""
+    seen = debian.sources(FakeHost(TARGETS), "bookworm")
+
+    assert seen == [
+        "deb http://mirror.example/security/ bookworm-security main",
+        "deb http://mirror.example/debian/ bookworm-updates main",
+        "deb http://mirror.example/debian/ bookworm main",
+    ]
+
+
+def test_a_host_of_another_release_is_told_what_is_missing() -> None:
+    """The error names the release and what to add."""
+    with pytest.raises(BundleError) as caught:
+        debian.sources(FakeHost("Debian|trixie|http://m.example/|main\n"), "bookworm")
+
+    assert caught.value.wanted == "Origin Debian, Codename bookworm"
+    assert "apt-get update" in caught.value.next
+
+
+def test_mmdebstrap_cannot_leave_mounts_behind(tmp_path: Path) -> None:
+    """It runs in a mount namespace of its own, with its files in the artefact."""
+    host = FakeHost(TARGETS)
+    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, host, {})
+    debian.make_machine_root(context)
+    call = host.calls[-1]
+
+    assert call[call.index("mmdebstrap") - 2 :][:2] == ["unshare", "--mount"]
+    assert f"TMPDIR={tmp_path}" in call
+
+
+def test_a_machine_gets_no_source_key_or_id(tmp_path: Path) -> None:
+    """What differs from machine to machine, or names a mirror, is removed."""
+    host = FakeHost(TARGETS)
+    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, host, {})
+    debian.make_machine_root(context)
+    removed = next(
+        a for a in host.calls[-1] if a.startswith('--customize-hook=cd "$1"')
+    )
+
+    for path in ("etc/apt/sources.list", "etc/machine-id", "etc/ssh/ssh_host_*"):
+        assert path in removed.split()

@@ -1,0 +1,153 @@
+"""Commands in messages: each works as printed, on the lab that is meant."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from paths import ROOT
+
+from k8slab.core.hints import anew, command
+from labmaker import cli
+
+LIB = ROOT / "lib"
+LAB = "blue"
+_SPELLED = re.compile(r"\bk8slab ((?:[a-z]+ ?)+[^'`;,\n]*)")
+
+
+PROGRAM: Any = typer.main.get_command(cli.command())
+
+
+def parse(line: str) -> Any:
+    """Parse a command line as the command does, and run nothing."""
+    program, *words = shlex.split(line)
+    found = PROGRAM
+    context = found.make_context(program, list(words))
+    while hasattr(found, "resolve_command"):
+        name, found, words = found.resolve_command(context, words)
+        context = found.make_context(name, list(words), parent=context)
+    return context
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Yield every module of the library but the one that writes hints."""
+    for path in sorted(LIB.rglob("*.py")):
+        if path.name != "hints.py":
+            name = path.relative_to(LIB).as_posix()
+            yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def filled(node: ast.expr) -> str:
+    """Return a string of the source, with a word where a value would be."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(filled(part) for part in node.values)
+    return "node1"
+
+
+def built() -> Iterator[tuple[str, str]]:
+    """Yield each command that the library builds with `command`, and where."""
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and node.args):
+                continue
+            if ast.unparse(node.func) in ("command", "hints.command"):
+                verb = filled(node.args[0])
+                lab = LAB if node.args[1:] else ""
+                rest = filled(node.args[2]) if node.args[2:] else ""
+                yield f"{name}:{node.lineno}", command(verb, lab, rest)
+
+
+def spelled() -> Iterator[tuple[str, str]]:
+    """Yield each command that a string of the library spells out, and where."""
+    for name, tree in modules():
+        docs = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+                continue
+            if id(node) not in docs and not name.endswith("lint/rules.py"):
+                for found in _SPELLED.finditer(node.value):
+                    yield f"{name}:{node.lineno}", f"k8slab {found[1].strip()}"
+
+
+VERBS = PROGRAM.commands
+BUILT = list(built())
+SPELLED = [(at, line) for at, line in spelled() if line.split()[1] in VERBS]
+
+
+@pytest.mark.parametrize(("at", "hint"), BUILT, ids=[at for at, _ in BUILT])
+def test_a_built_command_is_one_that_the_command_takes(at: str, hint: str) -> None:
+    """It parses, and means the lab that it was built for."""
+    context = parse(hint.strip("'"))
+
+    assert context.params.get("name", LAB if "--name" in hint else None) in (LAB, None)
+    assert ("--name" in hint) == (context.params.get("name") == LAB)
+
+
+@pytest.mark.parametrize(("at", "line"), SPELLED, ids=[at for at, _ in SPELLED])
+def test_a_spelled_command_concerns_no_lab(at: str, line: str) -> None:
+    """What a text spells out parses, and has no --name that could be missing."""
+    context = parse(line)
+
+    assert "name" not in {each.name for each in context.command.params}
+
+
+def test_the_walk_finds_the_hints() -> None:
+    """Both walks see the library: a walk that finds nothing proves nothing."""
+    assert len(BUILT) > 20
+    assert len(SPELLED) > 3
+
+
+@pytest.mark.parametrize("line", ["k8slab upp", "k8slab up --nme x", "k8slab ssh"])
+def test_a_wrong_command_does_not_parse(line: str) -> None:
+    """The parser that judges hints refuses a wrong verb, option and argument."""
+    with pytest.raises(Exception, match=r"No such|Missing"):
+        parse(line)
+
+
+def test_another_lab_is_named() -> None:
+    """The name stands behind the verb, before what is another program's."""
+    assert command("up", "blue") == "'k8slab up --name blue'"
+    assert (
+        command("ssh", "blue", "node1 journalctl -n 30")
+        == "'k8slab ssh --name blue node1 journalctl -n 30'"
+    )
+    assert anew("blue") == "'k8slab down --name blue', then 'k8slab up --name blue'"
+
+
+@pytest.mark.parametrize(
+    ("meant", "lab", "hint"),
+    [
+        ("", "default", "'k8slab up'"),
+        ("blue", "default", "'k8slab up --name default'"),
+        ("blue", "blue", "'k8slab up --name blue'"),
+    ],
+)
+def test_only_the_lab_that_everybody_means_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, meant: str, lab: str, hint: str
+) -> None:
+    """K8SLAB_LAB may not be set in the terminal where the command is pasted."""
+    monkeypatch.setenv("K8SLAB_LAB", meant)
+
+    assert command("up", lab) == hint
+
+
+def test_what_follows_kubectl_is_kubectls() -> None:
+    """Its --name comes first; a later one, and a double dash, go to kubectl."""
+    own = ["expose", "pod", "web", "--name", "shop", "--", "ls"]
+
+    assert parse(shlex.join(["k8slab", "kubectl", *own])).args == own
+    given = parse(shlex.join(["k8slab", "kubectl", "--name", "blue", *own]))
+    assert (given.params["name"], given.args) == ("blue", own)
+    short = parse("k8slab kubectl -n kube-system get pods -A")
+    assert short.args == ["-n", "kube-system", "get", "pods", "-A"]

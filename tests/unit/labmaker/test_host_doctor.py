@@ -1,0 +1,373 @@
+"""The diagnosis, on computers that lack what a lab needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fakes.host import CACHE, IMAGES, STATE, FakeHost
+
+from k8slab.errors import HostProblem
+from labmaker.computer import ThisComputer
+from labmaker.host.doctor import (
+    CAPABILITIES,
+    DISK_TO_RUN,
+    Finding,
+    diagnose,
+    raise_on_errors,
+)
+from labmaker.plan import AddressPlan
+from labmaker.providers import provider_of
+
+PLAN = AddressPlan(0)
+
+
+def _diagnose(
+    host: FakeHost,
+    *,
+    has_bundle: bool = False,
+    plan: AddressPlan = PLAN,
+    provider: str = "podman",
+) -> list[Finding]:
+    return diagnose(
+        plan,
+        bridge="k8slab0",
+        folders=[CACHE, STATE],
+        has_bundle=has_bundle,
+        provider=provider_of(provider, "test", host, host=host),
+        host=host,
+    )
+
+
+def _bad(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    return [(f.name, f.severity) for f in findings if not f.ok]
+
+
+def _only(host: FakeHost) -> Finding:
+    """Return the one bad finding; a second one fails the test."""
+    (bad,) = [f for f in _diagnose(host) if not f.ok]
+    return bad
+
+
+def test_a_sound_computer_has_no_finding() -> None:
+    """A computer with all that is needed passes, without CAP_SYS_RESOURCE too."""
+    findings = _diagnose(FakeHost())
+    raise_on_errors(findings)
+
+    assert _bad(findings) == []
+    assert {f.cure for f in findings} == {""}
+    assert len(findings) >= 10
+
+
+@pytest.mark.parametrize(
+    ("provider", "command", "package"),
+    [
+        ("podman", "podman", "podman"),
+        ("podman", "runc", "runc"),
+        ("docker", "docker", "docker.io"),
+        ("docker", "dockerd", "docker.io"),
+    ],
+)
+def test_a_missing_provider_is_told_with_its_cure(
+    provider: str, command: str, package: str
+) -> None:
+    """The one finding names the command, and its package is the cure."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    host.commands.discard(command)
+    (finding,) = [f for f in _diagnose(host, provider=provider) if not f.ok]
+
+    assert (finding.name, finding.severity) == ("provider", "error")
+    assert finding.seen == f"there is no {command}"
+    assert finding.cure == f"apt-get install --yes {package}"
+
+
+def test_a_provider_that_fails_is_quoted() -> None:
+    """A provider that is there and unusable shows its own complaint."""
+    host = FakeHost()
+    host.engine_code = 125
+    finding = _only(host)
+
+    assert (finding.name, finding.severity) == ("provider", "error")
+    assert "cannot connect to the storage" in finding.seen
+
+
+def test_a_provider_that_hangs_is_told() -> None:
+    """A provider that does not answer is an error, not a hanging diagnosis."""
+    host = FakeHost()
+    host.engine_hangs = True
+
+    assert "did not end within 5 s" in _only(host).seen
+
+
+def test_only_the_chosen_provider_is_asked() -> None:
+    """With docker chosen, podman may be missing, and is never run."""
+    host = FakeHost()
+    host.commands = {"ip", "iptables", "iptables-restore", "docker", "dockerd"}
+    findings = _diagnose(host, provider="docker")
+
+    assert _bad(findings) == []
+    assert {argv[0] for argv in host.asked} == {"docker", "ip"}
+
+
+@pytest.mark.parametrize("command", ["iptables", "iptables-restore"])
+def test_a_missing_command_names_its_package(command: str) -> None:
+    """Each command that is missing is one finding."""
+    host = FakeHost()
+    host.commands.discard(command)
+    finding = _only(host)
+
+    assert finding.name == f"command {command}"
+    assert finding.cure.startswith("apt-get install --yes ")
+
+
+def test_a_computer_without_ip_is_told() -> None:
+    """Without the command that tells the routes the addresses are not called free."""
+    host = FakeHost()
+    host.commands.discard("ip")
+
+    assert _bad(_diagnose(host)) == [("command ip", "error"), ("addresses", "error")]
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_a_missing_capability_is_named(name: str) -> None:
+    """Root without one of its powers is told which one."""
+    host = FakeHost()
+    host.capabilities &= ~(1 << CAPABILITIES[name])
+    finding = _only(host)
+
+    assert (finding.name, finding.seen) == ("capabilities", f"missing: {name}")
+
+
+def test_capability_numbers_are_the_kernels() -> None:
+    """The numbers agree with the kernel's header where a test can know them."""
+    known = {"NET_ADMIN": 12, "SYS_ADMIN": 21, "MKNOD": 27, "NET_RAW": 13}
+
+    assert {name: CAPABILITIES[name] for name in known} == known
+    assert "SYS_RESOURCE" not in CAPABILITIES
+
+
+def test_another_user_than_root_is_told() -> None:
+    """A lab needs root; the cure says how."""
+    host = FakeHost()
+    host.uid = 1000
+    finding = _only(host)
+
+    assert (finding.name, finding.seen, finding.cure) == (
+        "user",
+        "user id 1000",
+        "sudo -i",
+    )
+
+
+def test_a_missing_cgroup_controller_is_named() -> None:
+    """Version 1 without the pids controller is an error."""
+    host = FakeHost()
+    host.controllers.remove("pids")
+    finding = _only(host)
+
+    assert (finding.name, finding.seen) == ("cgroups", "version 1 without pids")
+
+
+def test_cgroups_of_version_2_are_told_apart() -> None:
+    """Version 2 names its controllers in a file of its own."""
+    host = FakeHost()
+    host.controllers = []
+    host.unified = "cpuset cpu io memory pids\n"
+    sound = {f.name: f.seen for f in _diagnose(host) if f.ok}
+    host.unified = "cpu pids\n"
+
+    assert sound["cgroups"] == "version 2, all controllers"
+    assert _only(host).seen == "version 2 without cpuset, memory"
+
+
+def test_no_cgroups_at_all_is_told() -> None:
+    """A computer with neither version is an error, not a crash."""
+    host = FakeHost()
+    host.controllers = []
+
+    assert _only(host).name == "cgroups"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "used", "severity", "cure"),
+    [
+        (1023, 10, "warning", 1024),
+        (128, 68, "warning", 1024),
+        (128, 69, "error", 1024),
+        (1024, 965, "error", 2048),
+    ],
+)
+def test_few_inotify_instances_are_told(
+    allowed: int, used: int, severity: str, cure: int
+) -> None:
+    """A low limit is a warning; fewer free ones than a lab takes stop it."""
+    host = FakeHost()
+    host.inotify, host.inotify_used = allowed, used
+    finding = _only(host)
+
+    assert (
+        finding.seen,
+        finding.severity,
+        finding.cure,
+    ) == (
+        f"{allowed} allowed, {allowed - used} of them free",
+        severity,
+        f"sysctl -w fs.inotify.max_user_instances={cure}",
+    )
+
+
+@pytest.mark.parametrize(("limit", "ok"), [("4096", False), ("unlimited", True)])
+def test_a_low_limit_of_open_files_is_told(limit: str, ok: bool) -> None:
+    """The hard limit counts, not the soft one, where root may not raise it."""
+    host = FakeHost()
+    host.open_files = limit
+    bad = [f for f in _diagnose(host) if not f.ok]
+
+    assert [(f.name, f.seen, f.severity) for f in bad] == (
+        [] if ok else [("limit of open files", "machines are given 4096", "error")]
+    )
+    assert all("--ulimit nofile=20000:20000" in f.cure for f in bad)
+
+
+def test_too_little_memory_is_told() -> None:
+    """Less than 3 GiB available is an error that shows both numbers."""
+    host = FakeHost()
+    host.memory_kb = 2 * 1024 * 1024
+    finding = _only(host)
+
+    assert (finding.seen, finding.wanted) == ("2.0 GiB available", "3.0 GiB")
+
+
+def test_a_full_disk_of_images_is_told() -> None:
+    """The provider says where it keeps them, and they need room even when built."""
+    host = FakeHost()
+    host.free[IMAGES] = DISK_TO_RUN - 1
+
+    assert _only(host).seen == "3.0 GiB free at /images"
+
+
+def test_a_full_disk_is_told_with_its_folder() -> None:
+    """Each folder has its own finding; a built bundle needs less room."""
+    host = FakeHost()
+    host.free[STATE] = DISK_TO_RUN
+    finding = _only(host)
+    with_bundle = _diagnose(host, has_bundle=True)
+    host.free[STATE] = DISK_TO_RUN - 1
+
+    assert finding.seen == "3.0 GiB free at /state"
+    assert _bad(with_bundle) == []
+    assert _bad(_diagnose(host, has_bundle=True)) == [("disk", "error")]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        {"dst": "172.30.1.7", "dev": "eth1"},
+        {"dst": "172.30.0.0/22", "dev": "docker1", "scope": "link"},
+        {"dst": "10.244.3.0/24", "gateway": "192.0.2.9", "dev": "eth0"},
+        {"type": "local", "dst": "10.96.0.1", "dev": "lo", "table": "local"},
+    ],
+)
+def test_a_range_in_use_is_told_with_a_free_slot(route: dict[str, object]) -> None:
+    """Somebody else's network in a lab's range stops it; the cure is a free slot."""
+    host = FakeHost()
+    host.routes.append(route)
+    finding = _only(host)
+    slot = int(finding.cure.removeprefix("take another slot: --slot "))
+
+    assert (finding.name, finding.severity) == ("addresses", "error")
+    assert str(route["dst"]) in finding.seen
+    assert _bad(_diagnose(host, plan=AddressPlan(slot))) == []
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        {"dst": "172.30.0.0/16", "dev": "docker1", "scope": "link"},
+        {"dst": "10.96.0.0/12", "dev": "tun0", "scope": "link"},
+        {"type": "unreachable", "dst": "10.96.0.0/12"},
+    ],
+)
+def test_a_range_that_covers_every_slot_is_told(route: dict[str, object]) -> None:
+    """Where no slot is free, the cure does not send the reader to another."""
+    host = FakeHost()
+    host.routes.append(route)
+    finding = _only(host)
+
+    assert (finding.name, finding.severity) == ("addresses", "error")
+    assert finding.cure.startswith("remove the routes")
+
+
+def test_a_wide_route_by_a_router_is_a_warning() -> None:
+    """A company's route to all of 10/8 is told and does not stop a lab."""
+    host = FakeHost()
+    host.routes.append({"dst": "10.0.0.0/8", "gateway": "192.0.2.9", "dev": "eth0"})
+
+    assert _bad(_diagnose(host)) == [("addresses", "warning")]
+
+
+def test_the_labs_own_routes_are_not_foreign() -> None:
+    """A lab that is up finds its bridge and its refusing routes, and is content."""
+    host = FakeHost()
+    host.routes += [
+        {"dst": "172.30.1.0/24", "dev": "k8slab0", "scope": "link"},
+        {"type": "local", "dst": "172.30.1.1", "dev": "k8slab0", "table": "local"},
+        {"type": "unreachable", "dst": "172.30.1.0/24", "metric": 4096},
+        {"type": "unreachable", "dst": "10.244.0.0/16", "metric": 4096},
+        {"type": "unreachable", "dst": "10.96.0.0/16", "metric": 4096},
+    ]
+
+    assert _bad(_diagnose(host)) == []
+
+
+def test_errors_stop_and_are_all_named() -> None:
+    """The error names each finding with its cure, and leaves warnings out."""
+    host = FakeHost()
+    host.commands.discard("podman")
+    host.memory_kb = 1024
+    host.inotify = 128
+    with pytest.raises(HostProblem) as caught:
+        raise_on_errors(_diagnose(host))
+
+    text = str(caught.value)
+    assert caught.value.what.endswith(": provider, memory")
+    assert "apt-get install --yes podman" in text
+    assert "inotify" not in text
+
+
+def test_warnings_alone_stop_nothing() -> None:
+    """A lab goes ahead in spite of a warning."""
+    host = FakeHost()
+    host.inotify = 128
+    raise_on_errors(_diagnose(host))
+
+    assert _only(host).severity == "warning"
+
+
+def test_this_computer_can_be_asked(tmp_path: Path) -> None:
+    """The real seam reads files, runs commands and finds disks of new folders."""
+    computer = ThisComputer()
+
+    assert computer.read_text("/proc/self/status").startswith("Name:")
+    assert (computer.has("sh"), computer.has("no-such-command")) == (True, False)
+    assert computer.run(["sh", "-c", "exit 3"]).returncode == 3
+    assert computer.free_bytes(tmp_path / "not" / "yet") > 0
+
+
+def test_this_computer_is_diagnosed_in_time(tmp_path: Path) -> None:
+    """Whatever this computer lacks, it is said within two seconds."""
+    started = time.monotonic()
+    findings = diagnose(
+        PLAN,
+        bridge="b",
+        folders=[tmp_path],
+        has_bundle=True,
+        provider=provider_of("", "test"),
+    )
+    took = time.monotonic() - started
+
+    assert (len(findings) >= 10, took < 2) == (True, True)
+    assert all(f.cure for f in findings if not f.ok)

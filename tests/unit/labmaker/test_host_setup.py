@@ -1,0 +1,210 @@
+"""A stock Debian carries a lab, and so does a container that may do less."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from fakes.host import (
+    ALL_CAPABILITIES,
+    CACHE,
+    MODPROBE,
+    NO_SYS_RESOURCE,
+    STATE,
+    FakeHost,
+)
+
+from k8slab.core.phases import Ledger
+from k8slab.errors import HostProblem
+from labmaker.host import kernel, setup
+from labmaker.host.doctor import Finding, diagnose
+from labmaker.plan import AddressPlan
+from labmaker.providers import provider_of
+
+PLAN = AddressPlan(0)
+NO_SYS_MODULE = ALL_CAPABILITIES & ~(1 << 16)
+
+
+def debian() -> FakeHost:
+    """Return Debian 12 as it is installed, with 7 GiB of memory."""
+    host = FakeHost()
+    host.capabilities = ALL_CAPABILITIES
+    host.controllers = []
+    host.unified = "cpuset cpu io memory hugetlb pids rdma misc\n"
+    host.open_files = "1048576"
+    host.processes = "27578"
+    host.kernel = {"overlay"}
+    host.modules = {"br_netfilter", "nf_conntrack"}
+    host.commands.add(MODPROBE)
+    return host
+
+
+def container() -> FakeHost:
+    """Return a computer with all built in, no modules and without CAP_SYS_RESOURCE."""
+    host = FakeHost()
+    host.capabilities = NO_SYS_RESOURCE
+    host.open_files = "20000"
+    host.processes = "96365"
+    return host
+
+
+def bad(host: FakeHost, *, machines: int = 4) -> list[Finding]:
+    """Return what the doctor finds wrong."""
+    found = diagnose(
+        PLAN,
+        bridge="b",
+        folders=[CACHE, STATE],
+        has_bundle=False,
+        machines=machines,
+        provider=provider_of("podman", "test", host, host=host),
+        host=host,
+    )
+    return [finding for finding in found if not finding.ok]
+
+
+def load(host: FakeHost) -> tuple[str, str]:
+    """Load what the kernel lacks; return the phase's outcome and remark."""
+    ledger = Ledger()
+    kernel.load(host, host, ledger)
+    (phase,) = ledger.phases
+    return phase.outcome, phase.detail
+
+
+def loaded(host: FakeHost) -> list[str]:
+    """Return what ``modprobe`` was asked to load."""
+    runs = [argv for argv in host.asked if argv[0] == MODPROBE]
+    return [argv[-1] for argv in runs if "--dry-run" not in argv]
+
+
+def limits(host: FakeHost) -> list[str]:
+    """Return the limits that a new machine is given."""
+    provider = provider_of("podman", "test", host, host=host)
+    provider.create(PLAN.machines(1, "ready")[0], "image", ())
+    return [word for word in host.asked[-1] if word.startswith("--ulimit")]
+
+
+@pytest.mark.parametrize("host", [debian(), container()], ids=["debian", "container"])
+def test_the_doctor_refuses_neither(host: FakeHost) -> None:
+    """Its limits and its modules are no findings; it loads nothing itself."""
+    assert bad(host) == []
+    assert loaded(host) == []
+
+
+def test_stock_modules_are_loaded_once() -> None:
+    """What is a module is loaded and told; a second time finds it there."""
+    host = debian()
+
+    assert load(host) == ("changed", "loaded br_netfilter, nf_conntrack")
+    assert load(host) == ("unchanged", "all are there")
+    assert loaded(host) == ["br_netfilter", "nf_conntrack"]
+
+
+def test_a_file_system_is_loaded_when_only_others_are_there() -> None:
+    """The list of file systems is there without overlay in it."""
+    host = debian()
+    host.kernel = {"br_netfilter", "nf_conntrack"}
+    host.modules = {"overlay"}
+
+    assert load(host) == ("changed", "loaded overlay")
+
+
+def test_what_is_built_in_needs_no_modprobe() -> None:
+    """A computer without modules and without their tool passes unchanged."""
+    host = container()
+
+    assert load(host) == ("unchanged", "all are there")
+    assert kernel.packages(host) == ()
+    assert host.asked == []
+
+
+def test_the_tool_is_installed_where_there_is_something_to_load() -> None:
+    """The doctor's cure is the package that ``setup`` installs."""
+    host = debian()
+    host.commands.discard(MODPROBE)
+
+    assert [(f.name, f.cure) for f in bad(host)] == [
+        ("kernel modules", "apt-get install --yes kmod")
+    ]
+    assert kernel.packages(host) == ("kmod",)
+    assert kernel.packages(debian()) == ()
+
+
+def test_setup_installs_the_tool_before_it_loads() -> None:
+    """A Debian without kmod gets it; the phases say all that was done."""
+    host, ledger = debian(), Ledger()
+    host.commands.discard(MODPROBE)
+    setup.prepare(["podman"], host, ledger, host=host)
+
+    assert any(argv[-2:] == ("podman", "kmod") for argv in host.asked)
+    assert [(p.name, p.outcome) for p in ledger.phases][-2:] == [
+        ("kernel modules", "changed"),
+        ("inotify instances", "unchanged"),
+    ]
+    assert loaded(host) == ["br_netfilter", "nf_conntrack"]
+
+
+def test_a_module_that_does_not_exist_is_told() -> None:
+    """The doctor finds it before ``up`` does, which names it with what it tried."""
+    host = debian()
+    host.modules = {"nf_conntrack"}
+    (finding,) = bad(host)
+    with pytest.raises(HostProblem) as caught:
+        load(host)
+
+    assert (finding.name, finding.severity) == ("kernel modules", "error")
+    assert "Module br_netfilter not found" in finding.seen
+    assert "nf_conntrack" not in finding.seen
+    assert caught.value.what == "the kernel module br_netfilter cannot be loaded"
+    assert "Module br_netfilter not found" in caught.value.seen
+    assert "/proc/sys/net/bridge/bridge-nf-call-iptables" in caught.value.wanted
+    assert "'/sbin/modprobe br_netfilter'" in caught.value.next
+
+
+def test_a_module_that_may_not_be_loaded_is_told() -> None:
+    """In a container without CAP_SYS_MODULE, and where the kernel refuses."""
+    host = debian()
+    host.capabilities = NO_SYS_MODULE
+    (finding,) = bad(host)
+    host.loads = "modprobe: ERROR: could not insert: Operation not permitted"
+    with pytest.raises(HostProblem) as caught:
+        load(host)
+
+    assert finding.name == "kernel modules"
+    assert finding.cure.startswith("/sbin/modprobe --all br_netfilter nf_conntrack")
+    assert "Operation not permitted" in caught.value.seen
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"),
+    [
+        (debian(), ["nofile=20000:20000", "nproc=30000:30000"]),
+        (container(), ["nofile=20000:20000", "nproc=30000:30000"]),
+    ],
+    ids=["debian", "container"],
+)
+def test_machines_are_given_the_same_limits_on_both(
+    host: FakeHost, wanted: Sequence[str]
+) -> None:
+    """Root raises what it may raise; elsewhere the computer allows them."""
+    assert limits(host) == [f"--ulimit={limit}" for limit in wanted]
+
+
+def test_without_the_right_to_raise_the_computers_limit_is_the_machines() -> None:
+    """An engine that asks for more could not start a machine."""
+    host = container()
+    host.open_files, host.processes = "10000", "27578"
+
+    assert limits(host) == ["--ulimit=nofile=10000:10000", "--ulimit=nproc=27578:27578"]
+    assert bad(host) == []
+
+
+@pytest.mark.parametrize(("machines", "ok"), [(4, True), (5, False)])
+def test_processes_are_judged_by_the_size_of_the_lab(machines: int, ok: bool) -> None:
+    """More machines need more; root with CAP_SYS_RESOURCE is never refused."""
+    host = container()
+    host.processes = "8000"
+    seen = [(f.name, f.wanted) for f in bad(host, machines=machines)]
+    host.capabilities = ALL_CAPABILITIES
+
+    assert seen == ([] if ok else [("limit of processes", "at least 10000")])
+    assert bad(host, machines=machines) == []

@@ -1,0 +1,276 @@
+"""What providers ask of this computer, and which is taken."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from fakes.host import ALL_CAPABILITIES, IMAGES, FakeHost
+from paths import ROOT
+
+from k8slab.core.process import Completed
+from k8slab.errors import BadInput, HostProblem
+from labmaker.plan import AddressPlan
+from labmaker.providers import NAMES, Mount, packages, provider_of
+from labmaker.providers.containers import LABEL
+
+PLAN = AddressPlan(2)
+CLIENT = {"podman": "podman --runtime runc", "docker": "docker"}
+
+
+class Told:
+    """A runner that answers with what it was given, and keeps what it was asked.
+
+    Attributes:
+        asked: All commands, in order, without the provider's own first words.
+    """
+
+    where = "this computer"
+
+    def __init__(self, name: str, answers: dict[str, str] | None = None) -> None:
+        self.client = CLIENT[name]
+        self.answers = answers or {}
+        self.asked: list[str] = []
+
+    def run(self, argv: Sequence[str], **_: object) -> Completed:
+        """Answer the first question that the command contains."""
+        words = " ".join(argv)
+        assert words.startswith(f"{self.client} ")
+        self.asked.append(words.removeprefix(f"{self.client} "))
+        found = (said for word, said in self.answers.items() if word in words)
+        return Completed(tuple(argv), self.where, 0, next(found, ""), "", 0.0)
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    """Return the name of each provider."""
+    return str(request.param)
+
+
+def test_the_network_is_internal_and_has_the_labs_addresses(name: str) -> None:
+    """It leads nowhere, and serves no names where that can be said."""
+    told = Told(name)
+    provider_of(name, "test", told).create_network(PLAN)
+    (asked,) = told.asked
+    own = {
+        "podman": "--disable-dns",
+        "docker": "--opt=com.docker.network.bridge.name=k8slab-2",
+    }
+
+    assert asked == (
+        f"network create --internal {own[name]} --subnet=172.30.3.0/24 "
+        "--gateway=172.30.3.1 --label=k8slab.dev/lab=test k8slab-test"
+    )
+
+
+def test_a_machine_is_created_with_its_address_mounts_and_limits(name: str) -> None:
+    """What all have in common, and what keeps look-ups of names on the machine."""
+    told = Told(name)
+    machine = PLAN.machines(1, "ready")[0]
+    mounts = [Mount(Path("/a"), "/b"), Mount(Path("/c"), "/d", read_only=True)]
+    provider_of(name, "test", told).create(machine, "image:1", mounts)
+    words = told.asked[0].split()
+    own = {"podman": {"--dns=none", "--no-hosts"}, "docker": {"--dns=127.0.0.1"}}
+
+    assert words[:2] == ["run", "--detach"]
+    assert set(words) > own[name] | {
+        "--name=k8slab-test-master",
+        "--network=k8slab-test",
+        "--ip=172.30.3.11",
+        f"--label={LABEL}=test",
+        "--privileged",
+        "--cgroupns=private",
+        f"--env=container={name}",
+        "--volume=/a:/b",
+        "--volume=/c:/d:ro",
+    }
+    assert words[words.index("image:1") - 1].startswith("--volume")
+    assert words[-1] == "/sbin/init"
+
+
+def test_docker_gives_a_machine_files_of_its_own_and_no_way_out() -> None:
+    """Its own hosts file would lose what was written at every start."""
+    told = Told("docker")
+    provider_of("docker", "test", told).create(PLAN.machines(1, "bare")[0], "i", ())
+
+    assert told.asked[0].endswith(
+        " i /bin/sh -ec umount /etc/hosts /etc/resolv.conf; "
+        "ip route flush default; exec /sbin/init"
+    )
+
+
+def test_machines_are_stopped_cut_off_and_removed(name: str) -> None:
+    """Only options that each has: docker's rm knows no time to wait."""
+    states = "k8slab-test-node1 running\n"
+    told = Told(name, {" ps ": states})
+    provider = provider_of(name, "test", told)
+    provider.stop(["node1"])
+    provider.start(["node1"])
+    provider.remove_machines()
+    off, on = provider.power("node1")
+    rm = {"podman": "rm --force --time=0 --volumes", "docker": "rm --force --volumes"}
+    client = CLIENT[name]
+
+    assert [line for line in told.asked if not line.startswith("ps ")] == [
+        "stop -t 20 k8slab-test-node1",
+        "start k8slab-test-node1",
+        f"{rm[name]} k8slab-test-node1",
+    ]
+    assert " ".join(off) == f"{client} kill k8slab-test-node1"
+    assert " ".join(on) == f"{client} start k8slab-test-node1"
+
+
+def test_a_network_is_removed_by_its_label(name: str) -> None:
+    """Only podman is asked with force: docker learned that later."""
+    told = Told(name, {"network ls": "0123\n"})
+    provider_of(name, "test", told).remove_network()
+    force = {"podman": "--force ", "docker": ""}[name]
+
+    assert told.asked == [
+        f"network ls --quiet --filter=label={LABEL}=test",
+        f"network rm {force}0123",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("podman", "k8slab-x-a Up 3 minutes\nk8slab-x-b Exited (0)\n"),
+        ("docker", "k8slab-x-a running\nk8slab-x-b exited\n"),
+    ],
+)
+def test_states_are_told_in_the_same_words(name: str, said: str) -> None:
+    """One engine speaks of time, the other of states."""
+    states = provider_of(name, "x", Told(name, {" ps ": said})).states()
+
+    assert states == {"a": "running", "b": "exited"}
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        (
+            "podman",
+            {
+                " ps ": json.dumps([{"Labels": {LABEL: "one", "x": "y"}}] * 2),
+                "network ls": json.dumps([{"labels": {LABEL: "two"}}]),
+            },
+        ),
+        ("docker", {" ps ": "one\none\n", "network ls": "two\n"}),
+    ],
+)
+def test_labs_are_known_by_their_label(name: str, answers: dict[str, str]) -> None:
+    """A lab with machines, and one of which only the network is left."""
+    assert provider_of(name, "x", Told(name, answers)).labs() == {"one", "two"}
+    assert provider_of(name, "x", Told(name)).labs() == frozenset()
+
+
+def test_slots_are_known_by_their_networks_ranges(name: str) -> None:
+    """The range is the same in what both print."""
+    inspected = json.dumps([{"Subnet": "172.30.3.0/24"}, {"Subnet": "172.30.5.0/24"}])
+    told = Told(name, {"network ls": "01 23\n", "network inspect": inspected})
+
+    assert provider_of(name, "test", told).slots(own=True) == {2, 4}
+    assert told.asked[-1] == "network inspect 01 23"
+    assert f"--filter=label={LABEL}=test" in told.asked[0]
+
+
+def test_what_works_says_its_version_and_where_images_are(name: str) -> None:
+    """The doctor looks for room there."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    about = provider_of(name, "test", host, host=host).about()
+    version = {"podman": "4.3.1", "docker": "23.0.1"}[name]
+
+    assert (about.version, about.images) == (version, IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("version", "capabilities", "runtime", "ok"),
+    [
+        ("20.10.24+dfsg1", None, "runc", False),
+        ("20.10.24+dfsg1", ALL_CAPABILITIES, "runc", True),
+        ("20.10.24+dfsg1", None, "other", True),
+        ("23.0.0", None, "runc", True),
+    ],
+)
+def test_an_old_docker_is_refused_where_root_may_less(
+    version: str, capabilities: int | None, runtime: str, ok: bool
+) -> None:
+    """It gives machines all capabilities, and one that root lacks cannot be given."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    host.capabilities = capabilities or host.capabilities
+    host.engine_says["docker"] = f"{version} {runtime} {IMAGES}"
+    provider = provider_of("docker", "test", host, host=host)
+
+    if ok:
+        assert provider.about().version == version
+        return
+    with pytest.raises(HostProblem, match="docker does not work") as caught:
+        provider.about()
+    assert "SYS_RESOURCE" in caught.value.seen
+    assert "unset K8SLAB_PROVIDER" in caught.value.next
+
+
+@pytest.mark.parametrize(
+    ("commands", "taken"),
+    [
+        ({"podman", "runc", "docker", "dockerd"}, "podman"),
+        ({"podman", "docker", "dockerd"}, "docker"),
+        ({"docker", "dockerd"}, "docker"),
+        ({"docker"}, "podman"),
+        (set(), "podman"),
+    ],
+)
+def test_without_a_choice_what_is_there_is_taken(
+    commands: set[str], taken: str
+) -> None:
+    """The preferred one also where there is none, so that its cure is told."""
+    host = FakeHost()
+    host.commands = commands
+
+    assert provider_of("", "test", host, host=host).name == taken
+
+
+def test_an_unknown_provider_is_refused() -> None:
+    """The names there are, and the way on."""
+    with pytest.raises(BadInput) as caught:
+        provider_of("qemu", "test")
+
+    assert caught.value.wanted == "one of podman, docker"
+    assert caught.value.next == "unset K8SLAB_PROVIDER"
+
+
+def test_setup_installs_what_a_provider_needs_and_no_second_docker() -> None:
+    """Docker's own packages and Debian's cannot be beside each other."""
+    host = FakeHost()
+    builder = {"podman", "runc", "skopeo"}
+    without = packages("docker", host=host)
+    host.commands |= {"docker", "dockerd"}
+
+    assert set(packages("podman", host=host)) == builder | {"netavark"}
+    assert set(without) == builder | {"docker.io"}
+    assert set(packages("docker", host=host)) == builder
+
+
+def _named() -> Iterator[str]:
+    """Return each line outside ``providers`` that names an engine."""
+    # The forms of images that skopeo copies have such names for every engine.
+    other = re.compile(r"docker-archive:|docker://")
+    engines = re.compile(r"podman|docker|buildah|--runtime", re.I)
+    files = [ROOT / ".ci/run", ROOT / "Makefile", *(ROOT / "bench").glob("*.py")]
+    own = ROOT / "lib/labmaker/providers"
+    files += [f for f in (ROOT / "lib").rglob("*.py") if own not in f.parents]
+    for file in files:
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            if engines.search(other.sub("", line)):
+                yield f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+
+
+def test_nobody_else_names_an_engine() -> None:
+    """A provider more is a module in ``providers``, and nothing else."""
+    assert list(_named()) == []
