@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator
 from dataclasses import asdict
@@ -20,6 +21,9 @@ from .report import Progress, Tally
 CHAPTER_LIMIT_S = 600.0
 CLEANUP_LIMIT_S = 120.0
 OFFERED = SHARED | OWN
+USAGE_ERROR = re.compile(r"(?m)^(?:\x1b\[[\d;]*m)*UsageError\b")
+PRINTED = 2000
+"""Characters of a failed cell's output that its report repeats."""
 
 
 class NamedCell(IPyNbCell):  # type: ignore[misc]
@@ -28,6 +32,30 @@ class NamedCell(IPyNbCell):  # type: ignore[misc]
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the notebook, no line, and the heading of a failure."""
         return self.path, 0, f"{self.path.stem}: {self.name}"
+
+    def runtest(self) -> None:
+        """Run the cell; a magic that is unknown or misused fails it.
+
+        A kernel tells that on standard error alone, and nbval takes it for a remark.
+        """
+        super().runtest()
+        said = "".join(
+            each.text
+            for each in self.test_outputs or []
+            if each.output_type == "stream" and each.name == "stderr"
+        )
+        if USAGE_ERROR.search(said):
+            self.raise_cell_error("The cell uses a magic wrongly", said)
+
+    def repr_failure(self, excinfo: Any) -> Any:
+        """Return nbval's report, with what the cell had printed before it failed."""
+        report = super().repr_failure(excinfo)
+        printed = "".join(
+            each.text
+            for each in self.test_outputs or []
+            if each.output_type == "stream"
+        )
+        return f"{report}\nPrinted:\n{printed[-PRINTED:]}" if printed else report
 
 
 def _named(item: Any) -> NamedCell:
