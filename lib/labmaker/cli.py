@@ -133,8 +133,8 @@ def reset(name: Name = None, timings: Timings = None) -> None:
 
 @app.command()
 def heal(name: Name = None) -> None:
-    """Undo the faults that ended sessions left in a lab; connecting does so, too."""
-    lab.connect(name)
+    """Undo the faults that ended sessions left in a lab, as connecting does."""
+    lab.heal(name)
     _say("no ended session has a fault left in the lab")
 
 

@@ -69,6 +69,8 @@ def up(
                 cluster=cluster,
             )
         else:
+            if any(work.folder.journal.glob("*.json")):
+                lab.heal(work.folder.name)  # or it would not be found healthy
             work.revive(ledger, record, workers=workers, image=image, slot=slot)
     return ledger
 
