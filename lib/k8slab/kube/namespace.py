@@ -131,7 +131,7 @@ def scratch(cluster: ClusterApi, name: str) -> Namespace:
             want="there",
             done=bool,
             name=needed,
-            timeout=30,
+            timeout=60,  # controllers that lost the API server look again late
         )
     return namespace
 
