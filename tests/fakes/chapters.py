@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 
 from booktools.notebooks import Chapter, dump
 
-SETTINGS = {"needs": ["cluster"], "minutes": 5, "timeout": 60}
+SETTINGS = {"needs": ["cluster"], "minutes": 2, "timeout": 60}
 
 
 def code(cell_id: str, source: str, *tags: str, text: str = "✔ yes\n") -> NotebookNode:
@@ -26,7 +26,10 @@ def code(cell_id: str, source: str, *tags: str, text: str = "✔ yes\n") -> Note
 def good_cells() -> list[NotebookNode]:
     """Return the cells of a small chapter that keeps every rule."""
     check = ("lab-check", "nbval-check-output")
-    box = "In this chapter\n\nYou will learn\n\n- **run**: A Pod runs\n"
+    box = (
+        "In this chapter\n\n**You will learn that**:\n\n"
+        "- a Pod runs\n- it has an address\n- it ends\n\n**Time**: 2 minutes.\n"
+    )
     return [
         v4.new_markdown_cell("# Run a Pod\n\nOne promise.", id="title"),
         v4.new_markdown_cell(box, id="box"),
@@ -34,8 +37,11 @@ def good_cells() -> list[NotebookNode]:
         v4.new_markdown_cell("## A Pod runs\n\nYou ask for it.", id="run"),
         code("run-apply", "%kubectl apply -f ../manifests/x/pod.yaml"),
         code("run-check", 'check.that("it runs", True)', *check),
+        v4.new_markdown_cell("## It has an address\n\nIts **address**.", id="at"),
+        v4.new_markdown_cell("## It ends", id="ends"),
         v4.new_markdown_cell("## Clean up", id="tidy"),
         code("cleanup", "ns.remove()", "lab-cleanup", "nbval-check-output"),
+        v4.new_markdown_cell("Next: [Another](another.ipynb).", id="next"),
     ]
 
 

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import yaml
 from IPython.core.inputtransformer2 import TransformerManager
 
 from ..notebooks import Chapter, dump, tags
@@ -31,8 +32,16 @@ TAGS = frozenset(
 NEEDS = frozenset({"cluster", "hosts", "machines"})
 MAX_LINES = 15
 MAX_MEDIAN_LINES = 4
-MAX_MINUTES = 45
+MAX_MINUTES = 30
 MAX_SETUP_LINES = 5
+MAX_CELLS = 92
+MAX_TERMS = 8
+MAX_WORDS_BEFORE_CODE = 150
+OUTCOMES = range(3, 6)
+# How long a reader takes, and how far the notebook's own number may be from that.
+WORDS_A_MINUTE = 130
+SECONDS_A_CELL = 20
+MINUTES_OFF = 2
 # Sections that every chapter has and that are not a claim of its own.
 LEARN = re.compile(r"(?i)you will learn")
 STANDARD = re.compile(
@@ -115,6 +124,9 @@ def overview(chapter: Chapter) -> Found:
     promised = re.split(r"(?m)^[-*] ", items[1])[1:] if items else []
     if len(promised) != len(claims):
         yield box.id, f"{len(promised)} promises", f"{len(claims)}, one per section"
+    if len(promised) not in OUTCOMES:
+        wanted = f"{OUTCOMES[0]} to {OUTCOMES[-1]}"
+        yield box.id, f"{len(promised)} outcomes", wanted
     for item, claim in zip(promised, claims, strict=False):
         if claim.casefold() not in item.casefold():
             yield box.id, f"the promise {item.strip()!r}", f"the claim {claim!r}"
@@ -130,6 +142,47 @@ def short_cells(chapter: Chapter) -> Found:
     median = statistics.median(sizes) if sizes else 0
     if median > MAX_MEDIAN_LINES:
         yield "", f"a median of {median:g} lines", f"at most {MAX_MEDIAN_LINES}"
+
+
+def length(chapter: Chapter) -> Found:
+    """A chapter is read and run at one sitting, and says honestly how long that is."""
+    cells = chapter.notebook.cells
+    if len(cells) > MAX_CELLS:
+        yield "", f"{len(cells)} cells", f"at most {MAX_CELLS}"
+    kinds = [cell.cell_type for cell in cells]
+    first = kinds.index("code") if "code" in kinds else len(cells)
+    words = sum(len(cell.source.split()) for cell in cells[:first])
+    if words > MAX_WORDS_BEFORE_CODE:
+        seen = f"{words} words before the first code cell"
+        yield "", seen, f"at most {MAX_WORDS_BEFORE_CODE}"
+    minutes = chapter.settings.get("minutes")
+    needed = reading_minutes(chapter)
+    if isinstance(minutes, int) and abs(minutes - needed) > MINUTES_OFF:
+        yield "", f"{minutes} minutes", f"{needed:.0f}, by its words and code cells"
+    box = next((c for c in chapter.cells("markdown") if LEARN.search(c.source)), None)
+    if box is not None and not re.search(rf"\b{minutes} minutes\b", box.source):
+        yield box.id, "another time than the notebook's", f"{minutes} minutes"
+
+
+def reading_minutes(chapter: Chapter) -> float:
+    """Return the minutes that reading the prose and running the cells take."""
+    words = sum(len(cell.source.split()) for cell in chapter.cells("markdown"))
+    cells = sum(1 for _ in chapter.cells("code"))
+    return words / WORDS_A_MINUTE + cells * SECONDS_A_CELL / 60
+
+
+_BOLD = re.compile(r"\*\*([^*]+)\*\*(:?)")
+
+
+def terms(chapter: Chapter) -> Found:
+    """A chapter defines few terms in bold; labels, which end with a colon, are none."""
+    bold: dict[str, str] = {}
+    for cell in chapter.cells("markdown"):
+        for found in _BOLD.finditer(without_code(cell.source)):
+            if not found[2] and not found[1].endswith(":"):
+                bold.setdefault(found[1], cell.id)
+    for term, where in list(bold.items())[MAX_TERMS:]:
+        yield where, f"one more term, {term!r}", f"at most {MAX_TERMS}"
 
 
 def readable_ids(chapter: Chapter) -> Found:
@@ -257,6 +310,22 @@ def graders(chapter: Chapter) -> Found:
                     yield cell.id, "hints in the source", "chapters/_hints/"
 
 
+def hints(chapter: Chapter) -> Found:
+    """Each hint stands below an exercise and a claim that the chapter has."""
+    path = chapter.path.parent / "_hints" / f"{chapter.name}.yaml"
+    if not path.exists():
+        return
+    graded = [c.source for c in chapter.cells("code") if _is_grader(c.source)]
+    for exercise, claims in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        source = next((text for text in graded if f'"{exercise}"' in text), None)
+        if source is None:
+            yield "", f"hints for {exercise!r}", "an exercise of this chapter"
+            continue
+        for claim in claims:
+            if f'"{claim}"' not in source:
+                yield "", f"{exercise}: hints for {claim!r}", "a claim of its grader"
+
+
 def _is_grader(source: str) -> bool:
     return re.search(r"\bcheck\.(exercise|grade)\(", source) is not None
 
@@ -314,6 +383,19 @@ def opening(chapter: Chapter) -> Found:
         yield "", f"{len(titles)} titles", "one, in the first cell"
 
 
+def ending(chapter: Chapter) -> Found:
+    """A chapter ends with one link to what comes next."""
+    links = [
+        cell.id
+        for cell in chapter.cells("markdown")
+        for _ in re.findall(r"(?m)^\W*Next\b.*\]\(", without_code(cell.source))
+    ]
+    last = chapter.notebook.cells[-1].id if chapter.notebook.cells else ""
+    if links != [last]:
+        seen = f"{len(links)} links to what is next"
+        yield (links or [last])[0], seen, "one, in the last cell"
+
+
 def no_secrets(chapter: Chapter) -> Found:
     """No key, token or password is stored, in a source or in an output."""
     for cell in chapter.notebook.cells:
@@ -363,14 +445,18 @@ RULES: tuple[Callable[[Chapter], Found], ...] = (
     anatomy,
     overview,
     short_cells,
+    length,
+    terms,
     readable_ids,
     plain_actions,
     known_magics,
     folded,
     graders,
+    hints,
     stable_checks,
     settings,
     opening,
+    ending,
     no_secrets,
     normal_form,
 )

@@ -61,6 +61,30 @@ def long_cells(cells: Cells) -> None:
             each.source = "1\n" * 5
 
 
+def more(amount: int, text: str = "More.", *, first: int = -1) -> Breaker:
+    """Return a breaker that puts cells of prose before the last one, or elsewhere."""
+
+    def breaker(cells: Cells) -> None:
+        cells[first:first] = [
+            v4.new_markdown_cell(text, id=f"more-{at}") for at in range(amount)
+        ]
+
+    return breaker
+
+
+def promises(amount: int) -> Breaker:
+    """Return a breaker that makes a chapter promise, and claim, so many things."""
+
+    def breaker(cells: Cells) -> None:
+        claims = [f"fact {at}" for at in range(amount)]
+        listed = "".join(f"- {each}\n" for each in claims)
+        cell(cells, "box").source = f"You will learn\n\n{listed}\n**Time**: 2 minutes."
+        cell(cells, "run").source = "\n\n".join(f"## {each}" for each in claims)
+        without("at", "ends")(cells)
+
+    return breaker
+
+
 ERROR = v4.new_output("error", ename="ZeroDivisionError", evalue="", traceback=[])
 TOKEN = "abcdef" + "." + "0123456789abcdef"
 AN_IP, A_UID = "10.0.0.7", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
@@ -85,6 +109,16 @@ BROKEN = [
     ("overview", without("box"), ""),
     ("overview", source("box", "You will learn\n\n- a Pod runs\n- and more\n"), "box"),
     ("overview", source("box", "You will learn\n\n- something else\n"), "box"),
+    ("overview", promises(2), "box"),
+    ("overview", promises(6), "box"),
+    ("length", more(83), ""),
+    ("length", more(1, "word " * 130, first=2), ""),
+    ("length", more(1, "word " * 400), ""),
+    ("length", source("box", "You will learn\n\n**Time**: 20 minutes."), "box"),
+    ("terms", more(1, "**1** **2** **3** **4** **5** **6** **7** **8**"), "more-0"),
+    ("ending", without("next"), "cleanup"),
+    ("ending", more(1, "**Next**: [Two](two.ipynb)."), "more-0"),
+    ("ending", more(1, "Last words.", first=99), "next"),
     ("short_cells", source("run-apply", "1\n" * 16), "run-apply"),
     ("short_cells", long_cells, ""),
     ("readable_ids", renamed("run-apply", "run-check"), "run-check"),
@@ -173,11 +207,11 @@ def test_a_cell_run_out_of_order_is_seen(
 @pytest.mark.parametrize(
     "lab",
     [
-        {"needs": "cluster", "minutes": 5, "timeout": 60},
-        {"needs": ["telescope"], "minutes": 5, "timeout": 60},
+        {"needs": "cluster", "minutes": 2, "timeout": 60},
+        {"needs": ["telescope"], "minutes": 2, "timeout": 60},
         {"needs": [], "minutes": 0, "timeout": 60},
-        {"needs": [], "minutes": 5},
-        {"needs": [], "minutes": 46, "timeout": 60},
+        {"needs": [], "minutes": 2},
+        {"needs": [], "minutes": 31, "timeout": 60},
     ],
 )
 def test_settings_that_say_nothing_are_seen(
@@ -186,7 +220,7 @@ def test_settings_that_say_nothing_are_seen(
     """Needs come from a vocabulary; minutes and timeout are numbers."""
     found = in_chapter(make(good, lab=lab))
 
-    assert [v.rule for v in found] == ["settings"]
+    assert {v.rule for v in found} - {"length"} == {"settings"}
 
 
 def test_another_json_form_is_seen(
@@ -199,11 +233,60 @@ def test_another_json_form_is_seen(
     assert [v.rule for v in in_chapter(chapter)] == ["normal_form"]
 
 
+GRADED = '# Grade\ncheck.exercise("sums", ("it adds", lambda: ns.pods()))'
+
+
+@pytest.mark.parametrize(
+    ("hints", "broken"),
+    [
+        ("sums:\n  it adds: [count]\n", []),
+        ("sums:\n  it subtracts: [count]\n", ["hints"]),
+        ("products:\n  it adds: [count]\n", ["hints"]),
+    ],
+)
+def test_hints_that_no_grader_shows_are_seen(
+    make: Callable[..., Chapter],
+    good: list[NotebookNode],
+    hints: str,
+    broken: list[str],
+) -> None:
+    """A claim that was renamed would lose its hints without a word."""
+    source("run-apply", GRADED)(good)
+    tagged("run-apply", "hide-input")(good)
+    chapter = make(good)
+    folder = chapter.path.parent / "_hints"
+    folder.mkdir()
+    (folder / f"{chapter.name}.yaml").write_text(hints)
+
+    assert [v.rule for v in in_chapter(chapter)] == broken
+
+
 def test_every_rule_has_a_notebook_that_breaks_it() -> None:
     """No rule is there that was never seen to fail."""
-    elsewhere = {"counts", "settings", "normal_form"}
+    elsewhere = {"counts", "settings", "hints", "normal_form"}
 
     assert {rule.__name__ for rule in RULES} == {b[0] for b in BROKEN} | elsewhere
+
+
+@pytest.mark.parametrize(
+    "breaker",
+    [
+        more(81, ""),
+        more(1, "word " * 110, first=2),
+        more(1, "word " * 200),
+        more(1, "**1** **2** **3** **4** **5** **6** **7** **address**"),
+        more(1, "**In short**: **Words**: **1** and **2:** and `**3**`.\n" * 9),
+        promises(3),
+        promises(5),
+    ],
+)
+def test_what_is_just_within_a_limit_is_no_violation(
+    make: Callable[..., Chapter], good: list[NotebookNode], breaker: Breaker
+) -> None:
+    """As many cells, words, minutes, terms and outcomes as a chapter may have."""
+    breaker(good)
+
+    assert in_chapter(make(good)) == []
 
 
 @pytest.mark.parametrize(
