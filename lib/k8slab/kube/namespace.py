@@ -121,7 +121,7 @@ def scratch(
             wanted="lower-case letters, digits and hyphens, at most 63",
             seen=name,
         )
-    removed = _remove(cluster, name, take_over=take_over)
+    removed = _remove(cluster, name, take_over=take_over, tell=True)
     body = {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -199,8 +199,17 @@ def _plural(kind: str) -> str:
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
-def _remove(cluster: ClusterApi, name: str, *, take_over: bool = False) -> list[str]:
-    """Remove a chapter's objects; return what they were, in words."""
+def _remove(
+    cluster: ClusterApi, name: str, *, take_over: bool = False, tell: bool = False
+) -> list[str]:
+    """Remove a chapter's objects; return what they were, in words.
+
+    Args:
+        cluster: Where they are.
+        name: The chapter's name.
+        take_over: Also when another process works there.
+        tell: Count what is in the namespace; some forty requests.
+    """
     removed: list[str] = []
     path = f"/api/v1/namespaces/{name}"
     try:
@@ -220,7 +229,9 @@ def _remove(cluster: ClusterApi, name: str, *, take_over: bool = False) -> list[
             )
         if not take_over:
             _check_holder(cluster, found)
-        removed.append(f"namespace {name} with {_contents(cluster, name)}")
+        removed.append(f"namespace {name}")
+        if tell:
+            removed[0] += f" with {_contents(cluster, name)}"
         # Once it is marked, nothing new can be made in it; so the Pods that are told
         # to be quick are the last ones, and the 5 s the API takes anyway are enough.
         _delete(cluster, path, query={})
