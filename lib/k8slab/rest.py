@@ -27,13 +27,15 @@ __all__ = ["Answer", "Door", "Token", "client", "curl", "proxy", "token"]
 LIMIT_S = 20.0
 PROXY_S = 60.0
 _START_S = 10.0
-_SHOWN_LINES = 14
+_SHOWN_LINES = 20
 _SHOWN_SIGNS = 160
 _REFUSED, _MARK = 7, "\nHTTP-STATUS "
 _VALUED = frozenset(
     ("-X", "--request", "-H", "--header", "-d", "--data", "--data-binary")
 )
 _SWITCHES = frozenset(("-i", "--include", "-v", "--verbose", "-N", "--no-buffer"))
+# Who owns which field is longer than all else, and a lesson of its own.
+_FIELDS = re.compile(r'(?ms)^(( *)"managedFields": )\[$.*?^\2\]')
 _HIDDEN = (
     (re.compile(r"(?i)(authorization:\s*\w+\s+)[^\s\]'\"]+"), r"\1…"),
     (re.compile(r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]+"), "…"),
@@ -90,7 +92,7 @@ class Answer:
         return [json.loads(line) for line in self.body.splitlines() if line.strip()]
 
     def __repr__(self) -> str:
-        said = (self.remarks + self.text).rstrip()
+        said = _FIELDS.sub(r"\1[…]", (self.remarks + self.text).rstrip())
         lines = [_cut(line) for line in said.splitlines()]
         more = len(lines) - _SHOWN_LINES
         if more > 1:
