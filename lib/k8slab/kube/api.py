@@ -58,6 +58,16 @@ class ClusterApi:
         return f"lab {self.lab}"
 
     @property
+    def kubeconfig(self) -> Path:
+        """The lab's kubeconfig, for programs that read one.
+
+        Raises:
+            WrongCluster: It leads to another cluster.
+        """
+        self.check_access()
+        return self._kubeconfig
+
+    @property
     def connection(self) -> Connection:
         """The guarded way to the API server.
 
