@@ -112,7 +112,7 @@ def test_tab_behind_a_module_lists_what_is_for_readers(
         every = [each.text for each in shell.Completer.completions("show.", 5)]
 
     assert found == [".exercise", ".fails", ".grade", ".that"]
-    assert shown == [".manifest"]
+    assert shown == [".manifest", ".matrix"]
     assert ".html" not in every
     assert ".Any" not in every
 
