@@ -38,7 +38,7 @@ def book_open(
     argv = [*opening.arguments(root), *context.args]
     LocalRunner().run(opening.trusted(root))
     sys.stdout.flush()
-    os.execv(argv[0], argv)  # noqa: S606 - the reader's own terminal takes over
+    os.execve(argv[0], argv, opening.environment())  # noqa: S606 - the reader's own terminal takes over
 
 
 @book_app.command("run")

@@ -143,6 +143,8 @@ def _cell(cell: Any) -> dict[str, Any]:
     }
     if "hide-cell" in tags(cell):
         kept["jupyter"] = {"outputs_hidden": True, "source_hidden": True}
+    elif "hide-input" in tags(cell):
+        kept["jupyter"] = {"source_hidden": True}
     if cell.cell_type == "code":
         plain["execution_count"] = cell.execution_count
         plain["outputs"] = _outputs(cell.outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Generator
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from nbval.kernel import RunningKernel
-from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
+from nbval.plugin import IPyNbCell, IPyNbFile
 
 from k8slab.errors import BundleError, HostProblem, LabError, PhaseFailed
 
@@ -25,6 +26,9 @@ CHAPTER_LIMIT_S = 600.0
 CLEANUP_LIMIT_S = 120.0
 OFFERED = SHARED | OWN
 _LOOK_S = 0.5
+USAGE_ERROR = re.compile(r"(?m)^(?:\x1b\[[\d;]*m)*UsageError\b")
+PRINTED = 2000
+"""Characters of a failed cell's output that its report repeats."""
 
 
 class NamedCell(IPyNbCell):  # type: ignore[misc]
@@ -35,15 +39,34 @@ class NamedCell(IPyNbCell):  # type: ignore[misc]
         return self.path, 0, f"{self.path.stem}: {self.name}"
 
     def runtest(self) -> None:
-        """Run the cell, and fail at once when it kills its kernel."""
+        """Run the cell; it fails at once when it kills its kernel.
+
+        A magic that is unknown or misused fails it, too: a kernel tells that on
+        standard error alone, and nbval takes it for a remark.
+        """
         kernel = self.parent.kernel
         kernel.get_message = partial(_message, kernel)
         try:
             super().runtest()
         except DeadKernel as error:
-            raise NbCellError(
-                self.cell_num, f"this cell {error}", self.cell.source
-            ) from error
+            self.raise_cell_error(f"this cell {error}")
+        said = "".join(
+            each.text
+            for each in self.test_outputs or []
+            if each.output_type == "stream" and each.name == "stderr"
+        )
+        if USAGE_ERROR.search(said):
+            self.raise_cell_error("The cell uses a magic wrongly", said)
+
+    def repr_failure(self, excinfo: Any) -> Any:
+        """Return nbval's report, with what the cell had printed before it failed."""
+        report = super().repr_failure(excinfo)
+        printed = "".join(
+            each.text
+            for each in self.test_outputs or []
+            if each.output_type == "stream"
+        )
+        return f"{report}\nPrinted:\n{printed[-PRINTED:]}" if printed else report
 
 
 class DeadKernel(Exception):

@@ -10,10 +10,10 @@ from .core.env import Environment
 from .core.hints import command
 from .errors import LabMissing
 from .folder import LabFolder, LabRecord, records
-from .ssh.client import SSHShell
 
-if TYPE_CHECKING:  # it takes a second to import, and commands need none of it
+if TYPE_CHECKING:  # they take a second to import, and most commands need neither
     from .kube.cluster import Cluster
+    from .ssh.client import SSHShell
 
 
 def connect(name: str | None = None) -> Cluster:
@@ -30,28 +30,32 @@ def connect(name: str | None = None) -> Cluster:
         ApiUnreachable: Its API server does not answer.
         WrongCluster: What answers is not the cluster that was pinned.
     """
-    from . import fault, magics
-    from .kube.cluster import Cluster
-    from .kube.pinning import Fingerprint
+    from . import magics
 
-    lab = folder(name)
-    record = lab.record()
-    if record is None or not record.complete:
-        raise missing(lab.name)
-    cluster = Cluster(
-        record,
-        shells(lab, record),
-        kubeconfig=lab.kubeconfig,
-        fingerprint=Fingerprint.load(lab.fingerprint, lab.name),
-        kubectl=lab.kubectl,
-        journal=lab.journal,
-    )
-    for undone in fault.heal(cluster):
-        # Not on standard output, which belongs to the command or cell that connects.
-        print(f"undone, as an ended session left it: {undone}", file=sys.stderr)
+    cluster = _cluster(name)
+    _heal(cluster)
     cluster.verify()
     magics.register(cluster)
     return cluster
+
+
+def heal(name: str | None = None) -> None:
+    """Undo the faults that ended sessions left in a lab, and say which.
+
+    `connect` does so, too. Where the lab is stopped, nothing is done.
+
+    Args:
+        name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
+
+    Raises:
+        LabMissing: There is no such lab, or it was never up.
+        NotReady: Something does not get as it was before.
+    """
+    cluster = _cluster(name)
+    try:
+        _heal(cluster)
+    finally:
+        cluster.close()
 
 
 def find(name: str | None = None) -> LabRecord | None:
@@ -76,6 +80,8 @@ def folder(name: str | None = None) -> LabFolder:
 
 def shells(lab: LabFolder, record: LabRecord) -> Mapping[str, SSHShell]:
     """Return the shells that reach a lab's machines over SSH, by name."""
+    from .ssh.client import SSHShell
+
     return {
         machine.name: SSHShell(
             machine.name,
@@ -88,6 +94,33 @@ def shells(lab: LabFolder, record: LabRecord) -> Mapping[str, SSHShell]:
         )
         for machine in record.machines
     }
+
+
+def _cluster(name: str | None) -> Cluster:
+    """Return a lab's cluster; nothing is sent to it."""
+    from .kube.cluster import Cluster
+    from .kube.pinning import Fingerprint
+
+    lab = folder(name)
+    record = lab.record()
+    if record is None or not record.complete:
+        raise missing(lab.name)
+    return Cluster(
+        record,
+        shells(lab, record),
+        kubeconfig=lab.kubeconfig,
+        fingerprint=Fingerprint.load(lab.fingerprint, lab.name),
+        kubectl=lab.kubectl,
+        journal=lab.journal,
+    )
+
+
+def _heal(cluster: Cluster) -> None:
+    from . import fault
+
+    for undone in fault.heal(cluster):
+        # Not on standard output, which belongs to the command or cell that connects.
+        print(f"undone, as an ended session left it: {undone}", file=sys.stderr)
 
 
 def missing(name: str) -> LabMissing:

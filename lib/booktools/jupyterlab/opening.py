@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,8 @@ _HOW = """## How a chapter works
 - `%kubectl` is the real kubectl, on this lab's cluster only; **Tab** completes verbs, \
 kinds and names.
 - `%%on node1` is a real shell on that machine.
+- What needs a keyboard runs in a terminal (File, New, Terminal): `kubectl` is the \
+lab's there, and `k8slab ssh node1` opens a shell on a machine.
 - A line with ✔ is a claim that was checked against the cluster.
 - The square in the toolbar interrupts a cell; you can run it again.
 - After a restart of the kernel, use **Run > Run All Above Selected Cell**.
@@ -93,8 +97,33 @@ def arguments(root: Path) -> list[str]:
         f"--ServerApp.root_dir={root}",
         *(f"--ContentsManager.hide_globs={name}" for name in hidden(root)),
         *_notary(),
+        f"--ServerApp.terminado_settings=shell_command={[_shell()]!r}",
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of JupyterLab, its kernels and its terminals.
+
+    The PATH of these, and of nothing else, begins with a folder in which ``k8slab``
+    is this one, and ``kubectl`` reaches the lab's cluster only.
+    """
+    prefix = Path(sys.prefix)
+    command = shlex.quote(str(prefix / "bin" / "k8slab"))
+    folder = prefix / "share" / "k8slab" / "bin"
+    for name, words in (("k8slab", command), ("kubectl", f"{command} kubectl")):
+        _write(folder / name, f'#!/bin/sh\nexec {words} "$@"\n')
+        (folder / name).chmod(0o755)
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{path}"}
+
+
+def _shell() -> str:
+    """Return the reader's shell for terminals.
+
+    Named, JupyterLab does not start it as a login shell, which sets another PATH.
+    """
+    return os.environ.get("SHELL") or shutil.which("bash") or "/bin/sh"
 
 
 def first_page(root: Path) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from IPython.core.inputtransformer2 import TransformerManager
 
 from ..notebooks import Chapter, dump, tags
 from . import secrets
@@ -143,8 +146,6 @@ def readable_ids(chapter: Chapter) -> Found:
 
 _FORBIDDEN = {
     r"\bsleep\b": ("a sleep", "wait.…"),
-    r"(?m)^\s*(\w+\s*=\s*)?!": ("a shell escape", "%kubectl or %%on"),
-    r"(?m)^\s*%%?(?!kubectl\b|on\b)\w+": ("another magic", "%kubectl or %%on"),
     r"get_ipython|subprocess|os\.system": ("a hidden command", "%kubectl or %%on"),
     r"import \*": ("a star import", "import modules"),
     r"sys\.path": ("a path hack", "the installed package"),
@@ -164,6 +165,108 @@ def plain_actions(chapter: Chapter) -> Found:
                 yield cell.id, seen, wanted
         if _INSTALL.search(cell.source):
             yield cell.id, "a package install", "environment.yml"
+
+
+LINE_MAGICS = frozenset({"kubectl"})
+CELL_MAGICS = frozenset({"kubectl", "on"})
+_SHELL = ("system", "getoutput", "getoutput_split")
+
+
+def known_magics(chapter: Chapter) -> Found:
+    """A cell is Python with the book's magics, as a kernel reads it, and no others."""
+    for cell in chapter.cells("code"):
+        code = python(cell.source)
+        if code is None:
+            yield (
+                cell.id,
+                "no Python, or a magic in the wrong place",
+                "a cell that runs",
+            )
+            continue
+        for call in ast.walk(code):
+            for name, first in _magic(call):
+                if name in _SHELL:
+                    yield cell.id, "a shell escape", "%kubectl or %%on"
+                elif name == "run_line_magic" and first not in LINE_MAGICS:
+                    yield cell.id, f"the magic %{first}", "%kubectl or %%on"
+                elif name == "run_cell_magic" and first not in CELL_MAGICS:
+                    yield cell.id, f"the magic %%{first}", "%%kubectl or %%on"
+
+
+def python(source: str) -> ast.Module | None:
+    """Return a cell as the Python that a kernel makes of it; None when it is none."""
+    reader: Any = TransformerManager  # it has no types
+    try:
+        return ast.parse(str(reader().transform_cell(source)))
+    except SyntaxError:
+        return None
+
+
+def _magic(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the method of IPython's shell that a call names, and its first argument."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return
+    owner = node.func.value
+    if isinstance(owner, ast.Call) and ast.unparse(owner) == "get_ipython()":
+        first = node.args[0] if node.args else None
+        yield node.func.attr, str(getattr(first, "value", ""))
+
+
+def folded(chapter: Chapter) -> Found:
+    """Solutions and graders are folded, and the line that still shows tells nothing.
+
+    A notebook shows the first line of a folded cell: it is a comment, also behind a
+    magic that has to stand first.
+    """
+    for cell in chapter.cells("code"):
+        solves, grades = "lab-solution" in tags(cell), _is_grader(cell.source)
+        if not solves and not grades:
+            continue
+        if not tags(cell) & {"hide-cell", "hide-input"}:
+            yield cell.id, "an open cell", "the tag hide-cell, or hide-input"
+        first = cell.source.partition("\n")[0]
+        if not re.match(r"#|%%\w+[^\n]*\s#", first):
+            yield cell.id, f"the first line {first[:40]!r}", "# Solution: click to open"
+
+
+def graders(chapter: Chapter) -> Found:
+    """A grader asks inside of its facts, and its hints are not in its source."""
+    for cell in chapter.cells("code"):
+        code = python(cell.source) if _is_grader(cell.source) else None
+        if code is None:
+            continue
+        known = {node.name for node in code.body if isinstance(node, ast.FunctionDef)}
+        for node in code.body:
+            call = _grading(node)
+            if call is None:
+                outside = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+                if outside and not isinstance(node, ast.FunctionDef):
+                    seen = ast.unparse(outside[0])[:40]
+                    yield cell.id, f"{seen} outside of a fact", "a def, or a lambda"
+                continue
+            for claim in call.args[1:]:
+                if not isinstance(claim, ast.Tuple) or len(claim.elts) < 2:
+                    yield cell.id, "a claim that is no pair", "(text, function)"
+                    continue
+                fact = claim.elts[1]
+                named = isinstance(fact, ast.Name) and fact.id in known
+                if not named and not isinstance(fact, ast.Lambda):
+                    seen = ast.unparse(fact)[:40]
+                    yield cell.id, f"the fact {seen}", "a def of this cell, or a lambda"
+                if len(claim.elts) > 2:
+                    yield cell.id, "hints in the source", "chapters/_hints/"
+
+
+def _is_grader(source: str) -> bool:
+    return re.search(r"\bcheck\.(exercise|grade)\(", source) is not None
+
+
+def _grading(node: ast.stmt) -> ast.Call | None:
+    """Return the call that grades, when a statement is one."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        called = ast.unparse(node.value.func)
+        return node.value if called in ("check.exercise", "check.grade") else None
+    return None
 
 
 _CHANCE = {
@@ -262,6 +365,9 @@ RULES: tuple[Callable[[Chapter], Found], ...] = (
     short_cells,
     readable_ids,
     plain_actions,
+    known_magics,
+    folded,
+    graders,
     stable_checks,
     settings,
     opening,

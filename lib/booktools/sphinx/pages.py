@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from k8slab import fault
+
 from .. import ways
 from ..lint.rules import without_code
 from ..notebooks import Chapter, chapter_paths, contents, load
@@ -46,6 +48,7 @@ def filled(text: str, chapters: list[Chapter], files: Sequence[str] = ()) -> str
         "chapters": lambda: cards(chapters),
         "ways": lambda: ways.lines(chapters, files, ending=""),
         "runbook": lambda: runbook(chapters),
+        "symptoms": lambda: symptoms(chapters),
         "reference": reference.markdown,
     }
     text = _MARKER.sub(lambda found: parts[found[1]](), text)
@@ -73,6 +76,34 @@ def cards(chapters: list[Chapter]) -> str:
 
     inner = "\n".join(map(card, chapters))
     return f":::::{{grid}} 1 1 2 2\n:gutter: 3\n\n{inner}\n:::::"
+
+
+def symptoms(chapters: list[Chapter]) -> str:
+    """Return the faults that the library can produce, by what they act on.
+
+    Each row links to the chapters that produce it.
+    """
+    found = []
+    for needs, heading in (
+        (fault.NAMESPACE, "A workload does not work"),
+        (fault.MACHINE, "A machine does not work"),
+        (fault.CLUSTER, "The cluster does not work"),
+    ):
+        rows = [
+            f"| {each.symptom} | {each.cause} | {each.cure} | `{each.name}` | "
+            f"{', '.join(_producing(each.name, chapters))} |"
+            for each in map(fault.find, fault.names(needs))
+        ]
+        head = "| symptom | cause | cure | fault | met in |\n|---|---|---|---|---|"
+        found.append("\n".join([f"## {heading}\n", head, *rows]))
+    return "\n\n".join(found)
+
+
+def _producing(name: str, chapters: list[Chapter]) -> Iterator[str]:
+    """Yield a link to each chapter whose cells produce a fault."""
+    for chapter in chapters:
+        if any(f'fault.inject("{name}"' in c.source for c in chapter.cells("code")):
+            yield f"[{chapter.title}](chapters/{chapter.name})"
 
 
 def runbook(chapters: list[Chapter]) -> str:

@@ -46,6 +46,7 @@ PARTS = (
     Part("probe"),
     Part("show"),
     Part("record"),
+    Part("fault", only=("names", "inject", "heal", "draw", "judge")),
     Part("widgets"),
     Part("kube.objects", "Waited"),
     Part("errors"),

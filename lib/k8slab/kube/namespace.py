@@ -150,7 +150,7 @@ def scratch(
             want="there",
             done=bool,
             name=needed,
-            timeout=30,
+            timeout=60,  # controllers that lost the API server look again late
         )
     return namespace, _told(removed)
 

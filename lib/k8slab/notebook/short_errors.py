@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 import traceback
 from types import TracebackType
 from typing import Any
@@ -13,10 +14,25 @@ from ..errors import LabError, LabMissing, NotConnected
 from ..kube import current
 from .again import Place
 
+_LINK = "cursor: pointer; display: list-item; text-decoration: underline"
+"""What a reader sees at once to be something that can be clicked."""
+
 
 def offer(shell: Any) -> None:
     """Let a notebook's shell tell errors this way."""
     shell.set_custom_exc((LabError, NameError, KeyboardInterrupt), _tell)
+
+    def tb(line: str) -> None:
+        """Show the full trace of the last error; as IPython's own, for ours too."""
+        kind, error, trace = sys.last_type, sys.last_value, sys.last_traceback
+        if isinstance(error, LabError) and not line:
+            lines = shell.InteractiveTB.structured_traceback(kind, error, trace)
+            shell._showtraceback(kind, error, lines)
+        else:
+            own.tb(line)
+
+    own = shell.magics_manager.registry["ExecutionMagics"]
+    shell.register_magic_function(tb, "line", "tb")
 
 
 def _tell(
@@ -26,6 +42,8 @@ def _tell(
     trace: TracebackType | None,
     tb_offset: int | None = None,
 ) -> None:
+    # What %tb shows; IPython notes that for errors that it tells itself.
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
     if isinstance(error, LabError):
         if isinstance(error, NotConnected):
             error.next = Place.of(shell).advice
@@ -49,7 +67,7 @@ def _fold(error: BaseException) -> None:
     show(
         {
             "text/plain": "(the full trace: %tb)",
-            "text/html": "<details><summary>the full trace</summary>"
+            "text/html": f'<details><summary style="{_LINK}">the full trace</summary>'
             f'<pre style="overflow-x: auto">{lines}</pre></details>',
         },
         raw=True,

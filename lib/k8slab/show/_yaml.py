@@ -65,6 +65,13 @@ for _letter, _known in _Loader.yaml_implicit_resolvers.items():
     ]
 
 
+# To kubectl y and n are true and false, too.
+_Loader.bool_values = {**_BASE.bool_values, "y": True, "n": False}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN")
+)
+
+
 def _whole(loader: Any, node: yaml.ScalarNode) -> int:
     """Read a whole number; one with a zero in front is octal, with an o or without."""
     text = node.value.replace("_", "").lower()

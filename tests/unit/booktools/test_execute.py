@@ -75,7 +75,13 @@ def test_a_run_is_stored_with_its_outputs_and_facts(write: Callable[..., Path]) 
     assert [first.execution_count, second.execution_count] == [1, 2]
     assert first.outputs[0].text == "pretend\n"
     assert stored.settings["run"]["versions"] == {"Kubernetes": "1.2.3"}
-    assert set(stored.settings["run"]) == {"claims", "date", "seconds", "versions"}
+    assert set(stored.settings["run"]) == {
+        "above",
+        "claims",
+        "date",
+        "seconds",
+        "versions",
+    }
     assert "widgets" not in stored.notebook.metadata
     assert path.read_text(encoding="utf-8") == notebooks.dump(stored.notebook)
 

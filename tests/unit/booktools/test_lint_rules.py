@@ -65,6 +65,9 @@ ERROR = v4.new_output("error", ename="ZeroDivisionError", evalue="", traceback=[
 TOKEN = "abcdef" + "." + "0123456789abcdef"
 AN_IP, A_UID = "10.0.0.7", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
 
+GRADER = "# Grade\ndef f():\n    return ns.pods()\n\n{}\ncheck.exercise('x', ('a', f))"
+CLAIMS = "# Grade\ndef f():\n    return ns.pods()\n\ncheck.exercise('x', {})"
+
 # rule, what is broken, the cell that the violation names
 BROKEN = [
     ("stored_errors", shows("run-apply", ERROR), "run-apply"),
@@ -90,10 +93,25 @@ BROKEN = [
     ("readable_ids", renamed("run-apply", "Run_Apply"), "Run_Apply"),
     ("plain_actions", source("run-apply", "time.sleep(3)"), "run-apply"),
     ("plain_actions", source("run-apply", "%%on node1\nsleep 3"), "run-apply"),
-    ("plain_actions", source("run-apply", "!kubectl get pods"), "run-apply"),
-    ("plain_actions", source("run-apply", "out = !ls"), "run-apply"),
-    ("plain_actions", source("run-apply", "%%bash\nls"), "run-apply"),
+    ("known_magics", source("run-apply", "!kubectl get pods"), "run-apply"),
+    ("known_magics", source("run-apply", "out = !ls"), "run-apply"),
+    ("known_magics", source("run-apply", "%%bash\nls"), "run-apply"),
     ("plain_actions", source("run-apply", "%pip install x"), "run-apply"),
+    ("known_magics", source("run-apply", "x = %time 1"), "run-apply"),
+    ("known_magics", source("run-apply", "for _ in 'ab':\n    !ls"), "run-apply"),
+    ("known_magics", source("run-apply", "%on node1"), "run-apply"),
+    ("known_magics", source("run-apply", "# first\n%%on node1\nls"), "run-apply"),
+    ("known_magics", source("run-apply", "%%kubctl\nget pods"), "run-apply"),
+    ("known_magics", source("run-apply", "ls?"), "run-apply"),
+    ("known_magics", source("run-apply", "if True"), "run-apply"),
+    ("folded", tagged("run-apply", "lab-solution"), "run-apply"),
+    ("folded", tagged("run-apply", "lab-solution", "hide-cell"), "run-apply"),
+    ("folded", source("run-apply", "check.exercise('x', ('a', f))"), "run-apply"),
+    ("graders", source("run-apply", GRADER.format("two = ns.pods()")), "run-apply"),
+    ("graders", source("run-apply", CLAIMS.format("('a', 1 == 1)")), "run-apply"),
+    ("graders", source("run-apply", CLAIMS.format("('a', two)")), "run-apply"),
+    ("graders", source("run-apply", CLAIMS.format("*claims")), "run-apply"),
+    ("graders", source("run-apply", CLAIMS.format("('a', f, 'a hint')")), "run-apply"),
     ("plain_actions", source("run-apply", "%%on node1\npip install x"), "run-apply"),
     ("plain_actions", source("run-apply", "import subprocess"), "run-apply"),
     ("plain_actions", source("run-apply", "from k8slab import *"), "run-apply"),
@@ -204,3 +222,41 @@ def test_stable_words_are_no_violation(
     prints("run-check", text)(good)
 
     assert in_chapter(make(good)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%kubectl get pods # all | of them",
+        "x = %kubectl get pods -o json",
+        "for pod in pods:\n    %kubectl delete pod {pod.name}",
+        "%%kubectl\nget pods\n# then\nget nodes",
+        "%%on node1 --timeout 5m\nif true; then ls; fi",
+        "%kubectl exec x -- sh -c ' \\\n    ls'",
+    ],
+)
+def test_the_books_own_magics_are_no_violation(
+    make: Callable[..., Chapter], good: list[NotebookNode], text: str
+) -> None:
+    """A cell that a kernel can run passes."""
+    source("run-apply", text)(good)
+
+    assert [v.rule for v in in_chapter(make(good))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Solution: click to open\n%kubectl get pods",
+        "%%on node1 # Solution: click to open\nls",
+        "# Click to open, then run\ncheck.exercise('x', ('a', lambda: ns.pods()))",
+    ],
+)
+def test_a_folded_cell_that_tells_nothing_is_no_violation(
+    make: Callable[..., Chapter], good: list[NotebookNode], text: str
+) -> None:
+    """A comment shows, and what it hides asks inside of its facts."""
+    source("run-apply", text)(good)
+    tagged("run-apply", "lab-solution", "hide-cell", "lab-check")(good)
+
+    assert [v.rule for v in in_chapter(make(good))] == []

@@ -163,6 +163,40 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     )
 
 
+@pytest.fixture(scope="module")
+def magic(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One run over cells whose magics no kernel knows."""
+    says = "import sys\nprint('UsageError: a remark of ours', file=sys.stdout)"
+    return Project(
+        tmp_path_factory.mktemp("magic"),
+        {
+            "cellmagic": notebook(("unknown", "%%kubctl\nget pods"), needs=[]),
+            "linemagic": notebook(("unknown", "%kubctl get pods"), needs=[]),
+            "ignored": notebook(
+                ("unknown", "x = %nothing here", "nbval-ignore-output"), needs=[]
+            ),
+            "misused": notebook(("misused", "%%time"), needs=[]),
+            "fine": notebook(("says", says), ("known", "%lsmagic"), needs=[]),
+            "printed": notebook(("fails", "print('said before'); 1/0"), needs=[]),
+        },
+    )
+
+
+def test_a_magic_that_is_unknown_or_misused_fails_its_cell(magic: Project) -> None:
+    """Whatever its kind and its tags; what a cell prints by itself does not."""
+    failed = [name for name, words in magic.outcomes().items() if "failure" in words]
+
+    assert sorted(failed) == [
+        "cellmagic:unknown",
+        "ignored:unknown",
+        "linemagic:unknown",
+        "misused:misused",
+        "printed:fails",
+    ]
+    assert "Cell magic `%%kubctl` not found" in magic.text
+    assert "Printed:\nsaid before" in magic.text
+
+
 def test_chapters_run_in_the_order_of_the_contents(
     project: Project,
 ) -> None:

@@ -13,6 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
+from k8slab import check, show
 from k8slab.core.phases import Ledger, Silent
 from k8slab.errors import BadInput
 from k8slab.folder import LabFolder
@@ -43,7 +44,7 @@ def completed(shell: InteractiveShell, line: str) -> list[str]:
     )
     with provisionalcompleter():
         answer = shell.Completer.custom_matchers[-1](context)
-    assert answer["suppress"] is line.startswith(("%kubectl ", "%%on "))
+    assert answer["suppress"] is ("%kubectl " in line or line.startswith("%%on "))
     return [each.text for each in answer["completions"]]
 
 
@@ -65,6 +66,55 @@ def test_tab_after_a_blank_asks_for_a_new_word(
     assert completed(shell, "%kubectl get pods ") == ["echo-1"]
     asked = folder.root / "client" / "home" / "asked"
     assert asked.read_text() == "__complete|get|pods||"
+
+
+def test_tab_offers_what_is_used_every_day_first(
+    cluster: Cluster, kubectl: Any, shell: InteractiveShell
+) -> None:
+    """Pods before the kinds that happen to come before them in the alphabet."""
+    kubectl('printf "podcertificaterequests.certificates.k8s.io\\npods\\npodx\\n"')
+    kinds = ["pods", "podcertificaterequests.certificates.k8s.io", "podx"]
+
+    assert completed(shell, "%kubectl get po") == kinds
+    assert completed(shell, "x = %kubectl get po") == kinds
+
+
+def test_tab_completes_paths_of_manifests(
+    cluster: Cluster,
+    shell: InteractiveShell,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Folders and manifests, behind -f only."""
+    (tmp_path / "manifests" / "web").mkdir(parents=True)
+    for name in ("pod-a.yaml", "pod-b.yaml", "notes.txt"):
+        (tmp_path / "manifests" / "web" / name).touch()
+    (tmp_path / "chapters").mkdir()
+    monkeypatch.chdir(tmp_path / "chapters")
+
+    assert completed(shell, "%kubectl apply -f ../man") == ["../manifests/"]
+    assert completed(shell, "%kubectl apply -f ../manifests/web/") == [
+        "../manifests/web/pod-a.yaml",
+        "../manifests/web/pod-b.yaml",
+    ]
+    assert completed(shell, "%kubectl apply -f nowhere/") == []
+
+
+def test_tab_behind_a_module_lists_what_is_for_readers(
+    shell: InteractiveShell,
+) -> None:
+    """The four names of check, and nothing that show needs itself."""
+    completion.offer(shell)
+    shell.user_ns.update(check=check, show=show)
+    with provisionalcompleter():
+        found = [each.text for each in shell.Completer.completions("check.", 6)]
+        shown = [each.text for each in shell.Completer.completions("show.ma", 7)]
+        every = [each.text for each in shell.Completer.completions("show.", 5)]
+
+    assert found == [".exercise", ".fails", ".grade", ".that"]
+    assert shown == [".manifest"]
+    assert ".html" not in every
+    assert ".Any" not in every
 
 
 def test_tab_completes_machines(cluster: Cluster, shell: InteractiveShell) -> None:
@@ -115,6 +165,30 @@ def test_our_errors_are_short_and_their_trace_is_folded(
     assert "Traceback" in folded
     assert "in deep" in folded
     assert "&lt;b&gt;" in folded
+
+
+def test_tb_gives_the_full_trace(shell: InteractiveShell) -> None:
+    """As the short error promises, of our errors and of an interrupt."""
+    shell.user_ns["raised"] = BadInput("no such thing")
+    told(shell, "def deep():\n    raise raised\n\ndeep()")
+    text, folded = told(shell, "%tb")
+
+    assert "Traceback" in text
+    assert "in deep" in text
+    assert folded == ""
+    told(shell, "def far():\n    raise KeyboardInterrupt\n\nfar()")
+    assert "in far" in told(shell, "%tb")[0]
+
+
+def test_the_fold_looks_as_if_it_can_be_clicked(shell: InteractiveShell) -> None:
+    """A pointer, a mark and a line below its words."""
+    shell.user_ns["raised"] = BadInput("no such thing")
+    _, folded = told(shell, "raise raised")
+    style = folded.partition("<summary style=")[2].partition(">")[0]
+
+    assert "cursor: pointer" in style
+    assert "list-item" in style
+    assert "underline" in style
 
 
 CELLS = {

@@ -230,6 +230,8 @@ def test_what_is_no_manifest_is_our_error(
     [
         (CONFIG + "data:\n  port: 8080\n", 6, "text"),
         (CONFIG + "data: {port: 8080}\n", 5, "text"),
+        (CONFIG + "data:\n  answer: y\n", 6, "text"),
+        (CONFIG.replace("web", "n"), 4, "text"),
         (CONFIG + "data:\n  yes: true\n", 5, "text"),
         (CONFIG + "data:\n  a:\n    b: c\n", 6, "text"),
         (CONFIG + "data:\n  a: [b]\n", 6, "text"),
@@ -267,7 +269,6 @@ def test_values_of_the_wrong_type_are_refused(
         CONFIG.replace("\n", "\r\n"),
         "---\n" + CONFIG + "---\n",
         "# a comment\n---\n# another\n---\n" + CONFIG + "...\n",
-        "%YAML 1.1\n---\n" + CONFIG,
         CONFIG + "data:\n  a: '8080'\n  b: |\n    x\n  c: >-\n    y\n",
         CONFIG + "data:\n  a: 2026-11-01\n  b: 22:22\n  c: caf\u00e9\n",
         CONFIG + 'data:\n  a: "\\e[31m"\n',
