@@ -140,7 +140,7 @@ def opened(page: Page, server: Server, name: str) -> None:
     # JupyterLab draws one cell after the other: what is the last one changes.
     cells = json.loads((server.book / name).read_text(encoding="utf-8"))["cells"]
     count = sum(cell["cell_type"] == "code" for cell in cells)
-    expect(page.locator(_CODE)).to_have_count(count)
+    expect(page.locator(_CODE)).to_have_count(count, timeout=120_000)
     idle(page)
     page.wait_for_selector(".jp-Spinner", state="hidden")
 
