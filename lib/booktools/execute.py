@@ -130,12 +130,13 @@ def _cells(chapter: Chapter, lab: str) -> dict[str, int]:
         resources={"metadata": {"path": str(chapter.path.parent)}},
     )
     client.create_kernel_manager().transport_encryption = "auto"
-    started, above = time.monotonic(), dict[str, int]()
-    limit = started + float(chapter.settings.get("timeout", CELL_LIMIT_S))
+    above: dict[str, int] = {}
+    limit = time.monotonic() + float(chapter.settings.get("timeout", CELL_LIMIT_S))
     failure: LabError | None = None
     client.reset_execution_trackers()
     own = {"K8SLAB_LAB": lab, "K8SLAB_RECORD": "0"}  # not the reader's progress
     with client.setup_kernel(env={**os.environ, **own}):
+        started = time.monotonic()
         for index, cell in enumerate(chapter.notebook.cells):
             if cell.cell_type != "code" or "nbval-skip" in tags(cell):
                 continue

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from nbval.kernel import RunningKernel
-from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
+from nbval.plugin import IPyNbCell, IPyNbFile
 
 from k8slab.errors import BundleError, HostProblem, LabError, PhaseFailed
 
@@ -25,10 +25,10 @@ from .report import Progress, Tally
 CHAPTER_LIMIT_S = 600.0
 CLEANUP_LIMIT_S = 120.0
 OFFERED = SHARED | OWN
+_LOOK_S = 0.5
 USAGE_ERROR = re.compile(r"(?m)^(?:\x1b\[[\d;]*m)*UsageError\b")
 PRINTED = 2000
 """Characters of a failed cell's output that its report repeats."""
-_LOOK_S = 0.5
 
 
 class NamedCell(IPyNbCell):  # type: ignore[misc]
@@ -39,7 +39,7 @@ class NamedCell(IPyNbCell):  # type: ignore[misc]
         return self.path, 0, f"{self.path.stem}: {self.name}"
 
     def runtest(self) -> None:
-        """Run the cell, and fail at once when it kills its kernel.
+        """Run the cell; it fails at once when it kills its kernel.
 
         A magic that is unknown or misused fails it, too: a kernel tells that on
         standard error alone, and nbval takes it for a remark.
@@ -49,9 +49,7 @@ class NamedCell(IPyNbCell):  # type: ignore[misc]
         try:
             super().runtest()
         except DeadKernel as error:
-            raise NbCellError(
-                self.cell_num, f"this cell {error}", self.cell.source
-            ) from error
+            self.raise_cell_error(f"this cell {error}")
         said = "".join(
             each.text
             for each in self.test_outputs or []

@@ -196,6 +196,28 @@ def test_the_glossary_leads_to_the_chapters(
     assert f'href="chapters/{chapter}.html"' in entry[0]
 
 
+def test_a_place_in_the_glossary_reads_well(site: Path) -> None:
+    """Titles say what a reader does: "See See every part running" is no sentence."""
+    html = read(site, "glossary")
+    places = re.findall(r'(?m)^(\w+): <a[^>]+href="chapters/', html)
+
+    assert set(places) <= {"Chapter", "Chapters"}
+    assert len(places) > 10
+    assert not re.search(r'See <a[^>]+href="chapters/', html)
+
+
+def test_the_search_has_the_words_of_a_page_without_its_head(
+    site: Path, root: Path
+) -> None:
+    """No title, which the result is called after, and no box about the run."""
+    for chapter in load_all(root):
+        text = (site / "search" / "chapters" / f"{chapter.name}.js").read_text()
+
+        assert "In this chapter" in text
+        assert "lab-run" not in text
+        assert "<h1" not in text
+
+
 def test_drawings_are_part_of_their_pages(site: Path, root: Path) -> None:
     """No page shows a drawing as an image, which could not follow the theme."""
     shown = set()

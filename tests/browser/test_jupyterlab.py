@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import labs
 import pytest
@@ -31,6 +32,7 @@ from k8slab.ssh.shell import Shell
 from labmaker import bundle
 
 CHAPTER = "concepts"
+BACKWARDS = "service-access"
 FIRST_CHECK_S = 120
 TOKEN = "only-for-this-test"
 _CODE = ".jp-CodeCell"
@@ -45,6 +47,9 @@ _COUNT_CHANGES = """() => {
       window.liveChanges += 1;
   }).observe(document.body, {childList: true, subtree: true});
 }"""
+
+
+_STORED = ".k8slab-stored"
 
 
 @dataclass
@@ -135,7 +140,7 @@ def opened(page: Page, server: Server, name: str) -> None:
     # JupyterLab draws one cell after the other: what is the last one changes.
     cells = json.loads((server.book / name).read_text(encoding="utf-8"))["cells"]
     count = sum(cell["cell_type"] == "code" for cell in cells)
-    expect(page.locator(_CODE)).to_have_count(count)
+    expect(page.locator(_CODE)).to_have_count(count, timeout=120_000)
     idle(page)
     page.wait_for_selector(".jp-Spinner", state="hidden")
 
@@ -327,3 +332,150 @@ def test_a_chapter_runs_by_its_menu(
         progress.path(server.lab.home.folder, server.lab.name).read_text()
     )
     assert len(record[CHAPTER]["claims"]) > 5
+
+
+class Chapter:
+    """A chapter that is open, by the ids of its cells.
+
+    Args:
+        page: The page it is open in.
+        file: Its file.
+    """
+
+    def __init__(self, page: Page, file: Path) -> None:
+        self.page = page
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        self.ids = [cell["id"] for cell in cells if cell["cell_type"] == "code"]
+
+    def cell(self, name: str) -> Locator:
+        """Return a code cell."""
+        return self.page.locator(_CODE).nth(self.ids.index(name))
+
+    def output(self, name: str) -> Locator:
+        """Return what a cell shows below its code."""
+        return self.cell(name).locator(".jp-Cell-outputWrapper")
+
+    def select(self, name: str) -> None:
+        """Click beside the code of a cell."""
+        prompt = self.cell(name).locator(_PROMPT)
+        prompt.scroll_into_view_if_needed()
+        prompt.click()
+
+    def run(self, name: str, timeout: float = 120) -> str:
+        """Run a cell to its end; return what it shows then."""
+        self.select(name)
+        self.page.keyboard.press("Control+Enter")
+        expect(self.cell(name).locator(_PROMPT)).to_contain_text(
+            re.compile(r"\[\d+\]"), timeout=1000 * timeout
+        )
+        idle(self.page, timeout)
+        return self.output(name).inner_text()
+
+    def menu(self, command: str) -> None:
+        """Choose an entry of the menu Run."""
+        self.page.locator('.lm-MenuBar-item:has-text("Run")').click()
+        self.page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
+
+    def restart(self) -> None:
+        """Restart the kernel by the toolbar."""
+        self.page.locator('[data-command="notebook:restart-kernel"]').first.click()
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.wait_for_selector(".jp-Dialog", state="detached")
+        idle(self.page)
+
+
+def saved(page: Page) -> None:
+    """Save what is open."""
+    with page.expect_response(lambda each: each.request.method == "PUT"):
+        page.locator('[data-command="docmanager:save"]').first.click()
+
+
+def test_a_chapter_is_walked_backwards(
+    server: Server, page: Page, screenshot: Callable[..., Path]
+) -> None:
+    """A restart in the middle, a cell again, wrong then right, a tab closed."""
+    name = f"chapters/{BACKWARDS}.ipynb"
+    opened(page, server, name)
+    chapter = Chapter(page, server.book / name)
+    # What the file holds is not the reader's, and looks so.
+    assert chapter.cell("pod-ready-check").locator(_STORED).count() == 1
+    expect(chapter.cell("pod-ready-check").locator(_PROMPT)).to_have_text("[ ]:")
+    screenshot(page, "jupyterlab-stored", full=False)
+    chapter.run("setup")
+    chapter.run("pod-apply")
+    assert chapter.cell("pod-apply").locator(_STORED).count() == 0
+
+    chapter.restart()
+    advice = chapter.run("pod-ready-check")
+    screenshot(page, "jupyterlab-restarted", full=False)
+    assert "Run > Run All Above Selected Cell" in advice
+    assert "in the book's own run" in advice
+    chapter.select("pod-ready-check")
+    chapter.menu("notebook:run-all-above")
+    page.wait_for_selector(f'{_PROMPT}:has-text("[*]")')
+    idle(page, 180)
+    assert "removed what an earlier run left" in chapter.output("setup").inner_text()
+
+    for _ in range(2):
+        assert "✔ three echo Pods are ready" in chapter.run("pod-ready-check")
+
+    chapter.run("exercise-report-start")
+    assert "✘ port 80 answers" in chapter.run("exercise-report-grade")
+    assert "✔ port 80 answers" in chapter.run("solution-report")
+    solved = chapter.run("exercise-report-grade")
+    assert "✔ port 80 answers" in solved
+    assert "✘" not in solved
+
+    saved(page)
+    opened(page, server, name)  # as after the tab was closed: the kernel went on
+    assert "✔ three echo" in chapter.run("pod-ready-check")
+    expect(chapter.output("pod-apply").locator("figure")).to_be_visible()
+    assert chapter.cell("pod-apply").locator(_STORED).count() == 0
+    assert chapter.cell("cleanup").locator(_STORED).count() == 1
+    chapter.run("cleanup")
+
+
+def test_a_second_kernel_on_a_chapter_is_told(
+    server: Server, page: Page, screenshot: Callable[..., Path]
+) -> None:
+    """A copy of an open chapter runs nothing, and says who works there."""
+    name = f"chapters/{BACKWARDS}.ipynb"
+    opened(page, server, name)
+    first = Chapter(page, server.book / name)
+    assert "take_over" not in first.run("setup")
+    copy = f"chapters/{BACKWARDS}-copy.ipynb"
+    shutil.copy(server.book / name, server.book / copy)
+    opened(page, server, copy)
+    second = Chapter(page, server.book / copy)
+    told = second.run("setup")
+    screenshot(page, "jupyterlab-second-kernel", full=False)
+
+    assert f"the kernel of {BACKWARDS}.ipynb" in told
+    assert 'ns = cluster.scratch("service-access", take_over=True)' in told
+    assert "somebody else works" in second.run("pod-apply")
+    (server.book / copy).unlink()
+
+
+def test_what_is_done_in_a_chapter_appears_on_the_first_page(
+    server: Server, page: Page, open_page: Callable[..., Page], screenshot: Any
+) -> None:
+    """The progress refreshes by itself; the file list shows the book alone."""
+    opened(page, server, PAGE)
+    page.locator(_CODE).first.click()
+    page.keyboard.press("Shift+Enter")
+    table = page.locator(".jp-OutputArea-output .jupyter-widgets").last
+    expect(table).to_contain_text("exercises solved", timeout=60_000)
+    before = table.inner_text()
+    names = page.locator(".jp-DirListing-itemText").all_inner_texts()
+    other = open_page()
+    name = "chapters/architecture.ipynb"
+    opened(other, server, name)
+    chapter = Chapter(other, server.book / name)
+    chapter.run("setup")
+    new_cell(other, 'check.that("seen on the first page", True)')
+    run(other)
+    expect(table).not_to_have_text(before, timeout=20_000)
+    screenshot(page, "jupyterlab-progress", full=False)
+
+    assert {"chapters", "start.ipynb"} <= set(names)
+    assert not {"_toc.yml", "lib", "tests"} & set(names)

@@ -72,7 +72,7 @@ lab's there, and `k8slab ssh node1` opens a shell on a machine.
 - A line with ✔ is a claim that was checked against the cluster.
 - The square in the toolbar interrupts a cell; you can run it again.
 - After a restart of the kernel, use **Run > Run All Above Selected Cell**.
-- Outputs that stand in a chapter before you run it are from the book's own run; \
+- Outputs that stand in a chapter before you run it are pale and say *stored output*; \
 yours take their place.
 - In a terminal (**File > New > Terminal**), `kubectl` and `k8slab` are this lab's."""
 # What the file list shows of the repository: the book, and not its workshop.

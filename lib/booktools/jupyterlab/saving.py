@@ -41,8 +41,8 @@ def in_book_form(model: dict[str, Any]) -> dict[str, Any]:
     """Return what is to be saved, a chapter in the form in which the book keeps it.
 
     JupyterLab notes the kernel's language and how cells look; of a chapter that was
-    only opened, that would be a change for git. Which cells are trusted goes along:
-    Jupyter signs what it saves by that, and writes it into no file.
+    only opened, that would be a change for git. Which code cells are trusted goes
+    along: Jupyter signs what it saves by that, and writes it into no file.
 
     Args:
         model: A file of Jupyter's contents API.
@@ -53,7 +53,7 @@ def in_book_form(model: dict[str, Any]) -> dict[str, Any]:
     content = plain.from_dict(model["content"])
     saved = plain.reads(dump(content), as_version=4)
     for old, new in zip(content.cells, saved.cells, strict=True):
-        if "trusted" in old.metadata:
+        if old.cell_type == "code" and "trusted" in old.metadata:
             new.metadata.trusted = old.metadata.trusted
     return {**model, "content": saved}
 

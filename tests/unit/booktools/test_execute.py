@@ -1,7 +1,6 @@
 """Chapters are executed in a real kernel, against a lab that is only pretended."""
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,13 @@ def test_a_run_is_stored_with_its_outputs_and_facts(write: Callable[..., Path]) 
     assert [first.execution_count, second.execution_count] == [1, 2]
     assert first.outputs[0].text == "pretend\n"
     assert stored.settings["run"]["versions"] == {"Kubernetes": "1.2.3"}
-    assert set(stored.settings["run"]) == {"claims", "date", "seconds", "versions"}
+    assert set(stored.settings["run"]) == {
+        "above",
+        "claims",
+        "date",
+        "seconds",
+        "versions",
+    }
     assert "widgets" not in stored.notebook.metadata
     assert path.read_text(encoding="utf-8") == notebooks.dump(stored.notebook)
 
@@ -103,13 +108,11 @@ def test_a_failed_run_is_not_stored_and_cleans_up(
 def test_a_cell_that_kills_its_kernel_is_named_at_once(
     write: Callable[..., Path],
 ) -> None:
-    """Not after the cell's limit of minutes."""
+    """A cell that had its limit of minutes would be told to have failed."""
     path = write(("fine", "1"), ("kill", "import os; os.kill(os.getpid(), 9)"))
-    started = time.monotonic()
 
     with pytest.raises(errors.CheckFailed, match="'kill' killed its kernel"):
         run(path)
-    assert time.monotonic() - started < 30
 
 
 def test_a_run_notes_how_long_all_above_a_cell_took(
