@@ -28,7 +28,7 @@ LIMIT_S = 20.0
 PROXY_S = 60.0
 _START_S = 10.0
 _SHOWN_LINES = 20
-_SHOWN_SIGNS = 160
+_SHOWN_SIGNS = 200
 _REFUSED, _MARK = 7, "\nHTTP-STATUS "
 _VALUED = frozenset(
     ("-X", "--request", "-H", "--header", "-d", "--data", "--data-binary")

@@ -82,6 +82,7 @@ class FakeApi:
 
     Attributes:
         requests: Method and path of each request, in order.
+        authorizations: What each of them showed in that header.
         refuse_watch: HTTP statuses for the next watches, each used once.
         passing: Statuses that answer the next requests, whatever they are.
         hang_up: How many connections end before the handshake does.
@@ -96,6 +97,7 @@ class FakeApi:
 
     def __init__(self, folder: Path) -> None:
         self.requests: list[str] = []
+        self.authorizations: list[str] = []
         self.queries: list[dict[str, list[str]]] = []
         self.refuse_watch: list[int] = []
         self.errors: dict[str, tuple[Any, ...]] = {}
@@ -224,6 +226,7 @@ class FakeApi:
         length = int(handler.headers.get("Content-Length") or 0)
         body = json.loads(handler.rfile.read(length) or b"{}")
         self.requests.append(f"{method} {url.path}")
+        self.authorizations.append(handler.headers.get("Authorization", ""))
         self.queries.append(query)
         if self.on_request:
             self.on_request(method, url.path)

@@ -62,6 +62,10 @@ ELSEWHERE = [
     "kustomize https://10.0.0.1/base",
     "--some-flag value get pods",
     "proxy --address=0.0.0.0",
+    "proxy --port=0 --accept-hosts=.*",
+    "proxy --accept_paths ^/",
+    "proxy --reject-paths=none",
+    "proxy --disable-filter",
     "port-forward pod/x 1:2 --address localhost,10.0.0.1",
 ]
 HARMLESS = [
@@ -83,6 +87,8 @@ HARMLESS = [
     "config current-context",
     "get pods config",
     "port-forward pod/x 1:2 --address=localhost",
+    "proxy --port=0 --address=127.0.0.1",
+    "proxy --unix-socket=api.sock",
     "--help",
 ]
 

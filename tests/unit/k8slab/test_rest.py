@@ -1,0 +1,241 @@
+"""Requests by curl: what is sent, what is shown, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from k8slab import rest
+from k8slab.core.poll import until
+from k8slab.errors import BadInput, CommandFailed, LabError, Refused, Unreachable
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
+
+SECRET = "not-for-anybodys-eyes"
+KEEPER = rest.Token("system:serviceaccount:shop:keeper", SECRET)
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process runs; one that ended and was not collected does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_request_has_no_credentials_by_default(cluster: Cluster, fake: Any) -> None:
+    """The command shows the CA alone, and no address."""
+    answer = rest.curl("/version")
+
+    assert (answer.status, answer.json) == (200, {"gitVersion": "v1.37.2"})
+    assert answer.command == 'curl --cacert ca.crt "$API/version"'
+    assert fake.authorizations == [""]
+
+
+def test_the_administrators_certificate_is_shown_by_name(cluster: Cluster) -> None:
+    """Whose files they are is said; where they lie is not."""
+    answer = rest.curl("/version", cert=True)
+
+    lead = "curl --cacert ca.crt --cert admin.crt --key admin.key"
+    assert answer.command == f'{lead} "$API/version"'
+
+
+def test_a_token_reaches_the_server_and_nobody_else(
+    cluster: Cluster, fake: Any
+) -> None:
+    """It is in the request, and in no list of processes, output or message."""
+    seen: list[str] = []
+
+    def look(method: str, path: str) -> None:
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                seen.append(each.read_text(errors="replace"))
+            except OSError:  # it ended meanwhile
+                continue
+
+    fake.on_request = look
+    answer = rest.curl("-v /version", token=KEEPER)
+
+    assert fake.authorizations == [f"Bearer {SECRET}"]
+    assert any("--config\0-\0" in each for each in seen)
+    shown = [repr(answer), answer.text, answer.remarks, repr(KEEPER), *seen]
+    assert not [each for each in shown if SECRET in each]
+
+
+def test_a_header_that_was_typed_is_hidden(cluster: Cluster, fake: Any) -> None:
+    """The server gets it; the command and what -v says do not show it."""
+    answer = rest.curl(f"-v -H 'Authorization: Bearer {SECRET}' /version")
+
+    assert fake.authorizations == [f"Bearer {SECRET}"]
+    assert "Authorization: Bearer …" in answer.command
+    assert SECRET not in repr(answer) + answer.remarks
+
+
+def test_a_token_in_an_answer_is_hidden(cluster: Cluster, fake: Any) -> None:
+    """As in that of a TokenRequest."""
+    web = "eyJhbGciOiJub25l.eyJzdWIiOiJub2JvZHki.c2lnbmF0dXJl"
+    fake.errors["GET /version"] = (200, {"token": web})
+
+    assert rest.curl("/version").json == {"token": "…"}
+
+
+def test_without_the_ca_nobody_is_trusted(cluster: Cluster, fake: Any) -> None:
+    """No request is sent."""
+    with pytest.raises(CommandFailed) as caught:
+        rest.curl("/version", ca=False)
+
+    assert "certificate" in caught.value.seen
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("https://10.0.0.1/version", Refused),
+        ("version", BadInput),
+        ("-X POST", BadInput),
+        ("/version /healthz", BadInput),
+        ("--insecure /version", BadInput),
+        ("-x proxy:1 /version", BadInput),
+        ("--output=/tmp/file /version", BadInput),
+        ("-H 'open /version", BadInput),
+    ],
+)
+def test_other_servers_and_options_are_refused(
+    cluster: Cluster, fake: Any, line: str, error: type[LabError]
+) -> None:
+    """Before anything is sent."""
+    with pytest.raises(error):
+        rest.curl(line)
+
+    assert fake.requests == []
+
+
+def test_a_server_that_is_gone_is_unreachable(cluster: Cluster, fake: Any) -> None:
+    """In stable words, without an address."""
+    fake.close()
+
+    with pytest.raises(Unreachable) as caught:
+        rest.curl("/version")
+    assert caught.value.what == "nobody listens there (connection refused)"
+    assert caught.value.where == 'curl --cacert ca.crt "$API/version"'
+
+
+def test_a_refusal_is_an_answer(cluster: Cluster) -> None:
+    """A status such as 404 raises nothing."""
+    answer = rest.curl("/api/v1/namespaces/shop/pods/none")
+
+    assert (answer.status, answer.json["reason"]) == (404, "NotFound")
+
+
+def test_headers_are_no_part_of_the_body(cluster: Cluster) -> None:
+    """With -i they stand in the text alone."""
+    answer = rest.curl("-i /version")
+
+    assert answer.text.startswith("HTTP/")
+    assert answer.json == {"gitVersion": "v1.37.2"}
+
+
+def test_a_watch_gives_its_events() -> None:
+    """One for each line."""
+    answer = rest.Answer("curl", 200, '{"type": "ADDED"}\n{"type": "ERROR"}\n')
+
+    assert [each["type"] for each in answer.events] == ["ADDED", "ERROR"]
+
+
+def test_a_long_answer_is_shown_in_part() -> None:
+    """Its first lines, without the list of owners; .text keeps all."""
+    body = '{\n  "a": 1,\n  "managedFields": [\n    {\n    }\n  ],\n' + "  1\n" * 40
+    shown = repr(rest.Answer("curl", 200, body)).splitlines()
+
+    assert shown[:4] == ["$ curl", "{", '  "a": 1,', '  "managedFields": […],']
+    assert shown[-2:] == [
+        "… and 23 more lines, all of them in .text",
+        "(status 200)",
+    ]
+
+
+def test_a_new_token_is_asked_for(cluster: Cluster, fake: Any) -> None:
+    """By a TokenRequest of that account."""
+    path = "/api/v1/namespaces/shop/serviceaccounts/keeper/token"
+    fake.errors[f"POST {path}"] = (201, {"status": {"token": SECRET}})
+
+    assert rest.token(Namespace(cluster, "shop"), "keeper") == KEEPER
+
+
+def test_a_client_shows_the_token(cluster: Cluster, fake: Any) -> None:
+    """And not the administrator's certificate."""
+    api = rest.client(KEEPER)
+    api.call_api(
+        "/version", "GET", auth_settings=["BearerToken"], _preload_content=False
+    )
+
+    assert fake.authorizations == [f"Bearer {SECRET}"]
+    assert (api.configuration.cert_file, api.configuration.key_file) == (None, None)
+
+
+def test_a_proxy_ends_with_its_block(
+    cluster: Cluster, kubectl: Any, tmp_path: Path
+) -> None:
+    """It is there inside the block, and no process of it is left behind it."""
+    pid = tmp_path / "pid"
+    kubectl(
+        f'echo $$ > {pid}; echo "Starting to serve on 127.0.0.1:1"; exec /bin/sleep 60'
+    )
+
+    with rest.proxy() as door:
+        running = int(pid.read_text())
+        assert runs(running)
+    until(lambda: not runs(running), what="the proxy", want="ended", timeout=5)
+    assert (door.at, door.command) == ("127.0.0.1:1", "kubectl proxy --port=0")
+
+
+def test_a_proxy_ends_after_its_time(cluster: Cluster, kubectl: Any) -> None:
+    """A killed session leaves one for so long only."""
+    kubectl('echo "$@" > /dev/null; exec /bin/sleep 60')
+
+    with pytest.raises(CommandFailed), rest.proxy(timeout=0.3):
+        pass
+
+
+def test_a_socket_is_private_and_goes(cluster: Cluster, kubectl: Any) -> None:
+    """Its folder belongs to the user alone; both are removed."""
+    kubectl('echo "Starting to serve on ${2#--unix-socket=}"; exec /bin/sleep 60')
+
+    with rest.proxy("--unix-socket=api.sock") as door:
+        folder = Path(door.at).parent
+        assert folder.stat().st_mode & 0o777 == 0o700
+        with pytest.raises(Unreachable) as caught:
+            door.curl("/version")
+    assert not folder.exists()
+    assert caught.value.where == (
+        'curl --unix-socket api.sock "http://localhost/version"'
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--accept-hosts='^*$' --address=0.0.0.0", "--accept-hosts=.*", "--disable-filter"],
+)
+def test_an_open_proxy_is_refused_with_the_reason(
+    cluster: Cluster, kubectl: Any, tmp_path: Path, line: str
+) -> None:
+    """It is not started."""
+    started = tmp_path / "started"
+    kubectl(f"echo > {started}")
+
+    with pytest.raises(Refused, match="lend your rights"), rest.proxy(line):
+        pass
+    assert not started.exists()
+
+
+def test_a_proxy_that_does_not_start_says_why(cluster: Cluster, kubectl: Any) -> None:
+    """With kubectl's own words."""
+    kubectl("echo 'address already in use' >&2; exit 1")
+
+    with pytest.raises(CommandFailed) as caught, rest.proxy("--port=80"):
+        pass
+    assert caught.value.seen == "address already in use"
