@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,18 +76,19 @@ def prove(cluster: Cluster, name: str, where: str) -> Proof:
             Namespace(cluster, where).remove()
 
 
-def kill(lab: str, home: Path, faults: Sequence[tuple[str, str]]) -> int:
-    """Inject faults in a process that is killed then; return its exit code."""
+def kill(lab: str, home: Path, faults: Sequence[tuple[str, str]]) -> None:
+    """Inject faults in a process that is killed then."""
     arguments = [f"{name}={where}" for name, where in faults]
     done = subprocess.run(
         [sys.executable, str(KILLED), lab, *arguments],
         env={**os.environ, "K8SLAB_HOME": str(home)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        text=True,
         timeout=300,
         check=False,
     )
-    return done.returncode
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def _lap(laps: list[float]) -> None:

@@ -1,11 +1,14 @@
-"""Run a chapter's cells in a real kernel, and kill that kernel after one of them."""
+"""Run a chapter's cells in a real kernel as readers do: again, and after a restart."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from paths import ROOT
 from booktools.notebooks import Chapter, load, tags
 
 CELL_LIMIT_S = 600
+SEED = "SEED"  # a variable that repeats a sample
 
 
 def chapter(name: str = "pods-and-controllers") -> Chapter:
@@ -50,6 +54,7 @@ def run(
     lab: str,
     *,
     kill_after: str = "",
+    times: int = 1,
     spec: str = "python3",
     begun: Callable[[], None] = lambda: None,
 ) -> None:
@@ -60,6 +65,7 @@ def run(
         lab: The lab it acts on.
         kill_after: The id of the cell after which the kernel is killed, as by a
             crash: nothing of it can clean up. Empty: run to the end.
+        times: How often each cell is run before the next one is.
         spec: The name of the kernel's specification, as Jupyter finds it.
         begun: Called when the first cell has run.
     """
@@ -69,13 +75,84 @@ def run(
         for index, cell in enumerate(of.notebook.cells):
             if cell.get("id") not in wanted or cell.cell_type != "code":
                 continue
-            client.execute_cell(cell, index)
+            for _ in range(times):
+                client.execute_cell(cell, index)
             if cell.id == first:
                 begun()
             if cell.id == kill_after:
                 _kill(client)
                 return
     assert not kill_after, f"there is no cell {kill_after}"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A cell up to which a chapter is run.
+
+    Attributes:
+        chapter: The chapter's name.
+        cell: The cell's id.
+    """
+
+    chapter: str
+    cell: str
+
+    def __str__(self) -> str:
+        return f"{self.chapter}:{self.cell}"
+
+
+def stops(names: Sequence[str]) -> list[Stop]:
+    """Return every cell of some chapters, in order."""
+    return [Stop(name, cell) for name in names for cell in cell_ids(chapter(name))]
+
+
+def drawn(names: Sequence[str], *, limit_s: float) -> tuple[int, list[Stop]]:
+    """Draw a cell of one chapter for each of a few tests; each seed has its own.
+
+    Over time every chapter's turn comes. The seed is the book's commit, so that two
+    runs on the same state are alike; ``SEED=7`` in the environment is another.
+
+    Args:
+        names: The chapters.
+        limit_s: Only cells for which the book's own run took no longer.
+
+    Returns:
+        The seed, and a cell of each chapter in an order that is drawn, too.
+    """
+    seed = int(os.environ.get(SEED) or _commit(), 16)
+    draw = random.Random(seed)  # noqa: S311 - a sample, no secret
+    found = [
+        draw.choice([stop for stop in stops([name]) if _seconds(stop) <= limit_s])
+        for name in names
+    ]
+    return seed, draw.sample(found, len(found))
+
+
+def go_back(stop: Stop, lab: str) -> None:
+    """Run a chapter up to a cell, restart the kernel, run all above and the cell."""
+    for _ in range(2):
+        run(chapter(stop.chapter), lab, kill_after=stop.cell)
+
+
+def _seconds(stop: Stop) -> float:
+    """Return how long a cell and all above it took in the book's own run."""
+    of = chapter(stop.chapter)
+    ids, ran = cell_ids(of), of.settings["run"]
+    at = ids.index(stop.cell) + 1
+    if "above" not in ran or at == len(ids):
+        return float(ran["seconds"] * at / len(ids))
+    return float(ran["above"][ids[at]])
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "--short=8", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "0"
 
 
 def _client(of: Chapter, spec: str = "python3") -> NotebookClient:

@@ -90,7 +90,7 @@ def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed
     needs = chapter.settings.get("needs", [])
     before = gateway.snapshot(lab, needs)
     started = time.monotonic()
-    _cells(chapter, lab)
+    above = _cells(chapter, lab)
     seconds = time.monotonic() - started
     left = gateway.difference(before, gateway.snapshot(lab, needs))
     if left:
@@ -104,6 +104,7 @@ def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed
     chapter.notebook.metadata.setdefault("lab", {})["run"] = {
         "date": datetime.now(UTC).date().isoformat(),
         "seconds": round(seconds),
+        "above": above,
         "versions": gateway.versions(lab, needs),
         "claims": claims(chapter),
     }
@@ -114,8 +115,12 @@ def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed
     return Executed(chapter.path, cells, seconds, changed)
 
 
-def _cells(chapter: Chapter, lab: str) -> None:
-    """Run all code cells; after a failed one, only those that clean up."""
+def _cells(chapter: Chapter, lab: str) -> dict[str, int]:
+    """Run all code cells; after a failed one, only those that clean up.
+
+    Returns:
+        For each cell that ran, by its id, how many seconds all above it took.
+    """
     client = NotebookClient(
         chapter.notebook,
         timeout=CELL_LIMIT_S,
@@ -125,7 +130,8 @@ def _cells(chapter: Chapter, lab: str) -> None:
         resources={"metadata": {"path": str(chapter.path.parent)}},
     )
     client.create_kernel_manager().transport_encryption = "auto"
-    limit = time.monotonic() + float(chapter.settings.get("timeout", CELL_LIMIT_S))
+    started, above = time.monotonic(), dict[str, int]()
+    limit = started + float(chapter.settings.get("timeout", CELL_LIMIT_S))
     failure: LabError | None = None
     client.reset_execution_trackers()
     own = {"K8SLAB_LAB": lab, "K8SLAB_RECORD": "0"}  # not the reader's progress
@@ -138,6 +144,7 @@ def _cells(chapter: Chapter, lab: str) -> None:
                 continue
             left = CELL_LIMIT_S if cleaning else max(1, limit - time.monotonic())
             client.timeout = min(CELL_LIMIT_S, int(left) or 1)
+            above[cell.id] = round(time.monotonic() - started)
             try:
                 client.execute_cell(cell, index)
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -146,14 +153,16 @@ def _cells(chapter: Chapter, lab: str) -> None:
                     break
     if failure is not None:
         raise failure
+    return above
 
 
 def _failed(chapter: Chapter, cell: Any, error: Exception) -> CheckFailed:
     """Say which cell failed, with the last lines of its traceback."""
     trace = [o.traceback for o in cell.outputs if o.output_type == "error"]
     lines = "\n".join(trace[0]).splitlines() if trace else str(error).splitlines()
+    did = "killed its kernel" if isinstance(error, DeadKernelError) else "failed"
     return CheckFailed(
-        f"the cell {cell.id!r} failed; the outputs are not stored",
+        f"the cell {cell.id!r} {did}; the outputs are not stored",
         where=str(chapter.path),
         wanted="a run without an error",
         seen="\n".join(lines[-_TRACE_LINES:]),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Generator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import pytest
-from nbval.plugin import IPyNbCell, IPyNbFile
+from nbval.kernel import RunningKernel
+from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from k8slab.errors import BundleError, HostProblem, LabError, PhaseFailed
 
@@ -24,6 +28,7 @@ OFFERED = SHARED | OWN
 USAGE_ERROR = re.compile(r"(?m)^(?:\x1b\[[\d;]*m)*UsageError\b")
 PRINTED = 2000
 """Characters of a failed cell's output that its report repeats."""
+_LOOK_S = 0.5
 
 
 class NamedCell(IPyNbCell):  # type: ignore[misc]
@@ -34,11 +39,19 @@ class NamedCell(IPyNbCell):  # type: ignore[misc]
         return self.path, 0, f"{self.path.stem}: {self.name}"
 
     def runtest(self) -> None:
-        """Run the cell; a magic that is unknown or misused fails it.
+        """Run the cell, and fail at once when it kills its kernel.
 
-        A kernel tells that on standard error alone, and nbval takes it for a remark.
+        A magic that is unknown or misused fails it, too: a kernel tells that on
+        standard error alone, and nbval takes it for a remark.
         """
-        super().runtest()
+        kernel = self.parent.kernel
+        kernel.get_message = partial(_message, kernel)
+        try:
+            super().runtest()
+        except DeadKernel as error:
+            raise NbCellError(
+                self.cell_num, f"this cell {error}", self.cell.source
+            ) from error
         said = "".join(
             each.text
             for each in self.test_outputs or []
@@ -56,6 +69,25 @@ class NamedCell(IPyNbCell):  # type: ignore[misc]
             if each.output_type == "stream"
         )
         return f"{report}\nPrinted:\n{printed[-PRINTED:]}" if printed else report
+
+
+class DeadKernel(Exception):
+    """A kernel ended while something was expected of it."""
+
+
+def _message(kernel: Any, stream: str, timeout: float | None = None) -> Any:
+    """Return a kernel's next message; nbval waits for one of a dead kernel, too."""
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    while True:
+        alive = kernel.is_alive()
+        look = min(_LOOK_S, max(0.0, until - time.monotonic()))
+        try:
+            return RunningKernel.get_message(kernel, stream, look)
+        except Empty as error:
+            if not alive:
+                raise DeadKernel("killed its kernel") from error
+            if time.monotonic() >= until:
+                raise
 
 
 def _named(item: Any) -> NamedCell:
@@ -148,6 +180,9 @@ class ChapterRun:
             pytest.skip(reason)
         if chapter.failed and not cleaning:
             pytest.skip(f"the cell {chapter.failed!r} before it failed")
+        kernel = item.parent.kernel
+        if chapter.failed and not (kernel and kernel.is_alive()):
+            pytest.skip(f"the kernel is gone since the cell {chapter.failed!r}")
         self._limit(item, chapter, cleaning)
 
     @pytest.hookimpl(wrapper=True)

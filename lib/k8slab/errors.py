@@ -12,6 +12,7 @@
     ├── HostProblem          exit 3   this computer cannot carry a lab as it is
     ├── BundleError          exit 4   the bundle is missing, broken or cannot be built
     ├── LabMissing           exit 5   there is no such lab, or it was never up
+    │   └── NotConnected              a session did not connect to a lab yet
     ├── InUse                exit 10  another process is at work on the same thing
     ├── CommandFailed        exit 6   a command ended with an exit code other than 0
     │   └── CommandTimeout            it did not end before its deadline
@@ -156,6 +157,10 @@ class LabMissing(LabError):
     """There is no lab of that name, or it was never up."""
 
     exit_code = 5
+
+
+class NotConnected(LabMissing):
+    """This session is connected to no lab."""
 
 
 class CommandFailed(LabError):

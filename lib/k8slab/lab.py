@@ -10,10 +10,10 @@ from .core.env import Environment
 from .core.hints import command
 from .errors import LabMissing
 from .folder import LabFolder, LabRecord, records
-from .ssh.client import SSHShell
 
-if TYPE_CHECKING:  # it takes a second to import, and commands need none of it
+if TYPE_CHECKING:  # they take a second to import, and most commands need neither
     from .kube.cluster import Cluster
+    from .ssh.client import SSHShell
 
 
 def connect(name: str | None = None) -> Cluster:
@@ -80,6 +80,8 @@ def folder(name: str | None = None) -> LabFolder:
 
 def shells(lab: LabFolder, record: LabRecord) -> Mapping[str, SSHShell]:
     """Return the shells that reach a lab's machines over SSH, by name."""
+    from .ssh.client import SSHShell
+
     return {
         machine.name: SSHShell(
             machine.name,

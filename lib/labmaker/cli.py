@@ -20,7 +20,6 @@ from k8slab.core.phases import Ledger, reporter_for
 from k8slab.errors import LabError, UnknownMachine
 
 from . import lifecycle
-from .bundle import Bundle, opened, source
 
 app = typer.Typer(
     help="A real Kubernetes lab on this computer, and the book that runs on it.",
@@ -187,6 +186,7 @@ def doctor() -> None:
     """Say whether this computer can carry a lab, with a cure for each finding."""
     from k8slab.errors import BundleError
 
+    from .bundle import Bundle, source
     from .host.doctor import diagnose, raise_on_errors
     from .plan import AddressPlan
     from .providers import provider_of
@@ -218,7 +218,7 @@ def setup(tests: Annotated[bool, typer.Option("--tests")] = False) -> None:
     """Install what this computer lacks, load kernel modules and raise one limit."""
     from k8slab.core.process import LocalRunner
 
-    from .bundle import versions
+    from .bundle import source, versions
     from .host import setup
     from .providers import NAMES, packages
 
@@ -241,6 +241,8 @@ def bundle_build(
     timings: Timings = None,
 ) -> None:
     """Build what is missing or out of date."""
+    from .bundle import Bundle, source
+
     ledger = Ledger(reporter_for())
     try:
         Bundle.build(
@@ -254,12 +256,16 @@ def bundle_build(
 @bundle_app.command("verify")
 def bundle_verify() -> None:
     """Read every file again and compare its hash."""
+    from .bundle import opened
+
     _say(f"{len(opened().verify())} artefacts are as they were built")
 
 
 @bundle_app.command("list")
 def bundle_list() -> None:
     """Show the artefacts with their sizes and keys."""
+    from .bundle import opened
+
     table = Table("artefact", "MB", "key")
     for artefact in opened().artefacts:
         table.add_row(
@@ -271,6 +277,8 @@ def bundle_list() -> None:
 @bundle_app.command("export")
 def bundle_export(file: Path) -> None:
     """Write the whole bundle into one file."""
+    from .bundle import opened
+
     opened().export(file)
     _say(f"{file}: {file.stat().st_size / 1e6:.0f} MB")
 
@@ -278,6 +286,8 @@ def bundle_export(file: Path) -> None:
 @bundle_app.command("import")
 def bundle_import(file: Path) -> None:
     """Take over a bundle from a file, after checking every part of it."""
+    from .bundle import Bundle, source
+
     Bundle.import_(Environment.read().cache, source(), file)
     _say("the bundle is taken over")
 
@@ -287,6 +297,7 @@ def bundle_bump(component: str, version: str) -> None:
     """Give a component another version, in every place that names it."""
     from k8slab.core.process import LocalRunner
 
+    from .bundle import source
     from .bundle.bump import bump
 
     cache = Environment.read().cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 from collections.abc import Callable, Iterator
 
 import faulty
@@ -21,8 +20,8 @@ from k8slab.kube.namespace import Namespace
 GROUPS = (
     {"kubelet-stopped": "node1", "powered-off": "node2"},
     {"kubelet-misconfigured": "node1", "containerd-stopped": "node2"},
-    {"pod-network-away": "node1", "pod-route-away": "node2"},
-    {"dns-broken": "", "pending-taints": "t-pending-taints"},
+    {"pod-network-away": "node1", "disk-pressure": "node2"},
+    {"dns-broken": "", "pending-taints": "t-taints", "pod-route-away": "node1"},
     {"expired-certificate": ""},
     {"bad-static-manifest": ""},
 )
@@ -86,12 +85,11 @@ def test_what_a_killed_kernel_leaves_is_undone_by_the_next_connection(
     with main.cluster() as cluster:
         before = snapshot.take(cluster)
 
-    code = faulty.kill(main.name, main.home.folder, [(name, where[needs])])
+    faulty.kill(main.name, main.home.folder, [(name, where[needs])])
     with main.cluster() as cluster:
         Namespace(cluster, "t-killed").remove()
         after = snapshot.take(cluster)
 
-    assert code == -signal.SIGKILL
     assert name in capsys.readouterr().err
     assert snapshot.difference(before, after) == []
 
@@ -116,6 +114,19 @@ def test_two_faults_at_once_are_undone_in_reverse(
         True,
     ]
     assert snapshot.difference(before, after) == []
+
+
+def test_up_undoes_what_a_killed_kernel_left(main: Lab) -> None:
+    """Before it looks whether the lab is healthy."""
+    faulty.kill(main.name, main.home.folder, [("pod-route-away", "node1")])
+
+    said = main.run("up")
+    with main.shell("node1") as shell:
+        routes = shell.run(["ip", "route"]).stdout
+
+    assert said.returncode == 0, said.text
+    assert "undone, as an ended session left it: pod-route-away" in said.text
+    assert str(main.record.nodes[-1].pods) in routes
 
 
 def test_a_fault_of_a_living_session_is_left_alone(cluster: Cluster, main: Lab) -> None:

@@ -104,7 +104,7 @@ def test_a_stopped_lab_says_so_and_sends_nothing(
     assert (stopped.returncode, started.returncode) == (0, 0), started.text
     assert states == {"exited"}
     assert way == "refused" or way.startswith("podman")
-    assert asked.returncode == 5
+    assert asked.returncode == ApiUnreachable.exit_code
     assert "k8slab up" in caught.value.next
     assert_whole(work)
     assert stopped.seconds + started.seconds < allowance.seconds(15)

@@ -1,4 +1,4 @@
-"""Each chapter ten times in a row, alone on a fresh lab, and killed at each cell."""
+"""Each chapter ten times in a row, alone on a fresh lab, and backwards at each cell."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -97,3 +97,23 @@ def test_a_kernel_killed_after_any_cell_does_no_harm(
 
     left = snapshot.difference(before, snapshot.take(cluster))
     assert (left, lab.home.labs()) == ([], labs)
+
+
+@pytest.mark.parametrize("stop", kernels.stops(NAMES), ids=str)
+def test_after_a_restart_run_all_above_works(
+    whole: tuple[Lab, Cluster, Snapshot], stop: kernels.Stop
+) -> None:
+    """From every cell: the kernel is killed behind it; a new one gets there again."""
+    lab, _, _ = whole
+    kernels.go_back(stop, lab.name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_may_be_run_twice(
+    whole: tuple[Lab, Cluster, Snapshot], name: str
+) -> None:
+    """In a row, in one pass; the lab is as before."""
+    lab, cluster, before = whole
+    kernels.run(kernels.chapter(name), lab.name, times=2)
+
+    assert snapshot.difference(before, snapshot.take(cluster)) == []

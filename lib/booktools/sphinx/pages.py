@@ -144,7 +144,9 @@ def with_places(text: str, chapters: list[Chapter]) -> str:
         found = [*places.get(term, []), *places.get(f"{term}s", [])]
         links = list(dict.fromkeys(found))  # a chapter may say both
         body = entry[2].rstrip("\n")
-        where = f"\n  See {', '.join(links)}." if links else ""
+        # Not "See": titles say what a reader does, and may begin with that word.
+        name = "Chapter" if len(links) == 1 else "Chapters"
+        where = f"\n  {name}: {', '.join(links)}." if links else ""
         return f"{entry[1]}\n{body}{where}\n"
 
     head, fence, rest = text.partition(_GLOSSARY)

@@ -42,7 +42,7 @@ def box(settings: dict[str, Any], file: str) -> str:
         "Last run": f'<time datetime="{day}">{day.day} {day:%B %Y}</time>, '
         f"in {_duration(run['seconds'])}",
         "On": versions,
-        "Run it yourself": f"<code>make lab</code>, then "
+        "Run it yourself": "<code>make lab</code>; in JupyterLab open "
         f"<code>{html.escape(file)}</code>",
     }
     pairs = "".join(

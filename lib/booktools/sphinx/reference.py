@@ -44,6 +44,7 @@ PARTS = (
     Part("check"),
     Part("wait"),
     Part("probe"),
+    Part("rest"),
     Part("show"),
     Part("record"),
     Part("fault", only=("names", "inject", "heal", "draw", "judge")),

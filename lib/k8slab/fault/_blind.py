@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection
+from contextlib import suppress
 
 from .. import check
-from ..errors import BadInput
+from ..core.poll import until
+from ..errors import BadInput, NotReady
 from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
 from ._catalogue import every, find
 from ._injection import Injection
-from ._kind import CLUSTER, NAMESPACE, Fault, Place
+from ._kind import CLUSTER, NAMESPACE, Fault, Place, Seen
+
+PATIENCE_S = 5.0
 
 
 class Hidden:
@@ -36,8 +40,19 @@ class Hidden:
         """Leave things as they were before the draw, repaired or not."""
         self._injection.undo()
 
+    def _settled(self) -> Seen:
+        """Return the health, once a repair has had a moment to take effect."""
+        with suppress(NotReady):
+            return until(
+                lambda: self._injection.health,
+                what="not healthy",
+                want="healthy",
+                timeout=PATIENCE_S,
+            )
+        return self._injection.health
+
     def _judge(self) -> check.Verdict:
-        fault, health = self._injection.fault, self._injection.health
+        fault, health = self._injection.fault, self._settled()
         verdict = check.exercise(
             "find and repair the fault",
             (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadInput
-from . import _control_plane, _machines, _namespaces, _workloads
+from . import _control_plane, _disk, _machines, _namespaces, _workloads
 from ._kind import Fault
 
 _ALL: tuple[type[Fault], ...] = (
@@ -26,6 +26,7 @@ _ALL: tuple[type[Fault], ...] = (
     _machines.ConflistAway,
     _machines.RouteAway,
     _machines.PoweredOff,
+    _disk.DiskPressure,
     _control_plane.BrokenDns,
     _control_plane.BadStaticManifest,
     _control_plane.ExpiredCertificate,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from ..core.parallel import in_parallel
-from ..errors import ApiUnreachable
+from ..core.poll import until
+from ..errors import ApiUnreachable, NotReady
 from ..kube.objects import Endpoints, Pod
 from ._kind import CLUSTER, Fault, Place, Seen
+from ._looking import look, wait
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 COPY = "/etc/kubernetes/kube-apiserver.yaml.copy"
@@ -120,7 +124,7 @@ class ExpiredCertificate(Fault):
     def inject(self, at: Place) -> None:
         """Put an expired one in its place."""
         at.master.put(CERTIFICATE, at.master.script(_EXPIRED).stdout)
-        self._disconnect(at)
+        self._take_effect(at, self.shows)
 
     def shows(self, at: Place) -> Seen:
         """Look whether logs are refused by a server that answers."""
@@ -134,15 +138,26 @@ class ExpiredCertificate(Fault):
         check = ["openssl", "x509", "-checkend", "0", "-noout", "-in", CERTIFICATE]
         if not at.master.run(check, check=False).ok:
             at.master.put(CERTIFICATE, at.saved["certificate"])
-            self._disconnect(at)
+        if not look(at, self.healthy):
+            self._take_effect(at, self.healthy)
 
     @staticmethod
-    def _disconnect(at: Place) -> None:
-        """Have the kubelets end their connections; only new ones show the new file."""
+    def _take_effect(at: Place, seen: Callable[[Place], Seen]) -> None:
+        """Have the kubelets end their connections until new ones show the new file.
+
+        The API server keeps what it read of the file for a moment.
+        """
         restart = ["systemctl", "restart", "kubelet"]
-        in_parallel(
-            [partial(at.cluster.on(name).run, restart) for name in at.cluster.machines]
-        )
+        machines = [at.cluster.on(name) for name in at.cluster.machines]
+
+        def again() -> Seen:
+            in_parallel([partial(machine.run, restart) for machine in machines])
+            with suppress(NotReady):
+                return wait(at, seen, what="no effect", want="effect", timeout=4)
+            return Seen(False, "no effect yet")
+
+        with suppress(NotReady):  # whoever waits for symptom or health says it better
+            until(again, what="no effect", want="effect", timeout=30)
 
     def healthy(self, at: Place) -> Seen:
         """Look whether logs are shown."""

@@ -232,6 +232,9 @@ class DiskFull(WorkloadFault):
     whole = _with_cache("64Mi")
     broken = _with_cache("4Mi")
 
-    def is_symptom(self, pod: Pod) -> bool:
-        """Say whether it was evicted."""
-        return pod.reason == "Evicted"
+    def shows(self, at: Place) -> Seen:
+        """Look for a Pod that was evicted; its container may have ended well."""
+        found = at.cluster.find("pods", namespace=at.name, selector=f"app={NAME}")
+        states = [each["status"] for each in found]
+        evicted = [s.get("message", "") for s in states if s.get("reason") == "Evicted"]
+        return Seen(bool(evicted), ", ".join(evicted) or "no Pod was evicted")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
+from ..errors import LabError
 from . import pinning
 from .connection import Connection
 from .discovery import Catalogue
@@ -34,6 +35,7 @@ class ClusterApi:
 
     Attributes:
         namespace: Where ``%kubectl`` works when it is given no namespace.
+        refusal: Why nothing may be done in it now; None when all may.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class ClusterApi:
     ) -> None:
         self.lab = lab
         self.namespace = "default"
+        self.refusal: LabError | None = None
         self.fingerprint = fingerprint
         self._kubeconfig = kubeconfig
         self._folder = kubeconfig.parent / "client"
@@ -53,6 +56,16 @@ class ClusterApi:
     def where(self) -> str:
         """What messages call it."""
         return f"lab {self.lab}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The lab's kubeconfig, for programs that read one.
+
+        Raises:
+            WrongCluster: It leads to another cluster.
+        """
+        self.check_access()
+        return self._kubeconfig
 
     @property
     def connection(self) -> Connection:
@@ -99,10 +112,17 @@ class ClusterApi:
 
         Raises:
             WrongCluster: It leads to another cluster.
+            InUse: Another session works where this one wanted to.
         """
+        self.check_refusal()
         access = Kubeconfig.read(self._kubeconfig, self.lab)
         pinning.check_access(access, self.fingerprint)
         return access
+
+    def check_refusal(self) -> None:
+        """Raise what says that nothing may be done in this cluster now."""
+        if self.refusal is not None:
+            raise self.refusal
 
     def verify(self) -> None:
         """Compare the cluster that answers with the fingerprint, by one GET.

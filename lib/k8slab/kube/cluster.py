@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import UnknownMachine
+from ..errors import InUse, UnknownMachine
 from ..folder import LabRecord, Ranges
 from ..machine import Machine
 from ..ssh.shell import Shell
@@ -74,6 +74,7 @@ class Cluster(ClusterApi):
         Example:
             ``cluster.machine("node2").power_off()``
         """
+        self.check_refusal()
         if name not in self._machines:
             raise UnknownMachine(name, self.machines)
         return self._machines[name]
@@ -97,19 +98,29 @@ class Cluster(ClusterApi):
         """
         return self.machine(machine).shell
 
-    def scratch(self, name: str) -> Namespace:
-        """Return a fresh namespace for a chapter, whatever was there before.
+    def scratch(self, name: str, *, take_over: bool = False) -> Namespace:
+        """Return a fresh namespace for a chapter, and print what had to be removed.
 
-        It becomes the default of ``%kubectl``.
+        It becomes the default of ``%kubectl``, and is held by this process. While
+        another one holds it, this session reaches nothing of the lab.
 
         Args:
             name: The chapter's name.
+            take_over: Take it from another process, with all that that one made.
 
         Raises:
+            InUse: Another process that is alive holds it.
             Refused: A namespace of that name is not a chapter's.
             NotReady: What was there before does not go away.
         """
-        namespace = scratch(self, name)
+        self.refusal = None
+        try:
+            namespace, removed = scratch(self, name, take_over=take_over)
+        except InUse as error:
+            self.refusal = error
+            self.close()
+            raise
+        print(removed)
         self.namespace = namespace.name
         return namespace
 

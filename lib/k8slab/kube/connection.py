@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,21 @@ if TYPE_CHECKING:  # it takes half a second to import, and many a command none o
 
 CONNECT_S = 3.0
 READ_S = 20.0
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the credentials lie, for programs that read them from files only.
+
+    Attributes:
+        ca: The certificates that may vouch for the server.
+        certificate: The administrator's certificate.
+        key: The administrator's private key.
+    """
+
+    ca: str
+    certificate: str
+    key: str
 
 
 class Connection:
@@ -63,17 +79,33 @@ class Connection:
         """How many requests were sent."""
         return self._requests
 
-    def new_api(self) -> ApiClient:
-        """Return a new official client; take one for each thread and each stream."""
+    def files(self) -> Files:
+        """Return the paths of the private files with its credentials."""
+        return Files(
+            _kept(self.folder, "ca", self.access.ca),
+            _kept(self.folder, "crt", self.access.certificate),
+            _kept(self.folder, "key", self.access.key),
+        )
+
+    def new_api(self, *, bearer: str = "") -> ApiClient:
+        """Return a new official client; take one for each thread and each stream.
+
+        Args:
+            bearer: A token to show instead of the administrator's certificate.
+        """
         from kubernetes.client import Configuration
 
         from .official import LabApiClient
 
+        files = self.files()
         configuration = Configuration()
         configuration.host = self.access.server
-        configuration.ssl_ca_cert = _kept(self.folder, "ca", self.access.ca)
-        configuration.cert_file = _kept(self.folder, "crt", self.access.certificate)
-        configuration.key_file = _kept(self.folder, "key", self.access.key)
+        configuration.ssl_ca_cert = files.ca
+        if bearer:
+            configuration.api_key = {"authorization": f"Bearer {bearer}"}
+        else:
+            configuration.cert_file = files.certificate
+            configuration.key_file = files.key
         configuration.verify_ssl = True
         # The client takes a proxy from the environment; a lab never has one.
         configuration.proxy = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import LabMissing
+from ..errors import LabMissing, NotConnected
 from ..ssh.shell import Shell
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def machines() -> Machines:
     """Return the machines that cells run scripts on.
 
     Raises:
-        LabMissing: This session is connected to no lab.
+        NotConnected: This session is connected to no lab.
     """
     if not _machines:
         raise _nothing()
@@ -71,8 +71,8 @@ def forget() -> None:
     _machines.clear()
 
 
-def _nothing() -> LabMissing:
-    return LabMissing(
+def _nothing() -> NotConnected:
+    return NotConnected(
         "this session is connected to no lab",
         next="run the chapter's first code cell, 'setup'; it holds lab.connect()",
     )

@@ -35,6 +35,10 @@ _SWITCHES = frozenset("AFRhiqtwT")
 _LONG_SWITCHES = frozenset(
     ("--stdin", "--tty", "--quiet", "--command", "--rm", "--attach")
 )
+_WIDENS = frozenset(
+    ("--accept-hosts", "--accept-paths", "--reject-paths", "--reject-methods")
+) | {"--disable-filter"}
+"""Options of ``kubectl proxy`` that loosen what it lets through."""
 _BEFORE_VERB = frozenset(
     ["-n", "--namespace", "--request-timeout", "--as", "--as-group", "-v", "--v"]
 )
@@ -65,7 +69,11 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
             raise _refusal(f"{flag} {value}", "a manifest on this machine")
         loopback = set(value.split(",")) <= {"localhost", "127.0.0.1"}
         if flag == "--address" and verb in ("proxy", "port-forward") and not loopback:
+            if verb == "proxy":
+                raise _open_proxy(f"--address {value}")
             raise _refusal(f"--address {value}", "a door on this computer only")
+        if verb == "proxy" and flag in _WIDENS:
+            raise _open_proxy(f"{flag} {value}")
     if verb == "kustomize" and any("://" in each or ".com/" in each for each in own):
         raise _refusal(" ".join(own), "a folder on this machine")
     if verb == "config":
@@ -77,6 +85,15 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
                 "one of 'kubectl config' " + ", ".join(_READS_CONFIG),
             )
     return list(argv)
+
+
+def _open_proxy(seen: str) -> Refused:
+    return Refused(
+        "this proxy would lend your rights to whoever reaches it, without a password",
+        wanted="loopback or --unix-socket, with kubectl's own filters",
+        seen=seen,
+        next="leave that option out; a program elsewhere gets a ServiceAccount",
+    )
 
 
 def own_arguments(argv: Sequence[str]) -> list[str]:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Iterator
 
 from ..core.hints import command
-from ..errors import ApiError, ApiUnreachable, BadInput, NotReady, Refused
+from ..errors import ApiError, ApiUnreachable, BadInput, InUse, NotReady, Refused
 from .api import ClusterApi
 from .discovery import Resource
 from .follow import follow, still_there
+from .holder import Holder
 from .objects import Object, Pod
 
 LABEL = "k8slab.dev/chapter"
 GRACE_S = 1
 REMOVE_S = 90.0
+# What is in every namespace, or is made of something else that is told.
+_BY_ITSELF = frozenset(
+    ("ControllerRevision", "EndpointSlice", "Endpoints", "Event", "Lease", "PodMetrics")
+)
+_GIVEN = frozenset((("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")))
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -96,6 +103,7 @@ class Namespace:
 
         Raises:
             Refused: It is not a chapter's namespace.
+            InUse: Another process has taken it over.
             NotReady: Something in it does not go away.
         """
         _remove(self.cluster, self.name)
@@ -103,21 +111,32 @@ class Namespace:
             self.cluster.namespace = "default"
 
 
-def scratch(cluster: ClusterApi, name: str) -> Namespace:
-    """Return a fresh namespace; see `Cluster.scratch`."""
+def scratch(
+    cluster: ClusterApi, name: str, *, take_over: bool = False
+) -> tuple[Namespace, str]:
+    """Return a fresh namespace, and what was removed; see `Cluster.scratch`."""
     if not _NAME.fullmatch(name):
         raise BadInput(
             f"{name!r} cannot be the name of a namespace",
             wanted="lower-case letters, digits and hyphens, at most 63",
             seen=name,
         )
-    _remove(cluster, name)
+    removed = _remove(cluster, name, take_over=take_over, tell=True)
     body = {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": name, "labels": {LABEL: name}},
+        "metadata": {
+            "name": name,
+            "labels": {LABEL: name},
+            "annotations": Holder.this().annotations,
+        },
     }
-    cluster.connection.send("POST", "/api/v1/namespaces", body=body)
+    try:
+        cluster.connection.send("POST", "/api/v1/namespaces", body=body)
+    except ApiError as error:
+        if error.status == 409:  # of two that begin at once, one makes it
+            _check_holder(cluster, cluster.get("Namespace", name))
+        raise
     namespace = Namespace(cluster, name)
     for kind, needed in (
         ("ServiceAccount", "default"),
@@ -131,12 +150,67 @@ def scratch(cluster: ClusterApi, name: str) -> Namespace:
             want="there",
             done=bool,
             name=needed,
-            timeout=30,
+            timeout=60,  # controllers that lost the API server look again late
         )
-    return namespace
+    return namespace, _told(removed)
 
 
-def _remove(cluster: ClusterApi, name: str) -> None:
+def _check_holder(cluster: ClusterApi, namespace: Object) -> None:
+    """Refuse a namespace that another living process works in."""
+    holder = Holder.of(namespace)
+    if holder is None or not holder.is_other:
+        return
+    name = namespace["metadata"]["name"]
+    raise InUse(
+        f"somebody else works in the namespace {name}; nothing was changed",
+        where=cluster.where,
+        wanted="one kernel at a time for a chapter",
+        seen=f"it is held by {holder}",
+        next=(
+            "go on there, or end that one: in JupyterLab, Kernel > Shut Down Kernel\n"
+            "or remove what it made, and take the namespace over:\n"
+            f'cluster = lab.connect(); ns = cluster.scratch("{name}", take_over=True)'
+        ),
+    )
+
+
+def _told(removed: list[str]) -> str:
+    """Say in one line what was removed."""
+    if not removed:
+        return "an earlier run left nothing"
+    return "removed what an earlier run left: " + ", ".join(removed)
+
+
+def _contents(cluster: ClusterApi, name: str) -> str:
+    """Return what is in a namespace in words, as in ``2 Pods, 1 Service``."""
+    found = Counter(
+        kind.kind
+        for kind, each in _objects(cluster, name)
+        if kind.kind not in _BY_ITSELF
+        and (kind.kind, each["metadata"]["name"]) not in _GIVEN
+    )
+    counts = [f"{n} {kind if n == 1 else _plural(kind)}" for kind, n in found.items()]
+    return ", ".join(sorted(counts, key=lambda each: each.split()[1])) or "nothing"
+
+
+def _plural(kind: str) -> str:
+    if kind.endswith("y"):
+        return f"{kind[:-1]}ies"
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+
+
+def _remove(
+    cluster: ClusterApi, name: str, *, take_over: bool = False, tell: bool = False
+) -> list[str]:
+    """Remove a chapter's objects; return what they were, in words.
+
+    Args:
+        cluster: Where they are.
+        name: The chapter's name.
+        take_over: Also when another process works there.
+        tell: Count what is in the namespace; some forty requests.
+    """
+    removed: list[str] = []
     path = f"/api/v1/namespaces/{name}"
     try:
         found = cluster.connection.send("GET", path)
@@ -153,6 +227,11 @@ def _remove(cluster: ClusterApi, name: str) -> None:
                 seen=str(sorted(labels)),
                 next="choose another name",
             )
+        if not take_over:
+            _check_holder(cluster, found)
+        removed.append(f"namespace {name}")
+        if tell:
+            removed[0] += f" with {_contents(cluster, name)}"
         # Once it is marked, nothing new can be made in it; so the Pods that are told
         # to be quick are the last ones, and the 5 s the API takes anyway are enough.
         _delete(cluster, path, query={})
@@ -172,7 +251,7 @@ def _remove(cluster: ClusterApi, name: str) -> None:
             )
         except NotReady as error:
             raise _stuck(cluster, name, error) from error
-    _remove_labelled(cluster, name)
+    return removed + _remove_labelled(cluster, name)
 
 
 def _stuck(cluster: ClusterApi, name: str, error: NotReady) -> NotReady:
@@ -192,7 +271,7 @@ def _stuck(cluster: ClusterApi, name: str, error: NotReady) -> NotReady:
         error.what,
         where=error.where,
         wanted=error.wanted,
-        seen="\n".join([error.seen, *(_holder(kind, each) for kind, each in held)]),
+        seen="\n".join([error.seen, *(_keeper(kind, each) for kind, each in held)]),
         waited_s=error.waited_s,
         next=cure,
     )
@@ -200,22 +279,26 @@ def _stuck(cluster: ClusterApi, name: str, error: NotReady) -> NotReady:
 
 def _held(cluster: ClusterApi, name: str) -> list[tuple[Resource, Object]]:
     """Return the objects of a namespace that a finalizer keeps."""
-    found: list[tuple[Resource, Object]] = []
+    return [
+        (kind, each)
+        for kind, each in _objects(cluster, name)
+        if each["metadata"].get("finalizers")
+    ]
+
+
+def _objects(cluster: ClusterApi, name: str) -> Iterator[tuple[Resource, Object]]:
+    """Yield all objects of a namespace; it ends early where the API does not answer."""
     try:
         for kind in cluster.catalogue.resources():
             if kind.namespaced and {"list", "delete"} <= kind.verbs:
                 listed = cluster.connection.send("GET", kind.path(name))
-                found += [
-                    (kind, each)
-                    for each in listed.get("items") or []
-                    if each["metadata"].get("finalizers")
-                ]
+                for each in listed.get("items") or []:
+                    yield kind, each
     except (ApiError, ApiUnreachable):
-        return found  # the wait failed already, perhaps for the same reason
-    return found
+        return  # what is told with them goes on without the rest
 
 
-def _holder(kind: Resource, obj: Object) -> str:
+def _keeper(kind: Resource, obj: Object) -> str:
     """Return which finalizers keep an object, and who set them."""
     meta = obj["metadata"]
     owners = {
@@ -228,8 +311,9 @@ def _holder(kind: Resource, obj: Object) -> str:
     return f"{kind.kind} {meta['name']} is kept by the finalizer {names}{by}"
 
 
-def _remove_labelled(cluster: ClusterApi, chapter: str) -> None:
-    """Delete the chapter's objects that are in no namespace, by their label."""
+def _remove_labelled(cluster: ClusterApi, chapter: str) -> list[str]:
+    """Delete the chapter's objects that are in no namespace, by label; name them."""
+    removed = []
     selector = f"{LABEL}={chapter}"
     for kind in cluster.catalogue.resources():
         if kind.namespaced or not {"list", "delete"} <= kind.verbs:
@@ -239,6 +323,8 @@ def _remove_labelled(cluster: ClusterApi, chapter: str) -> None:
         full = f"{kind.plural}.{kind.group}".rstrip(".")
         for each in cluster.find(full, selector=selector):
             _delete(cluster, kind.path(name=each["metadata"]["name"]), query={})
+            removed.append(f"{kind.kind} {each['metadata']['name']}")
+    return removed
 
 
 def _delete(cluster: ClusterApi, path: str, *, query: dict[str, str]) -> None:

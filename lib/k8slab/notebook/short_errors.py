@@ -10,10 +10,10 @@ from typing import Any
 
 from IPython.display import display
 
-from ..errors import LabError, LabMissing
+from ..errors import LabError, LabMissing, NotConnected
 from ..kube import current
+from .again import Place
 
-SETUP = "run the chapter's first code cell, 'setup', then this one again"
 _LINK = "cursor: pointer; display: list-item; text-decoration: underline"
 """What a reader sees at once to be something that can be clicked."""
 
@@ -45,14 +45,16 @@ def _tell(
     # What %tb shows; IPython notes that for errors that it tells itself.
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
     if isinstance(error, LabError):
+        if isinstance(error, NotConnected):
+            error.next = Place.of(shell).advice
         _fold(error)
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
     elif isinstance(error, KeyboardInterrupt):
         _fold(error)
         lines = ["KeyboardInterrupt: you interrupted this cell; you can run it again"]
         shell._showtraceback(kind, error, lines)
-    elif _is_fresh():
-        words = f"{kind.__name__}: {error}\n  next:   {SETUP}"
+    elif _did_not_run(place := Place.of(shell), error):
+        words = f"{kind.__name__}: {error}\n  next:   {place.advice}"
         shell._showtraceback(kind, error, [words])
     else:
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
@@ -72,10 +74,10 @@ def _fold(error: BaseException) -> None:
     )
 
 
-def _is_fresh() -> bool:
-    """Return whether this kernel has connected to no lab yet."""
+def _did_not_run(place: Place, error: BaseException) -> bool:
+    """Return whether a name is missing because cells above were not run."""
     try:
         current.machines()
     except LabMissing:
-        return True
-    return False
+        return True  # this kernel has connected to no lab yet
+    return place.sets(getattr(error, "name", None) or "")

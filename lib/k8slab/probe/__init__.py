@@ -214,6 +214,7 @@ def sql(
     pod: Pod,
     statement: str,
     *,
+    container: str = "",
     database: str = "",
     user: str = "root",
     password: str | None = None,
@@ -224,6 +225,7 @@ def sql(
     Args:
         pod: The Pod.
         statement: The statement, or several with semicolons.
+        container: The container that has the database; the Pod's first by default.
         database: The database to use.
         user: Who asks.
         password: The password; None takes the one in the container's environment.
@@ -238,8 +240,9 @@ def sql(
     options += [f"--database={database}"] if database else []
     source = "own" if password is None else "given"
     given = "" if password is None else f"{password}\n"
-    argv = ["exec", "-i", pod.name, "-n", pod.namespace, "-q", "--"]
-    argv += ["sh", "-c", _ASK, "sql", source, *options]
+    argv = ["exec", "-i", pod.name, "-n", pod.namespace, "-q"]
+    argv += ["-c", container] if container else []
+    argv += ["--", "sh", "-c", _ASK, "sql", source, *options]
     done = current.current().kubectl(
         argv, input=given + statement, check=False, timeout=timeout
     )

@@ -16,6 +16,7 @@ from pygments.token import Comment, Literal, Name, Number, Punctuation, String
 from ..core.rendered import Rendered
 from ..draw import arrivals as _arrivals
 from ..draw import bars as _bars
+from ..draw import matrix as _matrix
 from ..draw import timeline as _timeline
 from ..draw.topology import draw
 from ..errors import LabMissing
@@ -148,6 +149,19 @@ def bars(
     if isinstance(counts, Requests):
         return _bars.draw(counts.pods, title, failed=len(counts.failures))
     return _bars.draw(counts, title)
+
+
+def matrix(
+    counts: Mapping[str, Mapping[str, int]], title: str, *, unit: str = "row"
+) -> Rendered:
+    """Draw counts by row and column; where nothing is left, the cell says so.
+
+    Args:
+        counts: For each row its count by column; all rows have the same columns.
+        title: What is counted.
+        unit: What one of it is called.
+    """
+    return _matrix.draw(counts, title, unit=unit)
 
 
 def requests(record: Requests, title: str = "Requests by time") -> Rendered:

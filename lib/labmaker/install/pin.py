@@ -6,13 +6,13 @@ from k8slab.errors import WrongCluster
 from k8slab.folder import LabFolder
 from k8slab.kube.kubeconfig import Kubeconfig
 from k8slab.kube.pinning import Fingerprint
-from k8slab.ssh.client import SSHShell
+from k8slab.ssh.shell import Shell
 
 from . import health
 from .steps.control_plane import ADMIN_CONF
 
 
-def pin(folder: LabFolder, master: SSHShell) -> None:
+def pin(folder: LabFolder, master: Shell) -> None:
     """Fetch the kubeconfig from the master, and pin the cluster it leads to.
 
     Args:

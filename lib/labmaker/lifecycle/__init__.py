@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from k8slab import lab
 from k8slab.core.env import Environment
@@ -17,11 +18,12 @@ from k8slab.errors import (
     PhaseFailed,
 )
 
-from ..bundle import source
 from ..providers import provider_of
 from ..settings import Settings
 from .status import Status
-from .transitions import Transitions
+
+if TYPE_CHECKING:  # half a second with all it works with; 'k8slab --help' needs none
+    from .transitions import Transitions
 
 DEFAULT_WORKERS = 2
 
@@ -149,6 +151,9 @@ def _ledger(reporter: Reporter | None) -> Ledger:
 @contextmanager
 def _transitions(name: str | None) -> Iterator[Transitions]:
     """Give what works on a lab, which nobody else may do meanwhile."""
+    from ..bundle import source
+    from .transitions import Transitions
+
     folder = lab.folder(name)
     env = Environment.read()
     with folder.locked(), terminable():

@@ -1,6 +1,7 @@
 """Chapters are executed in a real kernel, against a lab that is only pretended."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,30 @@ def test_a_failed_run_is_not_stored_and_cleans_up(
     assert path.read_bytes() == before
     assert (tmp_path / "tidied.txt").exists()
     assert not (tmp_path / "later.txt").exists()
+
+
+def test_a_cell_that_kills_its_kernel_is_named_at_once(
+    write: Callable[..., Path],
+) -> None:
+    """Not after the cell's limit of minutes."""
+    path = write(("fine", "1"), ("kill", "import os; os.kill(os.getpid(), 9)"))
+    started = time.monotonic()
+
+    with pytest.raises(errors.CheckFailed, match="'kill' killed its kernel"):
+        run(path)
+    assert time.monotonic() - started < 30
+
+
+def test_a_run_notes_how_long_all_above_a_cell_took(
+    write: Callable[..., Path],
+) -> None:
+    """In seconds, for what a reader is told who goes back after a restart."""
+    path = write(("first", "import time; time.sleep(2)"), ("second", "1"))
+    run(path)
+    above = notebooks.load(path).settings["run"]["above"]
+
+    assert above["first"] == 0
+    assert 2 <= above["second"] < 30
 
 
 def test_a_run_that_leaves_something_is_not_stored(write: Callable[..., Path]) -> None:

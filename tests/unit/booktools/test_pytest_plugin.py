@@ -13,6 +13,7 @@ import nbformat.v4 as v4
 import pytest
 from nbformat import NotebookNode
 
+DYING_LIMIT_S = 60
 CONFTEST = """
 import os
 from pathlib import Path
@@ -106,6 +107,14 @@ class Project:
         )
         self.code, self.text = done.returncode, done.stdout + done.stderr
 
+    def seconds(self, cell: str) -> float:
+        """Return how long a cell took."""
+        chapter, _, name = cell.partition(":")
+        for case in ElementTree.parse(self.folder / "junit.xml").iter("testcase"):  # noqa: S314
+            if f".{chapter}." in case.attrib["classname"] and case.get("name") == name:
+                return float(case.attrib["time"])
+        raise AssertionError(f"there is no cell {cell}")
+
     def outcomes(self) -> dict[str, list[str]]:
         """Return each cell's outcomes, in the order they ran."""
         found = {}
@@ -142,9 +151,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
                 ("tidy", "open('tidied-slow.txt', 'w').write('yes')", "lab-cleanup"),
                 timeout=2,
             ),
+            "dying": notebook(
+                ("kill", "import os\nos.kill(os.getpid(), 9)"),
+                ("behind", "1"),
+                ("tidy", "1", "lab-cleanup"),
+                timeout=DYING_LIMIT_S,
+            ),
             "zero": notebook(("fine", "import os; open('lab.txt', 'w')")),
         },
-        toc=["zero", "alpha", "leaky", "needy", "slow"],
+        toc=["zero", "alpha", "leaky", "needy", "slow", "dying"],
     )
 
 
@@ -188,7 +203,14 @@ def test_chapters_run_in_the_order_of_the_contents(
     """The order of _toc.yml decides, not the alphabet."""
     ran = [name.split(":")[0] for name in project.outcomes()]
 
-    assert list(dict.fromkeys(ran)) == ["zero", "alpha", "leaky", "needy", "slow"]
+    assert list(dict.fromkeys(ran)) == [
+        "zero",
+        "alpha",
+        "leaky",
+        "needy",
+        "slow",
+        "dying",
+    ]
 
 
 def test_items_are_named_after_their_cells(project: Project) -> None:
@@ -230,6 +252,17 @@ def test_a_chapter_ends_at_its_limit(project: Project) -> None:
     assert outcomes["slow:behind"] == ["skipped"]
     assert outcomes["slow:tidy"] == ["passed"]
     assert "Timeout of 2 seconds" in project.text or "Timeout of 1." in project.text
+
+
+def test_a_cell_that_kills_its_kernel_is_told_at_once(project: Project) -> None:
+    """Nothing waits for a dead kernel, and nothing more is asked of it."""
+    outcomes = project.outcomes()
+
+    assert outcomes["dying:kill"] == ["failure"]
+    assert outcomes["dying:behind"] == outcomes["dying:tidy"] == ["skipped"]
+    assert "this cell killed its kernel" in project.text
+    assert "the kernel is gone since the cell 'kill'" in project.text
+    assert project.seconds("dying:kill") < DYING_LIMIT_S / 4
 
 
 def test_the_lab_is_made_once_and_taken_down_once(

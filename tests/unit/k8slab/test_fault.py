@@ -241,9 +241,13 @@ def test_a_note_of_another_version_is_told(cluster: Cluster) -> None:
 
 
 def test_a_drawn_fault_gives_nothing_away_until_it_is_repaired(
-    cluster: Cluster, workers: dict[str, Worker], capsys: pytest.CaptureFixture[str]
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Then its cause and cure are named, and nothing of it is left."""
+    monkeypatch.setattr("k8slab.fault._blind.PATIENCE_S", 0.1)
     hidden = fault.draw(1, among=["kubelet-stopped"])
     shown = repr(hidden)
     first = fault.judge(hidden)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from k8slab.errors import ApiError, BadInput, NotReady, Refused, UnknownMachine
+from k8slab.errors import (
+    ApiError,
+    BadInput,
+    InUse,
+    NotReady,
+    Refused,
+    UnknownMachine,
+)
 from k8slab.folder import LabFolder
 from k8slab.kube import namespace
 from k8slab.kube.cluster import Cluster
+from k8slab.kube.holder import Holder
 
 
 @pytest.fixture
@@ -225,3 +237,127 @@ def test_official_clients_have_time_limits(cluster: Cluster, fake: Any) -> None:
 
     assert [each.metadata.name for each in found] == ["echo-1"]
     assert api.configuration.proxy is None
+
+
+@pytest.fixture
+def living() -> Iterator[int]:
+    """A process that lives until the test ends."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        yield process.pid
+
+
+def held_by(api: Any, process: int, born: int, host: str = "") -> None:
+    """Put a namespace there that a process holds."""
+    of = Holder.this()
+    held = replace(of, host=host or of.host, process=process, born=born)
+    labels = {namespace.LABEL: "chapter"}
+    meta = {"name": "chapter", "labels": labels, "annotations": held.annotations}
+    api.put("namespaces", {"metadata": meta})
+
+
+def born(process: int) -> int:
+    """Return when a process was started, as the system counts."""
+    stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
+    return int(stat.split()[19])
+
+
+def test_scratch_says_what_it_removed(
+    api: Any, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, without what every namespace holds by itself."""
+    cluster.scratch("chapter")
+    for name in ("a", "b"):
+        api.put("pods", api.pod(name), "chapter")
+    api.put("services", {"metadata": {"name": "s"}}, "chapter")
+    api.put("events", {"metadata": {"name": "e"}}, "chapter")
+    labels = {"k8slab.dev/chapter": "chapter"}
+    api.put("persistentvolumes", {"metadata": {"name": "disk", "labels": labels}})
+    cluster.scratch("chapter")
+
+    assert capsys.readouterr().out.splitlines() == [
+        "an earlier run left nothing",
+        "removed what an earlier run left: "
+        "namespace chapter with 2 Pods, 1 Service, PersistentVolume disk",
+    ]
+
+
+def test_a_namespace_that_another_kernel_holds_is_left_alone(
+    api: Any, cluster: Cluster, living: int
+) -> None:
+    """It is told who, since when and how to take it over; nothing is changed."""
+    held_by(api, living, born(living))
+    with pytest.raises(InUse) as caught:
+        cluster.scratch("chapter")
+
+    assert f"process {living} on " in caught.value.seen
+    assert 'ns = cluster.scratch("chapter", take_over=True)' in caught.value.next
+    assert {each.split()[0] for each in api.requests} == {"GET"}
+
+
+def test_a_session_that_was_refused_reaches_nothing(
+    api: Any, cluster: Cluster, living: int
+) -> None:
+    """What its later cells say is the same refusal; until it gets the namespace."""
+    held_by(api, living, born(living))
+    with pytest.raises(InUse):
+        cluster.scratch("chapter")
+    for act in (
+        lambda: cluster.kubectl(["get", "pods"]),
+        lambda: cluster.find("Pod"),
+        lambda: cluster.on("node1"),
+    ):
+        with pytest.raises(InUse):
+            act()
+    ns = cluster.scratch("chapter", take_over=True)
+
+    assert ns.pods() == []
+    assert not (Holder.of(cluster.get("ns", "chapter")) or Holder.this()).is_other
+
+
+@pytest.mark.parametrize("gone", ["ended", "its id given again"])
+def test_a_holder_that_is_gone_is_taken_over(
+    api: Any, cluster: Cluster, living: int, gone: str
+) -> None:
+    """Nobody has to be asked: neither a dead process nor one with its number holds."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    held_by(api, *((ended.pid, 7) if gone == "ended" else (living, born(living) - 1)))
+
+    assert cluster.scratch("chapter").name == "chapter"
+
+
+def test_a_holder_on_another_computer_counts_as_alive(
+    api: Any, cluster: Cluster
+) -> None:
+    """What cannot be known is not taken."""
+    held_by(api, 1, 1, host="elsewhere")
+
+    with pytest.raises(InUse, match="on elsewhere"):
+        cluster.scratch("chapter")
+
+
+def test_a_clean_up_leaves_what_was_taken_over(
+    api: Any, cluster: Cluster, living: int
+) -> None:
+    """The kernel that lost its namespace does not remove the other one's."""
+    ns = cluster.scratch("chapter")
+    held_by(api, living, born(living))
+
+    with pytest.raises(InUse):
+        ns.remove()
+    assert api.holds("namespaces", "chapter")
+
+
+def test_of_two_that_begin_at_once_one_is_told(
+    api: Any, cluster: Cluster, living: int
+) -> None:
+    """The API makes one namespace of a name; the other kernel hears who was first."""
+
+    def other_is_first(method: str, path: str) -> None:
+        if method == "POST":
+            held_by(api, living, born(living))
+
+    api.on_request = other_is_first
+    api.errors["POST /api/v1/namespaces"] = (409, {"reason": "AlreadyExists"})
+    with pytest.raises(InUse, match=f"process {living}"):
+        cluster.scratch("chapter")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from k8slab import check, show
 from k8slab.core.phases import Ledger, Silent
 from k8slab.errors import BadInput
 from k8slab.folder import LabFolder
+from k8slab.kube import current
 from k8slab.kube.cluster import Cluster
 from k8slab.notebook import completion, phases, short_errors
 
@@ -109,7 +112,7 @@ def test_tab_behind_a_module_lists_what_is_for_readers(
         every = [each.text for each in shell.Completer.completions("show.", 5)]
 
     assert found == [".exercise", ".fails", ".grade", ".that"]
-    assert shown == [".manifest"]
+    assert shown == [".manifest", ".matrix"]
     assert ".html" not in every
     assert ".Any" not in every
 
@@ -188,24 +191,110 @@ def test_the_fold_looks_as_if_it_can_be_clicked(shell: InteractiveShell) -> None
     assert "underline" in style
 
 
-def test_a_name_that_setup_would_bring_is_explained(shell: InteractiveShell) -> None:
-    """Before the first connection, a missing name means a cell that was not run."""
+CELLS = {
+    "setup": "from k8slab import lab, wait as waits\ncluster = lab.connect()",
+    "more": "%kubectl get pods\nfor pod in []:\n    first, *_ = [pod]",
+    "here": "print(first)",
+    "below": "last = 1",
+}
+
+
+@pytest.fixture
+def chapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return what the book's own run noted in the chapter that the shell runs."""
+    run: dict[str, Any] = {}
+    path = tmp_path / "chapter.ipynb"
+    cells = [
+        {"id": id, "cell_type": "code", "source": source.splitlines(keepends=True)}
+        for id, source in CELLS.items()
+    ]
+    run |= {"seconds": 131, "above": {"here": 34}}
+    path.write_text(
+        json.dumps({"cells": cells, "metadata": {"lab": {"run": run}}}),
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("JPY_SESSION_NAME", str(path))
+    return run
+
+
+def at(shell: InteractiveShell, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the shell know which cell it runs, as JupyterLab tells it."""
+    parent = {"metadata": {"cellId": cell}}
+    monkeypatch.setattr(shell, "get_parent", lambda: parent, raising=False)
+
+
+ADVICE = "select this cell, Run > Run All Above Selected Cell"
+
+
+def test_a_missing_name_in_a_new_kernel_is_explained(shell: InteractiveShell) -> None:
+    """Before the first connection it means that cells above were not run."""
     text, _ = told(shell, "print(ns)")
 
     assert text.strip().splitlines() == [
         "NameError: name 'ns' is not defined",
-        f"  next:   {short_errors.SETUP}",
+        f"  next:   {ADVICE}; then run it again",
     ]
 
 
-def test_a_name_that_is_wrong_is_pythons_matter(
-    cluster: Cluster, shell: InteractiveShell
+def test_the_advice_has_the_seconds_of_the_cell(
+    shell: InteractiveShell, chapter: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once there is a lab, it is a mistake like any other."""
-    text, _ = told(shell, "print(nss)")
+    """As long as all above it took in the book's own run."""
+    at(shell, "here", monkeypatch)
+
+    assert f"{ADVICE} (it took 34 s in the book's own run)" in told(shell, "first")[0]
+
+
+def test_where_the_cell_is_unknown_the_advice_has_the_chapters_seconds(
+    shell: InteractiveShell, chapter: object
+) -> None:
+    """That is more than it takes, and honest."""
+    text, _ = told(shell, "first")
+
+    assert f"{ADVICE} (the whole chapter took 2 min 11 s in the book's own" in text
+
+
+def test_a_command_without_a_lab_is_advised_alike(
+    shell: InteractiveShell, chapter: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart, %kubectl knows no lab."""
+    at(shell, "here", monkeypatch)
+    text, _ = told(shell, "from k8slab.kube import current\ncurrent.current()")
+
+    assert "this session is connected to no lab" in text
+    assert f"next:   {ADVICE} (it took 34 s in the book's own run)" in text
+
+
+@pytest.mark.parametrize("name", ["first", "pod", "waits"])
+def test_a_name_of_a_cell_that_was_left_out_is_explained(
+    shell: InteractiveShell,
+    cluster: Cluster,
+    chapter: object,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """Also with a lab: after a restart somebody ran 'setup' alone."""
+    current.use(cluster)
+    at(shell, "here", monkeypatch)
+
+    assert ADVICE in told(shell, f"print({name})")[0]
+
+
+@pytest.mark.parametrize("name", ["nss", "last", "wait"])
+def test_a_name_that_is_wrong_is_pythons_matter(
+    cluster: Cluster,
+    shell: InteractiveShell,
+    chapter: object,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """Once there is a lab, one that no cell above sets is a mistake like any other."""
+    current.use(cluster)
+    at(shell, "here", monkeypatch)
+    text, _ = told(shell, f"print({name})")
 
     assert "Traceback" in text
-    assert short_errors.SETUP not in text
+    assert ADVICE not in text
 
 
 def test_an_interrupt_is_no_trace(shell: InteractiveShell) -> None:

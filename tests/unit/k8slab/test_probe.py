@@ -282,6 +282,17 @@ def test_rows_come_from_the_client_in_the_pod(
     assert "CANARY" not in (home / "args").read_text()
 
 
+def test_rows_come_from_the_container_that_was_named(
+    cluster: Cluster, folder: LabFolder, fake: Any, kubectl: Any
+) -> None:
+    """Of several containers the named one is asked, by kubectl's own option."""
+    kubectl('echo "$@" > $HOME/args')
+    probe.sql(pod(fake), "select 1", container="second")
+    args = (folder.root / "client" / "home" / "args").read_text()
+
+    assert "-c second -- sh" in args
+
+
 def test_a_refused_statement_is_an_error_without_the_password(
     cluster: Cluster, fake: Any, kubectl: Any
 ) -> None:

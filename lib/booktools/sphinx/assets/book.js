@@ -1,4 +1,4 @@
-/* The book's own script: what scrolls is reached by keyboard, and a search on a disk shows excerpts. */
+/* The book's own script: what scrolls is reached by keyboard, and a search shows a page's own words. */
 (() => {
   "use strict";
 
@@ -12,18 +12,22 @@
   window.addEventListener("load", reach);
   window.addEventListener("resize", reach);
 
-  // From a disk a page may not read another one, but it may load a script. Each page's
-  // text is kept as a script too, and takes the place of the page in the search.
-  if (location.protocol !== "file:") return;
+  // The search makes an excerpt of a whole page, whose head says the same on each. Each
+  // page's own words are kept as a script, which is loaded from a disk, too.
   const waiting = new Map();
   window.k8slabPage = (name, text) => waiting.get(name)?.(new Response(text));
-  window.fetch = (address) => new Promise((resolve, reject) => {
+  const request = window.fetch;
+  window.fetch = (address, ...rest) => {
     const root = document.documentElement.dataset.content_root;
-    const name = String(address).replace(root, "").replace(/\.html$/, "");
-    waiting.set(name, resolve);
-    const script = document.createElement("script");
-    script.src = `${root}search/${name}.js`;
-    script.onerror = () => reject(new TypeError(`${script.src} is not there`));
-    document.head.append(script);
-  });
+    const page = String(address);
+    if (!page.startsWith(root) || !page.endsWith(".html")) return request(address, ...rest);
+    const name = page.slice(root.length, -".html".length);
+    return new Promise((resolve, reject) => {
+      waiting.set(name, resolve);
+      const script = document.createElement("script");
+      script.src = `${root}search/${name}.js`;
+      script.onerror = () => reject(new TypeError(`${script.src} is not there`));
+      document.head.append(script);
+    });
+  };
 })();

@@ -1,0 +1,95 @@
+"""Say how a reader gets back to a cell after the kernel was restarted."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from ..core.env import Environment
+
+MENU = "Run > Run All Above Selected Cell"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a chapter a kernel is.
+
+    Attributes:
+        cells: The chapter's cells; none when it is not known.
+        cell: The id of the one that runs; empty when it is not known.
+        run: What the book's own run noted.
+    """
+
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    cell: str = ""
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, shell: Any) -> Place:
+        """Return where a notebook's shell is, by what JupyterLab tells it."""
+        try:
+            text = Path(Environment.read().notebook).read_text(encoding="utf-8")
+            book = json.loads(text)
+            run = book["metadata"].get("lab", {}).get("run", {})
+            return cls(book["cells"], _cell_id(shell), run)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return cls()  # no chapter: what is advised has no numbers, then
+
+    @property
+    def advice(self) -> str:
+        """What to do when the cells above did not run in this kernel."""
+        return f"select this cell, {MENU}{self._duration}; then run it again"
+
+    def sets(self, name: str) -> bool:
+        """Whether a cell above this one gives a name its value."""
+        return any(name in _names(source) for source in self._above())
+
+    @property
+    def _duration(self) -> str:
+        above = self.run.get("above", {}).get(self.cell)
+        if above is not None:
+            return f" (it took {_words(above)} in the book's own run)"
+        if whole := self.run.get("seconds"):
+            return f" (the whole chapter took {_words(whole)} in the book's own run)"
+        return ""
+
+    def _above(self) -> Iterator[str]:
+        for cell in self.cells:
+            if self.cell and cell.get("id") == self.cell:
+                return
+            if cell["cell_type"] == "code":
+                yield "".join(cell["source"])
+
+
+def _cell_id(shell: Any) -> str:
+    """Return the id of the cell that runs, which JupyterLab sends along."""
+    parent: dict[str, Any] = getattr(shell, "get_parent", dict)()
+    return str(parent.get("metadata", {}).get("cellId") or "")
+
+
+def _words(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _names(source: str) -> set[str]:
+    """Return the names that a cell sets, imports or defines."""
+    try:
+        tree = ast.parse(TransformerManager().transform_cell(source))
+    except SyntaxError:
+        return set()
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+    return found

@@ -1,0 +1,376 @@
+"""Send requests to the lab's API server with the real curl, and with lent rights."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .core.process import Completed, LocalRunner
+from .errors import BadInput, CommandFailed, LabError, Refused, Unreachable
+from .kube import current
+from .kube.namespace import Namespace
+
+if TYPE_CHECKING:  # half a second to import
+    from kubernetes.client import ApiClient
+
+__all__ = ["Answer", "Door", "Token", "client", "curl", "proxy", "token"]
+
+LIMIT_S = 20.0
+PROXY_S = 60.0
+_START_S = 10.0
+_SHOWN_LINES = 20
+_SHOWN_SIGNS = 160
+_REFUSED, _MARK = 7, "\nHTTP-STATUS "
+_VALUED = frozenset(
+    ("-X", "--request", "-H", "--header", "-d", "--data", "--data-binary")
+)
+_SWITCHES = frozenset(("-i", "--include", "-v", "--verbose", "-N", "--no-buffer"))
+# Who owns which field is longer than all else, and a lesson of its own.
+_FIELDS = re.compile(r'(?ms)^(( *)"managedFields": )\[$.*?^\2\]')
+_HIDDEN = (
+    (re.compile(r"(?i)(authorization:\s*\w+\s+)[^\s\]'\"]+"), r"\1…"),
+    (re.compile(r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]+"), "…"),
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token of a ServiceAccount; no message and no output shows it.
+
+    Attributes:
+        account: The account's full name, as ``system:serviceaccount:shop:reader``.
+        value: The token itself.
+    """
+
+    account: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, repr=False)
+class Answer:
+    """What curl brought back.
+
+    Attributes:
+        command: The command, with ``$API`` in place of the server's address.
+        status: The HTTP status.
+        text: What curl printed; with ``--include`` the headers, too.
+        remarks: What it said beside that, as with ``--verbose``.
+    """
+
+    command: str
+    status: int
+    text: str
+    remarks: str = ""
+
+    @property
+    def body(self) -> str:
+        """The body, without the headers that ``--include`` puts before it."""
+        begins = re.match(r"HTTP/.*?\r?\n\r?\n", self.text, re.S)
+        return self.text[begins.end() :] if begins else self.text
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            ValueError: It is none.
+        """
+        return json.loads(self.body)
+
+    @property
+    def events(self) -> list[Any]:
+        """The lines of a watch, each a JSON object with ``type`` and ``object``."""
+        return [json.loads(line) for line in self.body.splitlines() if line.strip()]
+
+    def __repr__(self) -> str:
+        said = _FIELDS.sub(r"\1[…]", (self.remarks + self.text).rstrip())
+        lines = [_cut(line) for line in said.splitlines()]
+        more = len(lines) - _SHOWN_LINES
+        if more > 1:
+            lines[_SHOWN_LINES:] = [f"… and {more} more lines, all of them in .text"]
+        return "\n".join([f"$ {self.command}", *lines, f"(status {self.status})"])
+
+
+@dataclass(frozen=True)
+class Door:
+    """A proxy that is open, and what it lends: the administrator's rights.
+
+    Attributes:
+        command: The command that opened it.
+        at: Its address and port, or the path of its socket.
+    """
+
+    command: str
+    at: str
+
+    def curl(self, line: str) -> Answer:
+        """Send a request through it, without any credentials; see `curl`.
+
+        Raises:
+            Unreachable: It is closed.
+        """
+        own, path = _read(line)
+        if not self.at.startswith("/"):
+            return _send(own, f"http://{self.at}", path, shown=own)
+        lead = ["--unix-socket", self.at]
+        name = ["--unix-socket", Path(self.at).name]
+        return _send([*lead, *own], "http://localhost", path, shown=[*name, *own])
+
+
+def curl(
+    line: str, *, cert: bool = False, token: Token | None = None, ca: bool = True
+) -> Answer:
+    """Run curl on the lab's API server: ``rest.curl("-i /version")``.
+
+    The line is curl's own, with a path in place of the address. It has no
+    credentials unless you say which.
+
+    Args:
+        line: The options ``-X``, ``-H``, ``-d``, ``--data-binary``, ``-i``, ``-v``,
+            ``-N``, and the path with its query.
+        cert: Show the administrator's client certificate.
+        token: Show this token; curl reads it from its standard input, so that no
+            list of processes has it.
+        ca: Trust the lab's CA; without it curl trusts those of this computer.
+
+    Raises:
+        BadInput: The line holds another option, or no path.
+        Refused: It names another server.
+        Unreachable: Nobody answers.
+        CommandFailed: curl failed, as where it does not trust the server.
+    """
+    access = current.current().connection
+    own, path = _read(line)
+    lead: list[str] = []
+    names: list[str] = []
+    files = access.files()
+    for wanted, option, name, file in (
+        (ca, "--cacert", "ca.crt", files.ca),
+        (cert, "--cert", "admin.crt", files.certificate),
+        (cert, "--key", "admin.key", files.key),
+    ):
+        if wanted:
+            lead += [option, file]
+            names += [option, name]
+    secret = token.value if token else ""
+    if token:
+        names += ["-H", "Authorization: Bearer …"]
+    server = access.access.server
+    return _send([*lead, *own], server, path, shown=[*names, *own], secret=secret)
+
+
+def token(ns: Namespace, account: str, *, seconds: int = 600) -> Token:
+    """Return a new token for a ServiceAccount, as ``kubectl create token`` prints one.
+
+    Args:
+        ns: The namespace of the account.
+        account: Its name.
+        seconds: For how long it is valid; the server refuses less than 600.
+
+    Raises:
+        ApiError: There is no such account.
+    """
+    answer = ns.cluster.connection.send(
+        "POST",
+        f"/api/v1/namespaces/{ns.name}/serviceaccounts/{account}/token",
+        body={
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": seconds},
+        },
+    )
+    name = f"system:serviceaccount:{ns.name}:{account}"
+    return Token(name, str(answer["status"]["token"]))
+
+
+def client(token: Token) -> ApiClient:
+    """Return an official client that shows a token and has no other rights."""
+    return current.current().connection.new_api(bearer=token.value)
+
+
+@contextmanager
+def proxy(line: str = "--port=0", *, timeout: float = PROXY_S) -> Iterator[Door]:
+    """Run ``kubectl proxy`` for the length of a block: ``with rest.proxy() as door:``.
+
+    It listens on this computer's loopback or on a socket that only you can open, and
+    ends with the block, after its time, or soon after this session is killed.
+
+    Args:
+        line: Its arguments: ``--port=0`` takes a free port, ``--unix-socket=NAME``
+            makes a socket in a private folder.
+        timeout: Seconds until it is ended.
+
+    Raises:
+        Refused: Others than you could use it.
+        CommandFailed: It does not start.
+    """
+    cluster = current.current()
+    argv = ["proxy", *shlex.split(line)]
+    with tempfile.TemporaryDirectory(prefix="k8slab-") as folder:
+        for index, each in enumerate(argv):
+            option, _, name = each.partition("=")
+            if option == "--unix-socket":
+                argv[index] = f"{option}={Path(folder) / Path(name or 'api').name}"
+        command, surroundings = cluster.kubectl_command(argv)
+        runner = LocalRunner(env=surroundings)
+        # It outlives a kernel that is killed, but not for long.
+        bounded = [shutil.which("timeout") or "timeout", f"{timeout:g}", *command]
+        serving = _Serving(runner, bounded, timeout + 1)
+        serving.start()
+        try:
+            yield Door(f"kubectl proxy {line}".rstrip(), serving.opened())
+        finally:
+            runner.end()
+            serving.join()
+
+
+class _Serving(threading.Thread):
+    """Runs a proxy to its end, and tells where it listens."""
+
+    def __init__(self, runner: LocalRunner, argv: Sequence[str], timeout: float):
+        super().__init__(daemon=True)
+        self._runner, self._argv, self._timeout = runner, argv, timeout
+        self._told = threading.Event()
+        self._at = ""
+        self._failure: LabError | None = None
+
+    def run(self) -> None:
+        """Run it; what it said at its end is kept."""
+        try:
+            self._runner.run(self._argv, timeout=self._timeout, on_line=self._hear)
+        except LabError as error:
+            self._failure = error
+        self._told.set()
+
+    def opened(self) -> str:
+        """Return where it listens, once it does.
+
+        Raises:
+            CommandFailed: It ended instead, or says nothing.
+        """
+        self._told.wait(_START_S)
+        if self._at:
+            return self._at
+        failed = self._failure
+        raise CommandFailed(
+            ["kubectl", "proxy"],
+            where="this computer",
+            returncode=1,
+            stderr=failed.seen if failed else "it does not say where it listens",
+            what="the proxy did not start",
+        )
+
+    def _hear(self, line: str) -> None:
+        found = re.match(r"Starting to serve on (\S+)", line)
+        if found:
+            self._at = found[1]
+            self._told.set()
+
+
+def _read(line: str) -> tuple[list[str], str]:
+    """Return curl's options and the path; refuse all else."""
+    options: list[str] = []
+    paths: list[str] = []
+    try:
+        rest = iter(shlex.split(line))
+    except ValueError as error:
+        raise BadInput("this line cannot be read", seen=line) from error
+    for word in rest:
+        if "://" in word:
+            raise Refused(
+                "curl reaches this lab's API server only",
+                wanted="a path, as /api/v1/pods",
+                seen=word,
+                next="use your own curl in a terminal",
+            )
+        if word in _VALUED:
+            options += [word, next(rest, "")]
+        elif word in _SWITCHES:
+            options.append(word)
+        elif word.startswith("/"):
+            paths.append(word)
+        else:
+            raise BadInput(
+                "curl runs here with few options",
+                wanted=", ".join(sorted(_VALUED | _SWITCHES)) + " and a path",
+                seen=word,
+            )
+    if len(paths) != 1:
+        raise BadInput(
+            "curl needs one path",
+            wanted="one word that begins with /, as /api/v1/pods",
+            seen=" ".join(paths) or "none",
+        )
+    return options, paths[0]
+
+
+def _send(
+    argv: Sequence[str],
+    server: str,
+    path: str,
+    *,
+    shown: Sequence[str],
+    secret: str = "",
+) -> Answer:
+    """Run curl; the secret travels by its standard input."""
+    base = server if server.startswith("http:") else "$API"
+    command = _hide(f'{shlex.join(["curl", *shown])} "{base}{path}"', secret)
+    full = [
+        "curl",
+        "--disable",
+        "--globoff",
+        "--noproxy",
+        "*",
+        "--silent",
+        "--show-error",
+    ]
+    full += ["--max-time", f"{LIMIT_S:g}", "--write-out", _MARK + "%{http_code}"]
+    header = f'header = "Authorization: Bearer {secret}"\n' if secret else ""
+    full += ["--config", "-"] if secret else []
+    done = LocalRunner().run(
+        [*full, *argv, server + path],
+        input=header or None,
+        check=False,
+        timeout=LIMIT_S + 5,
+    )
+    if not done.ok:
+        raise _failure(done, command, secret)
+    text, _, status = done.stdout.rpartition(_MARK)
+    return Answer(command, int(status), _hide(text, secret), _hide(done.stderr, secret))
+
+
+def _failure(done: Completed, command: str, secret: str) -> LabError:
+    said = _hide(done.stderr.strip(), secret)
+    if done.returncode == _REFUSED:
+        return Unreachable(
+            "nobody listens there (connection refused)",
+            where=command,
+            wanted="an answer",
+            seen=said,
+        )
+    return CommandFailed(
+        shlex.split(command),
+        where="this computer",
+        returncode=done.returncode,
+        stderr=said,
+    )
+
+
+def _hide(text: str, secret: str) -> str:
+    text = text.replace(secret, "…") if secret else text
+    for pattern, instead in _HIDDEN:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _SHOWN_SIGNS else line[:_SHOWN_SIGNS] + " …"
