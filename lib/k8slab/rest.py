@@ -29,6 +29,7 @@ PROXY_S = 60.0
 _START_S = 10.0
 _SHOWN_LINES = 20
 _SHOWN_SIGNS = 200
+_SCHEME = "Bearer"
 _REFUSED, _MARK = 7, "\nHTTP-STATUS "
 _VALUED = frozenset(
     ("-X", "--request", "-H", "--header", "-d", "--data", "--data-binary")
@@ -334,7 +335,7 @@ def _send(
         "--show-error",
     ]
     full += ["--max-time", f"{LIMIT_S:g}", "--write-out", _MARK + "%{http_code}"]
-    header = f'header = "Authorization: Bearer {secret}"\n' if secret else ""
+    header = f'header = "Authorization: {_SCHEME} {secret}"\n' if secret else ""
     full += ["--config", "-"] if secret else []
     done = LocalRunner().run(
         [*full, *argv, server + path],
