@@ -12,6 +12,9 @@ from typing import Any
 
 import nbformat
 
+from k8slab.core.env import Environment
+from k8slab.core.hints import command
+
 from .. import progress as reader
 from .. import ways
 from ..notebooks import chapter_paths, contents, dump, load
@@ -68,13 +71,12 @@ _HOW = """## How a chapter works
 kinds and names.
 - `%%on node1` is a real shell on that machine.
 - What needs a keyboard runs in a terminal (File, New, Terminal): `kubectl` is the \
-lab's there, and `k8slab ssh node1` opens a shell on a machine.
+lab's there, and `{ssh}` opens a shell on a machine.
 - A line with ✔ is a claim that was checked against the cluster.
 - The square in the toolbar interrupts a cell; you can run it again.
 - After a restart of the kernel, use **Run > Run All Above Selected Cell**.
 - Outputs that stand in a chapter before you run it are pale and say *stored output*; \
-yours take their place.
-- In a terminal (**File > New > Terminal**), `kubectl` and `k8slab` are this lab's."""
+yours take their place."""
 # What the file list shows of the repository: the book, and not its workshop.
 _BOOK = ("chapters", "manifests")
 
@@ -135,12 +137,13 @@ def first_page(root: Path) -> Any:
     look.outputs = [make.new_output("display_data", data)]
     chapters = [load(path) for path in chapter_paths(root) if path.exists()]
     pages = [path.name for path in root.glob("*.md")]
+    ssh = command("ssh", Environment.read().lab, "node1").strip("'")
     found = ways.lines(chapters, pages, ending=".ipynb")
     cells = [
         make.new_markdown_cell(_WELCOME, id="welcome"),
         look,
         make.new_markdown_cell(_WAYS.format(ways=found), id="ways"),
-        make.new_markdown_cell(_HOW, id="how"),
+        make.new_markdown_cell(_HOW.format(ssh=ssh), id="how"),
     ]
     return make.new_notebook(cells=cells)
 

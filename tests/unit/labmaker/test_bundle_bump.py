@@ -160,11 +160,11 @@ def test_the_list_of_versions_keeps_its_comments(repository: Path) -> None:
 
 
 def test_it_says_what_is_built_and_executed_again(repository: Path) -> None:
-    """The database is in one image, and one chapter uses it."""
+    """The database is in one image, and two chapters use it."""
     done = bumped(repository, "mariadb")
 
     assert done.rebuilt == ("image-mariadb", "registry")
-    assert done.chapters == ("pods-and-controllers",)
+    assert done.chapters == ("pods-and-controllers", "static-pods-and-volumes")
     assert "manifests/pods-and-controllers/rc-database.yaml" in done.changed
     assert done.commands == done.doubtful == ()
 
