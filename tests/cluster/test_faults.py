@@ -25,7 +25,10 @@ GROUPS = (
     {"expired-certificate": ""},
     {"bad-static-manifest": ""},
 )
-APART = {name for group in GROUPS for name in group}
+# It writes and is evicted by the kubelet's own slow rounds: beside others that takes
+# longer than its deadline, and alone most of two minutes. Soak has it.
+ALONE = "disk-full"
+APART = {ALONE, *(name for group in GROUPS for name in group)}
 SIDE_BY_SIDE = {
     name: f"t-{name}" for name in fault.names(fault.NAMESPACE) if name not in APART
 }
@@ -48,7 +51,7 @@ def proofs(cluster: Cluster) -> tuple[dict[str, Proof], list[str]]:
     return found, snapshot.difference(before, snapshot.take(cluster))
 
 
-@pytest.mark.parametrize("name", fault.names())
+@pytest.mark.parametrize("name", [each for each in fault.names() if each != ALONE])
 def test_a_fault_is_seen_and_repaired(
     proofs: tuple[dict[str, Proof], list[str]],
     name: str,

@@ -65,7 +65,9 @@ def test_a_file_left_on_a_machine_is_seen(cluster: Cluster, path: Path) -> None:
     try:
         seen = snapshot.difference(before, snapshot.take(cluster))
     finally:
-        cluster.on("node2").script(f"rm {path}; rmdir /data 2>/dev/null || true")
+        cluster.on("node2").script(
+            f"rm {path}; rmdir $(dirname {path}) 2>/dev/null || true"
+        )
     after = snapshot.difference(before, snapshot.take(cluster))
 
     assert f"added: node2: {path}" in seen
