@@ -64,11 +64,11 @@ def test_an_excerpt_is_of_the_chapter_not_of_its_head(
 ) -> None:
     """A word of the first lines: no contents, title or box of the run before it."""
     go(page, "search", way)
-    page.goto(page.url + "?q=selector+query+labels")
+    page.goto(page.url + "?q=labels+controllers")
     hit = page.locator("#search-results li", has_text="Meet the objects").first
     words = hit.locator(".context").inner_text()
 
-    assert "selector" in words
+    assert "labels" in words
     for head in ("Contents", "To read and run", "Meet the objects"):
         assert head not in words
 
@@ -142,7 +142,7 @@ def test_an_example_is_copied_without_its_prompts(
 ) -> None:
     """Nor does what it prints come along."""
     go(page, "reference")
-    block = page.locator("div.doctest", has_text="count again").first
+    block = page.locator("div.doctest", has_text="sums").first
 
     text = copied(page, block)
 
