@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .core import files
-from .core.env import Environment
+from .core.env import DEFAULT_LAB, Environment
 from .errors import LabError
-
-_DEFAULT = "default"
 
 
 @dataclass
@@ -62,7 +60,7 @@ def path(home: Path, lab: str) -> Path:
         home: The folder of all labs.
         lab: The reader's lab.
     """
-    return home / ("progress.json" if lab == _DEFAULT else f"progress-{lab}.json")
+    return home / ("progress.json" if lab == DEFAULT_LAB else f"progress-{lab}.json")
 
 
 def read(file: Path) -> dict[str, Done]:

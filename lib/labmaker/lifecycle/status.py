@@ -22,8 +22,3 @@ class Status:
     machines: dict[str, str]
     network: str
     kubernetes: str
-
-    @property
-    def is_running(self) -> bool:
-        """Whether all machines run."""
-        return set(self.machines.values()) == {"running"}
