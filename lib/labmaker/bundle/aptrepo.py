@@ -32,7 +32,7 @@ def make_repository(build: BuildContext) -> None:
     # What our packages need beyond the bare machine.
     for file in sorted((build.needs["rootfs"] / "debs" / "runc").glob("*.deb")):
         shutil.copy(file, pool)
-    index = build.out / "dists" / SUITE / "main" / "binary-amd64"
+    index = build.out / "dists" / SUITE / "main" / f"binary-{build.architecture}"
     index.mkdir(parents=True)
     inside = ["env", "-C", str(build.out), "apt-ftparchive"]
     packages = build.run.run([*inside, "packages", "pool"]).stdout
@@ -42,7 +42,7 @@ def make_repository(build: BuildContext) -> None:
         "Label": "k8slab",
         "Suite": SUITE,
         "Codename": SUITE,
-        "Architectures": "amd64",
+        "Architectures": build.architecture,
         "Components": "main",
     }
     options = [f"-oAPT::FTPArchive::Release::{k}={v}" for k, v in facts.items()]

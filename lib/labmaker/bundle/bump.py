@@ -14,6 +14,7 @@ from k8slab.core.process import Runner
 from k8slab.errors import BundleError, CommandFailed, LabError
 
 from . import components, go, graph, versions
+from .architecture import architecture
 from .components import REGISTRY, Component, GoModule
 from .recipes import recipes
 from .versions import FILE, Versions
@@ -169,7 +170,14 @@ def _module(
         place = Path(name)
         (place / "go.mod").write_text(text, "utf-8")
         (place / "go.sum").write_bytes((folder / "go.sum").read_bytes())
-        command = [*go.environment(cache), program, "-C", name, "mod", "tidy"]
+        command = [
+            *go.environment(cache, architecture()),
+            program,
+            "-C",
+            name,
+            "mod",
+            "tidy",
+        ]
         try:
             run.run(command, timeout=_TIDY_TIMEOUT_S)
         except CommandFailed as error:
@@ -211,7 +219,8 @@ def _references(component: Component, old: str, new: str) -> _Rewrite:
 
     def rewrite(text: str) -> str:
         for before, after in pairs:
-            text = re.sub(rf"{re.escape(before)}(?![\w.-])", after, text)
+            if before in text:  # to find none is much quicker than to replace none
+                text = re.sub(rf"{re.escape(before)}(?![\w.-])", after, text)
         return text
 
     return rewrite
@@ -220,13 +229,15 @@ def _references(component: Component, old: str, new: str) -> _Rewrite:
 def _plain(old: str, new: str) -> _Rewrite:
     """Return what replaces a version that stands alone; three numbers are distinct."""
     alone = re.compile(rf"(?<![\d.]){re.escape(old)}(?!\.?\d)")
-    return lambda text: alone.sub(new, text) if old.count(".") > 1 else text
+    distinct = old.count(".") > 1
+    return lambda text: alone.sub(new, text) if distinct and old in text else text
 
 
 def _rewritten(path: Path, text: str, rewrite: _Rewrite) -> str:
     """Return a file's text rewritten; a notebook's outputs stay as they are."""
-    if path.suffix != ".ipynb":
-        return rewrite(text)
+    everywhere = rewrite(text)
+    if path.suffix != ".ipynb" or everywhere == text:
+        return everywhere
     notebook = json.loads(text)
     for cell in notebook["cells"]:
         cell["source"] = [rewrite(line) for line in cell["source"]]

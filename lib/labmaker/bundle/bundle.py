@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from k8slab.core.files import write
+from k8slab.core.files import usual_modes, write
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
 from k8slab.errors import BundleError
 
-from . import graph, images, transfer, versions
+from . import graph, images, prune, transfer, versions
 from .cache import MANIFEST, READABLE, SHORT_KEY, Artefact, Cache, compare
 from .components import find, on_demand
-from .recipes import recipes
+from .recipes import manifests_of, recipes, registry_of
 
 _NEXT = "run 'k8slab bundle build'"
 _MACHINES = ("bare", "ready", "depot")
@@ -48,7 +48,7 @@ class Bundle:
         known = versions.read(source)
         store = Cache(cache)
         artefacts = _read_manifest(store)
-        required = {recipe.name for recipe in recipes(known)}
+        required = {recipe.name for recipe in recipes(known) if recipe.kit}
         keys = graph.keys(recipes(known, on_demand()), source)
         for name, key in list(keys.items()):
             if name not in artefacts or artefacts[name].key != key:
@@ -98,23 +98,25 @@ class Bundle:
         known = versions.read(source)
         store = Cache(cache)
         asked_for = {recipe.name for recipe in recipes(known, also)}
-        with store.lock():
+        with usual_modes(), store.lock():
             every = recipes(known, on_demand())
-            keys = {
-                name: key
-                for name, key in graph.keys(every, source).items()
-                if name in asked_for or store.has(name, key)
-            }
-            wanted = [recipe for recipe in every if recipe.name in keys]
-            if not all(store.has(name, key) for name, key in keys.items()):
-                builder = graph.Builder(
-                    store, source, known, run or LocalRunner(), ledger
-                )
+            keys = graph.keys(every, source)
+            wanted = [
+                recipe
+                for recipe in every
+                if recipe.name in asked_for or store.has(recipe.name, keys[recipe.name])
+            ]
+            builder = graph.Builder(store, source, known, run or LocalRunner(), ledger)
+            if builder.missing(wanted, keys):
                 builder.build(wanted)
+                there = _there(store, keys)
+                with ledger.phase("keep the cache small", "bundle") as phase:
+                    phase.changed(prune.prune(store, there).text)
             else:
+                there = _there(store, keys)
                 with ledger.phase("look for changes", "bundle") as phase:
-                    phase.unchanged(f"{len(keys)} artefacts are up to date")
-            _write_manifest(store, [store.artefact(n, k) for n, k in keys.items()])
+                    phase.unchanged(f"{len(there)} artefacts are up to date")
+            _write_manifest(store, there)
         return cls.open(cache, source)
 
     @classmethod
@@ -132,14 +134,15 @@ class Bundle:
         """
         known = versions.read(source)
         store = Cache(cache)
-        with store.lock():
-            keys = graph.keys(recipes(known), source)
-            artefacts = transfer.import_(store, file, keys, LocalRunner())
+        with usual_modes(), store.lock():
+            keys = graph.keys(recipes(known, on_demand()), source)
+            required = [recipe.name for recipe in recipes(known) if recipe.kit]
+            artefacts = transfer.import_(store, file, keys, required, LocalRunner())
             _write_manifest(store, artefacts)
         return cls.open(cache, source)
 
     def export(self, file: Path) -> None:
-        """Write the whole bundle into one file, with its checksums inside.
+        """Write what labs are made of into one file, with its checksums inside.
 
         Args:
             file: The file to write; it appears when it is complete.
@@ -147,11 +150,31 @@ class Bundle:
         Raises:
             BundleError: A file of the bundle is broken, or the disk is full.
         """
-        self.verify()
-        transfer.export(self._cache, self.artefacts, file, LocalRunner())
+        kit = self.kit
+        self.verify([artefact.name for artefact in kit])
+        transfer.export(self._cache, kit, file, LocalRunner())
 
-    def verify(self) -> list[str]:
+    def prune(self, *, kit_only: bool = False) -> prune.Pruned:
+        """Drop what no lab needs and a build can make again without the network.
+
+        Args:
+            kit_only: Drop also what the kit was made of; a change of the recipes is
+                then compiled from nothing.
+
+        Raises:
+            InUse: A build is running.
+        """
+        with self._cache.lock():
+            kept = self.kit if kit_only else self.artefacts
+            done = prune.prune(self._cache, kept, 0 if kit_only else prune.LIMIT_BYTES)
+            _write_manifest(self._cache, kept)
+        return done
+
+    def verify(self, only: Collection[str] = ()) -> list[str]:
         """Read every file again and compare its hash.
+
+        Args:
+            only: The artefacts to read, by name; all of them without.
 
         Returns:
             The names of the artefacts.
@@ -159,10 +182,17 @@ class Bundle:
         Raises:
             BundleError: It names the file, and the hash wanted and seen.
         """
-        for artefact in self.artefacts:
+        read = [a for a in self.artefacts if not only or a.name in only]
+        for artefact in read:
             files = self._cache.files(artefact)
             compare(self.path(artefact.name), files, hashes=True)
-        return [artefact.name for artefact in self.artefacts]
+        return [artefact.name for artefact in read]
+
+    @property
+    def kit(self) -> list[Artefact]:
+        """The artefacts that labs are made of, in the order they were built."""
+        names = _kit(self.versions)
+        return [artefact for artefact in self.artefacts if artefact.name in names]
 
     @property
     def artefacts(self) -> list[Artefact]:
@@ -184,6 +214,30 @@ class Bundle:
             )
         return self._cache.folder(name, self._artefacts[name].key)
 
+    def has_images_of(self, component: str) -> bool:
+        """Say whether the images of a component that is built on demand are there."""
+        return registry_of(component) in self._artefacts
+
+    def has_manifests_of(self, component: str) -> bool:
+        """Say whether the manifests that a component's module brings are there."""
+        return manifests_of(component) in self._artefacts
+
+    def registry_of(self, component: str) -> Path:
+        """Return the registry of a component that is built on demand.
+
+        Raises:
+            BundleError: It was not built.
+        """
+        return self.path(registry_of(component))
+
+    def manifests_of(self, component: str) -> Path:
+        """Return the folder of the manifests that a component's module brings.
+
+        Raises:
+            BundleError: They were not taken.
+        """
+        return self.path(manifests_of(component))
+
     def image_ref(self, name: str) -> str:
         """Return an image's full name.
 
@@ -203,7 +257,16 @@ class Bundle:
     @property
     def kubectl(self) -> Path:
         """The kubectl for this computer."""
-        return self.path("go-kubernetes") / "bin" / "kubectl"
+        return self.path("kubectl") / "kubectl"
+
+
+def _kit(known: versions.Versions) -> set[str]:
+    return {recipe.name for recipe in recipes(known, on_demand()) if recipe.kit}
+
+
+def _there(cache: Cache, keys: Mapping[str, str]) -> list[Artefact]:
+    """Return the artefacts that are finished."""
+    return [cache.artefact(n, k) for n, k in keys.items() if cache.has(n, k)]
 
 
 def _read_manifest(cache: Cache) -> dict[str, Artefact]:

@@ -106,6 +106,8 @@ class Cache:
             BundleError: The list is not the one that the manifest names.
         """
         file = self._list(artefact.name, artefact.key)
+        if not file.is_file():
+            raise broken(file, "the list of its files", "no file")
         seen = sha256(file)
         if seen != artefact.sha256:
             raise broken(file, artefact.sha256, seen)

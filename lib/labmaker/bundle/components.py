@@ -17,7 +17,7 @@ REGISTRY = "registry.lab"
 
 @dataclass(frozen=True)
 class GoModule:
-    """A Go module, and the programs that are compiled from it.
+    """A Go module, and what is taken from it: programs, seldom manifests.
 
     Attributes:
         path: The module whose version is the component's.
@@ -27,13 +27,15 @@ class GoModule:
         family: How the paths of all modules begin that are released together.
         staging: The version of the family's other modules, where it is another one,
             with ``{minor}`` and ``{patch}``.
+        manifests: Its folder of manifests that are taken as they are; mostly none.
     """
 
     path: str
-    programs: Mapping[str, str]
+    programs: Mapping[str, str] = field(default_factory=dict)
     stamps: Mapping[str, str] = field(default_factory=dict)
     family: str = ""
     staging: str = ""
+    manifests: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,12 @@ class Component:
 
     Attributes:
         name: Its name; its version has the same in `bundle/versions.yaml`.
-        module: The Go module it is compiled from, or None.
+        module: The Go module it is taken from, or None.
         images: The images made of it, with its programs inside where it has any.
         packages: The Debian packages made of its programs.
-        on_demand: It is built when it is asked for by name. Then it has programs and
-            images only, and no Debian packages in these: others would change with it.
+        on_demand: It is built when it is asked for by name. Then it has programs,
+            images and manifests only, and no Debian packages in these: others would
+            change with it.
     """
 
     name: str
@@ -98,7 +101,12 @@ _KUBERNETES = "k8s.io/kubernetes"
 _KUBERNETES_VERSION = "k8s.io/component-base/version"
 _CONTAINERD = "github.com/containerd/containerd/v2"
 _CNI = "github.com/containernetworking/plugins"
+_CRI_TOOLS = "sigs.k8s.io/cri-tools"
 _REGISTRY = "github.com/distribution/distribution/v3"
+_METALLB = "go.universe.tf/metallb"
+_METRICS = "sigs.k8s.io/metrics-server"
+_LOCAL_PATH = "github.com/rancher/local-path-provisioner"
+_TRAEFIK = "github.com/traefik/traefik/v3"
 
 COMPONENTS = (
     Component(
@@ -174,6 +182,15 @@ COMPONENTS = (
         ),
     ),
     Component(
+        "cri-tools",
+        GoModule(
+            _CRI_TOOLS,
+            {"crictl": f"{_CRI_TOOLS}/cmd/crictl"},
+            stamps={f"{_CRI_TOOLS}/pkg/version.Version": "{version}"},
+        ),
+        packages=(Package("cri-tools", ("crictl",)),),
+    ),
+    Component(
         "registry",
         GoModule(
             _REGISTRY,
@@ -213,6 +230,61 @@ COMPONENTS = (
             ),
         ),
     ),
+    # What add-ons are made of: `labmaker.addons`.
+    Component(
+        "gateway-api",
+        GoModule("sigs.k8s.io/gateway-api", manifests="config/crd/standard"),
+        on_demand=True,
+    ),
+    Component(
+        "local-path-provisioner",
+        GoModule(
+            _LOCAL_PATH,
+            {"local-path-provisioner": _LOCAL_PATH},
+            stamps={"main.VERSION": "v{version}"},
+        ),
+        images=(Image("local-path-provisioner", "v{version}", preloaded=False),),
+        on_demand=True,
+    ),
+    Component(
+        "metallb",
+        GoModule(
+            _METALLB,
+            {
+                "metallb-controller": f"{_METALLB}/controller",
+                "metallb-speaker": f"{_METALLB}/speaker",
+            },
+        ),
+        images=(
+            Image("metallb-controller", "v{version}", preloaded=False),
+            Image("metallb-speaker", "v{version}", preloaded=False),
+        ),
+        on_demand=True,
+    ),
+    Component(
+        "metrics-server",
+        GoModule(
+            _METRICS,
+            {"metrics-server": f"{_METRICS}/cmd/metrics-server"},
+            stamps={
+                # Where its own Makefile puts them: it asks the client library.
+                "k8s.io/client-go/pkg/version.gitVersion": "v{version}",
+                "k8s.io/client-go/pkg/version.gitCommit": "unknown",
+            },
+        ),
+        images=(Image("metrics-server", "v{version}", preloaded=False),),
+        on_demand=True,
+    ),
+    Component(
+        "traefik",
+        GoModule(
+            _TRAEFIK,
+            {"traefik": f"{_TRAEFIK}/cmd/traefik"},
+            stamps={f"{_TRAEFIK}/pkg/version.Version": "{version}"},
+        ),
+        images=(Image("traefik", "v{version}", preloaded=False),),
+        on_demand=True,
+    ),
 )
 
 
@@ -228,6 +300,7 @@ def find(name: str) -> Component:
             f"there is no component named {name!r}",
             wanted="one of " + ", ".join(known),
             seen=name,
+            next="name one of these",
         )
     return known[name]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError
@@ -14,6 +15,7 @@ from .graph import BuildContext
 # The date of every file and image: a fixed one, so that two builds are the same.
 EPOCH = 1767225600
 _TIMEOUT_S = 1200.0
+_SCRIPTS = frozenset({"postinst", "prerm", "postrm"})
 
 MACHINE_PACKAGES = (
     "bash-completion",
@@ -166,6 +168,18 @@ def _fetch(folder: str, packages: Sequence[str]) -> str:
         "--customize-hook=APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get install --yes "
         f"--download-only -o Dir::Cache::Archives='{folder}' {' '.join(packages)}"
     )
+
+
+def set_modes(tree: Path) -> None:
+    """Give a tree the modes that Debian wants, whatever a clone or a umask gave it.
+
+    Everybody may read every file, and run those in a ``bin`` or in a package's
+    scripts.
+    """
+    tree.chmod(0o755)
+    for path in tree.rglob("*"):
+        program = path.parent.name == "bin" or path.name in _SCRIPTS
+        path.chmod(0o755 if path.is_dir() or program else 0o644)
 
 
 def make_machine_root(build: BuildContext) -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from .components import Package
-from .debian import EPOCH
+from .debian import EPOCH, set_modes
 from .graph import BuildContext
 
 _TIMEOUT_S = 300.0
@@ -36,13 +36,14 @@ def pack(build: BuildContext, component: str, package: Package, into: Path) -> P
     control.write_text(
         control.read_text("utf-8")
         .replace("@VERSION@", version)
+        .replace("@ARCHITECTURE@", build.architecture)
         .replace("@SIZE@", str(_kilobytes(tree)))
         .replace("@PAUSE@", build.versions.images["pause"]),
         "utf-8",
     )
     _fill(tree / "etc" / "containerd" / "config.toml", build)
-    _set_modes(tree)
-    file = into / f"{package.name}_{version}_amd64.deb"
+    set_modes(tree)
+    file = into / f"{package.name}_{version}_{build.architecture}.deb"
     build.run.run(
         [
             "env",
@@ -72,12 +73,3 @@ def _fill(file: Path, build: BuildContext) -> None:
 
 def _kilobytes(tree: Path) -> int:
     return sum(p.stat().st_size for p in tree.rglob("*") if p.is_file()) // 1024
-
-
-def _set_modes(tree: Path) -> None:
-    """Give every file the mode that Debian wants, whatever a checkout gave it."""
-    tree.chmod(0o755)
-    scripts = {"postinst", "prerm", "postrm"}
-    for path in tree.rglob("*"):
-        program = path.parent.name == "bin" or path.name in scripts
-        path.chmod(0o755 if path.is_dir() or program else 0o644)

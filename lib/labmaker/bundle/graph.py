@@ -15,6 +15,7 @@ from k8slab.core.process import Runner
 from k8slab.errors import BundleError, LabError
 
 from ..schedule import Schedule
+from .architecture import architecture
 from .cache import SHORT_KEY, Cache, sha256
 from .versions import Versions
 
@@ -40,18 +41,22 @@ class BuildContext:
         key: The artefact's short key.
         source: The repository's `bundle/` folder.
         cache: The cache's folder, for what compilers keep.
+        architecture: What is built for, as Go and Debian name it.
         versions: The versions to build.
         run: Runs commands on this computer.
         needs: The folders of the artefacts it depends on, by name.
+        tell: Shows how far it is.
     """
 
     out: Path
     key: str
     source: Path
     cache: Path
+    architecture: str
     versions: Versions
     run: Runner
     needs: Mapping[str, Path]
+    tell: Callable[[str], None] = lambda remark: None
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Recipe:
         facts: Versions and settings it depends on.
         revision: Raise it when ``build`` does something else than before.
         compiles: It takes all cores, so only one such recipe runs at a time.
+        kit: Labs are made of it; the others are needed only to build it.
     """
 
     name: str
@@ -77,6 +83,7 @@ class Recipe:
     facts: Mapping[str, str] = field(default_factory=dict)
     revision: int = 1
     compiles: bool = False
+    kit: bool = False
 
 
 def keys(recipes: Sequence[Recipe], source: Path) -> dict[str, str]:
@@ -139,19 +146,18 @@ class Builder:
         self._inputs: dict[str, dict[str, str]] = {}
 
     def build(self, recipes: Sequence[Recipe]) -> dict[str, str]:
-        """Build what is missing, and return every artefact's key.
+        """Build what the kit lacks, and return every artefact's key.
 
         Args:
-            recipes: The recipes, each after those it needs.
+            recipes: The recipes, each after those it needs. What only others are made
+                of is built when one of these is missing.
 
         Raises:
             BundleError: An artefact cannot be built; those finished stay.
         """
         self._inputs = {r.name: _inputs(r.inputs, self._source) for r in recipes}
         known = keys(recipes, self._source)
-        missing = {
-            r.name: r for r in recipes if not self._cache.has(r.name, known[r.name])
-        }
+        missing = {recipe.name: recipe for recipe in self.missing(recipes, known)}
         schedule = Schedule(self._ledger, abort=self._run.end, lanes=_LANES)
         for recipe in missing.values():
             schedule.add(
@@ -165,6 +171,28 @@ class Builder:
         schedule.run()
         return known
 
+    def missing(
+        self, recipes: Sequence[Recipe], known: Mapping[str, str]
+    ) -> list[Recipe]:
+        """Return the recipes to build, each after those it needs.
+
+        Args:
+            recipes: All recipes, each after those it needs.
+            known: Every artefact's key.
+        """
+        wanted: set[str] = set()
+        for recipe in reversed(recipes):
+            if (recipe.kit or recipe.name in wanted) and not self._cache.has(
+                recipe.name, known[recipe.name]
+            ):
+                wanted |= {recipe.name, *recipe.needs}
+        return [
+            recipe
+            for recipe in recipes
+            if recipe.name in wanted
+            and not self._cache.has(recipe.name, known[recipe.name])
+        ]
+
     def _one(self, recipe: Recipe, known: Mapping[str, str]) -> None:
         key = known[recipe.name]
         needs = {name: self._cache.folder(name, known[name]) for name in recipe.needs}
@@ -176,9 +204,11 @@ class Builder:
                         key[:SHORT_KEY],
                         self._source,
                         self._cache.root,
+                        architecture(),
                         self._versions,
                         self._run,
                         needs,
+                        partial(self._ledger.tell, recipe.name),
                     )
                 )
                 self._still_asked_for(recipe)

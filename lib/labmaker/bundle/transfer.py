@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from k8slab.core import outside
 from k8slab.core.files import replacing, write
+from k8slab.core.hints import command
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError, CommandFailed
 
@@ -17,7 +20,11 @@ from .cache import MANIFEST, READABLE, Artefact, Cache, compare, sha256
 
 _TIMEOUT_S = 1800.0
 # Owners, device nodes and extended attributes matter in an unpacked image.
-_TAR = ("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*")
+# A colon in a name is a part of it, and no other computer.
+_TAR = ("tar", "--force-local", "--numeric-owner", "--xattrs", "--xattrs-include=*")
+# Machines' images begin with the same files: a window that spans them halves the file.
+_PACK = ("-I", "zstd -T0 -3 --long=30")
+_UNPACK = ("-I", "zstd -d --long=30")
 _NEXT = "export the bundle again, and compare the sizes of both files"
 
 
@@ -49,42 +56,61 @@ def export(
         )
         names += [str(path.relative_to(cache.root)) for path in paths]
     write(cache.root / MANIFEST, manifest(artefacts), mode=READABLE)
-    command = [*_TAR, "--sort=name", "-C", str(cache.root), "-cf"]
+    command = [*_TAR, *_PACK, "--sort=name", "-C", str(cache.root), "-cf"]
     try:
         with replacing(file, mode=READABLE) as draft:
             run.run([*command, str(draft), *names], timeout=_TIMEOUT_S)
-    except (CommandFailed, OSError) as error:
+    except CommandFailed as error:
         raise BundleError(
             "the bundle cannot be exported",
             where=str(file),
-            seen=str(error),
-            next="look at the free space there",
+            seen=error.seen,
+            next=_mended(error.seen, str(file.parent)) or "mend that, then repeat it",
+        ) from error
+    except OSError as error:
+        problem = outside.ours(error)
+        raise BundleError(
+            "the bundle cannot be exported",
+            where=str(file),
+            seen=problem.what,
+            next="name a file in a folder that is there, and that can be written",
         ) from error
 
 
 def import_(
-    cache: Cache, file: Path, keys: Mapping[str, str], run: Runner
+    cache: Cache,
+    file: Path,
+    keys: Mapping[str, str],
+    required: Collection[str],
+    run: Runner,
 ) -> list[Artefact]:
     """Put the artefacts of an exported file into the cache, once all are checked.
 
     Args:
         cache: Where to put them.
         file: The exported file.
-        keys: The artefacts that this source asks for, and their keys.
+        keys: The artefacts that this source knows, and their keys.
+        required: Those that must be in the file, by name.
         run: Runs commands on this computer.
 
     Raises:
         BundleError: The file is broken or holds something else; nothing of it stays.
     """
     if not file.is_file():
-        raise BundleError("there is no such file", where=str(file))
+        raise BundleError(
+            "there is no such file",
+            where=str(file),
+            wanted="a file that 'k8slab bundle export FILE' wrote",
+            seen="a folder" if file.is_dir() else "nothing of that name",
+            next="name the file, with the whole path of it",
+        )
     part = cache.artefacts / f".tmp-import-{os.getpid()}"
     part.mkdir(parents=True)
     try:
         _unpack(file, part, run)
         arrived = Cache(part)
         artefacts = _read(part, file)
-        _compare_keys(artefacts, keys, file)
+        _compare_keys(artefacts, keys, required, file)
         checked = []
         for artefact in artefacts:
             list_file = arrived.list_file(artefact)
@@ -104,9 +130,12 @@ def import_(
 
 def _unpack(file: Path, into: Path, run: Runner) -> None:
     try:
-        run.run([*_TAR, "-p", "-C", str(into), "-xf", str(file)], timeout=_TIMEOUT_S)
+        run.run(
+            [*_TAR, *_UNPACK, "-p", "-C", str(into), "-xf", str(file)],
+            timeout=_TIMEOUT_S,
+        )
     except CommandFailed as error:
-        raise _broken(file, error.seen) from error
+        raise _broken(file, error.seen, _mended(error.seen, str(into))) from error
 
 
 def _read(part: Path, file: Path) -> list[Artefact]:
@@ -118,25 +147,39 @@ def _read(part: Path, file: Path) -> list[Artefact]:
 
 
 def _compare_keys(
-    artefacts: Sequence[Artefact], keys: Mapping[str, str], file: Path
+    artefacts: Sequence[Artefact],
+    keys: Mapping[str, str],
+    required: Collection[str],
+    file: Path,
 ) -> None:
     seen = {artefact.name: artefact.key for artefact in artefacts}
-    differ = sorted(name for name in keys if seen.get(name) != keys[name])
-    if differ or set(seen) - set(keys):
+    differ = sorted(n for n in {*required, *seen} if seen.get(n) != keys.get(n))
+    if differ:
         raise BundleError(
             "the file holds a bundle of another version",
             where=str(file),
             wanted="the artefacts that this source asks for",
-            seen="these differ: " + ", ".join(differ or sorted(set(seen) - set(keys))),
+            seen="these differ: " + ", ".join(differ),
             next="export it from the same version of this repository",
         )
 
 
-def _broken(file: Path, seen: str) -> BundleError:
+def _mended(seen: str, folder: str) -> str:
+    """Return the next step where not the file is at fault, or nothing."""
+    if "Cannot exec" in seen or "zstd: not found" in seen:
+        return f"install zstd, as this does: {command('setup')}"
+    if os.strerror(errno.ENOSPC) in seen or "Wrote only" in seen:
+        return f"make room on the disk of {folder}, then repeat the command"
+    return ""
+
+
+def _broken(file: Path, seen: str, next: str = "") -> BundleError:
     return BundleError(
-        "the file is broken, or no exported bundle",
+        "the file cannot be unpacked here"
+        if next
+        else "the file is broken, or no exported bundle",
         where=str(file),
         wanted="a file that 'k8slab bundle export FILE' wrote",
         seen=seen,
-        next=_NEXT,
+        next=next or _NEXT,
     )

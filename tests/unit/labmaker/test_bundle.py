@@ -69,6 +69,16 @@ def test_a_cut_off_file_is_seen_at_once(root: Path) -> None:
     assert caught.value.where == str(folder / "file")
 
 
+def test_an_artefact_that_was_removed_is_missed(root: Path) -> None:
+    """The error is the bundle's, and says what to do."""
+    for path in Cache(root).artefacts.glob("store-*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(BundleError, match="is broken") as caught:
+        Bundle.open(root, BUNDLE)
+
+    assert "k8slab bundle build" in caught.value.next
+
+
 def test_verify_sees_a_changed_byte(root: Path) -> None:
     """A file of the same size and other content is seen by verify only."""
     bundle = Bundle.open(root, BUNDLE)
@@ -103,8 +113,42 @@ def test_an_exported_bundle_can_be_imported(root: Path, tmp_path: Path) -> None:
     here.export(tmp_path / "kit.tar")
     there = Bundle.import_(tmp_path / "there", BUNDLE, tmp_path / "kit.tar")
 
-    assert there.artefacts == here.artefacts
-    assert there.verify() == here.verify()
+    assert there.artefacts == there.kit == here.kit
+    assert there.verify() == [artefact.name for artefact in here.kit]
+
+
+def test_the_kit_has_nothing_that_only_builds_it(root: Path) -> None:
+    """No compiled program but kubectl, no image of Pods beside the registry's."""
+    kit = {artefact.name for artefact in Bundle.open(root, BUNDLE).kit}
+
+    assert kit == {
+        "apt",
+        "image-bare",
+        "image-depot",
+        "image-ready",
+        "kubectl",
+        "registry",
+        "store",
+    }
+
+
+def test_an_imported_kit_is_not_built_again(root: Path, tmp_path: Path) -> None:
+    """It needs no compiler, though what it was made of is not there."""
+    Bundle.open(root, BUNDLE).export(tmp_path / "kit.tar")
+    Bundle.import_(tmp_path / "there", BUNDLE, tmp_path / "kit.tar")
+    ledger = Ledger()
+    Bundle.build(tmp_path / "there", BUNDLE, ledger)
+
+    assert [phase.outcome for phase in ledger.phases] == ["unchanged"]
+
+
+def test_a_pruned_bundle_still_makes_labs(root: Path) -> None:
+    """With --kit-only it has what labs are made of, and opens."""
+    Bundle.open(root, BUNDLE).prune(kit_only=True)
+    bundle = Bundle.open(root, BUNDLE)
+
+    assert bundle.artefacts == bundle.kit
+    assert bundle.verify() == [artefact.name for artefact in bundle.kit]
 
 
 def test_a_machine_image_is_named_after_its_key(root: Path) -> None:
@@ -166,12 +210,13 @@ def with_add_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_one_entry_makes_a_component(with_add_on: Path) -> None:
-    """Its program and image are made when asked for; the others stay as they are."""
+    """Its program, image and registry are made when asked for; others stay as is."""
     known = versions.read(with_add_on)
     seen = graph.keys(recipes(known, ["addon"]), with_add_on)
 
     assert known.images["addon"] == "registry.lab/addon:v1.0.0"
-    assert set(seen) - set(KEYS) == {"go-addon", "image-addon"}
+    made = {"go-addon", "image-addon", "registry-addon"}
+    assert set(seen) - set(KEYS) == made
     assert seen.items() >= KEYS.items()
     assert graph.keys(recipes(known), with_add_on) == KEYS
 
@@ -192,7 +237,8 @@ def test_what_was_built_on_demand_stays(root: Path, with_add_on: Path) -> None:
     """Also after a build that does not ask for it; a change makes it go."""
     cache, known = Cache(root), versions.read(with_add_on)
     every = graph.keys(recipes(known, ["addon"]), with_add_on)
-    for name in ("go-addon", "image-addon"):
+    made = {"go-addon", "image-addon", "registry-addon"}
+    for name in made:
         with cache.making(name, every[name]) as folder:
             (folder / "file").write_text(name, "utf-8")
     built = Bundle.build(root, with_add_on, Ledger())
@@ -200,8 +246,13 @@ def test_what_was_built_on_demand_stays(root: Path, with_add_on: Path) -> None:
     changed = Bundle.open(root, with_add_on)
 
     names = {artefact.name for artefact in built.artefacts}
-    assert names - set(KEYS) == {"go-addon", "image-addon"}
-    assert names - {artefact.name for artefact in changed.artefacts} == {"image-addon"}
+    stay = {artefact.name for artefact in changed.artefacts}
+    assert names - set(KEYS) == made
+    assert names - stay == {"image-addon", "registry-addon"}
+    assert (built.has_images_of("addon"), changed.has_images_of("addon")) == (
+        True,
+        False,
+    )
 
 
 def test_only_components_can_be_asked_for(root: Path) -> None:

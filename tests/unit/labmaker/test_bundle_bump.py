@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -55,14 +56,22 @@ class Go:
         return Completed(tuple(argv), self.where, 0, out, "", 0.0)
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A copy of all that may name a version."""
-    root = tmp_path / "repository"
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of all that may name a version, which nothing changes."""
+    root = tmp_path_factory.mktemp("pristine") / "repository"
     left_out = shutil.ignore_patterns(
         ".*", "_build", "artefacts", "__pycache__", "*.egg-info"
     )
     shutil.copytree(ROOT, root, ignore=left_out)
+    return root
+
+
+@pytest.fixture
+def repository(tmp_path: Path, pristine: Path) -> Path:
+    """A copy of all that may name a version; its files are replaced, never written."""
+    root = tmp_path / "repository"
+    shutil.copytree(pristine, root, copy_function=os.link)
     return root
 
 
@@ -86,12 +95,19 @@ def texts(root: Path) -> dict[str, str]:
     return found
 
 
-def naming(root: Path, version: str) -> set[str]:
+@pytest.fixture(scope="module")
+def before(pristine: Path) -> dict[str, str]:
+    """Return what the copy of all that may name a version says."""
+    return texts(pristine)
+
+
+def naming(said: dict[str, str], version: str) -> set[str]:
     """Return the lines that name a version, beside those of other Go modules."""
     alone = re.compile(rf"(?<![\d.]){re.escape(version)}(?![\d.])")
     return {
         f"{path}: {line}"
-        for path, text in texts(root).items()
+        for path, text in said.items()
+        if version in text
         for line in text.splitlines()
         if alone.search(line)
     }
@@ -103,16 +119,17 @@ def bumped(root: Path, name: str, run: Go | None = None) -> Bump:
 
 
 @pytest.mark.parametrize("name", THREE)
-def test_no_place_with_the_old_version_is_left(repository: Path, name: str) -> None:
+def test_no_place_with_the_old_version_is_left(
+    repository: Path, before: dict[str, str], name: str
+) -> None:
     """Neither in the bundle nor in manifests, chapters, tests and pages."""
-    before = naming(repository, KNOWN.of(name))
     done = bumped(repository, name)
-    left = naming(repository, KNOWN.of(name))
+    left = naming(texts(repository), KNOWN.of(name))
 
     module = f"bundle/go/{name}/go.mod"
     own = [line for line in left if line.startswith(f"{module}: ")]
 
-    assert before
+    assert naming(before, KNOWN.of(name))
     assert {line for line in left if "/go.mod: " not in line} == set()
     assert [line for line in own if (MODULES.get(name) or "none") in line] == []
     assert versions.read(repository / "bundle").of(name) == done.new
@@ -160,11 +177,16 @@ def test_the_list_of_versions_keeps_its_comments(repository: Path) -> None:
 
 
 def test_it_says_what_is_built_and_executed_again(repository: Path) -> None:
-    """The database is in one image, and two chapters use it."""
+    """The database is in one image, and four chapters use it."""
     done = bumped(repository, "mariadb")
 
     assert done.rebuilt == ("image-mariadb", "registry")
-    assert done.chapters == ("pods-and-controllers", "static-pods-and-volumes")
+    assert done.chapters == (
+        "debugging-workloads",
+        "persistent-storage",
+        "pods-and-controllers",
+        "static-pods-and-volumes",
+    )
     assert "manifests/pods-and-controllers/rc-database.yaml" in done.changed
     assert done.commands == done.doubtful == ()
 
@@ -205,6 +227,7 @@ def test_a_version_that_two_components_have_is_not_guessed_at(repository: Path) 
     """Where it stands alone, a reader has to decide."""
     file = repository / "bundle" / "versions.yaml"
     text = file.read_text("utf-8")
+    file.unlink()
     file.write_text(text.replace(KNOWN.of("cni"), KNOWN.kubernetes), "utf-8")
     done = bumped(repository, "kubernetes")
 

@@ -61,7 +61,9 @@ def test_a_host_of_another_release_is_told_what_is_missing() -> None:
 def test_mmdebstrap_cannot_leave_mounts_behind(tmp_path: Path) -> None:
     """It runs in a mount namespace of its own, with its files in the artefact."""
     host = FakeHost(TARGETS)
-    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, host, {})
+    context = BuildContext(
+        tmp_path, "key", tmp_path, tmp_path, "amd64", KNOWN, host, {}
+    )
     debian.make_machine_root(context)
     call = host.calls[-1]
 
@@ -72,7 +74,9 @@ def test_mmdebstrap_cannot_leave_mounts_behind(tmp_path: Path) -> None:
 def test_a_machine_gets_no_source_key_or_id(tmp_path: Path) -> None:
     """What differs from machine to machine, or names a mirror, is removed."""
     host = FakeHost(TARGETS)
-    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, host, {})
+    context = BuildContext(
+        tmp_path, "key", tmp_path, tmp_path, "amd64", KNOWN, host, {}
+    )
     debian.make_machine_root(context)
     removed = next(
         a for a in host.calls[-1] if a.startswith('--customize-hook=cd "$1"')

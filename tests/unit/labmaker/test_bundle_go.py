@@ -1,13 +1,15 @@
 """Which Go is taken, and how it is called."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from paths import BUNDLE
 
 from k8slab.core.process import Completed
-from k8slab.errors import HostProblem
+from k8slab.errors import BundleError, HostProblem
 from labmaker.bundle import components, go, versions
 from labmaker.bundle.graph import BuildContext
 
@@ -79,7 +81,9 @@ def test_a_machine_without_the_command_env_is_no_go_machine(tmp_path: Path) -> N
 def test_a_component_is_compiled_without_paths_and_clocks(tmp_path: Path) -> None:
     """The flags that make two builds the same are there."""
     machine = FakeMachine(KNOWN.go_min)
-    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, machine, {})
+    context = BuildContext(
+        tmp_path, "key", tmp_path, tmp_path, "amd64", KNOWN, machine, {}
+    )
     module = components.find("kubernetes").module
     assert module is not None
     go.compile_module(context, "kubernetes", module)
@@ -91,10 +95,86 @@ def test_a_component_is_compiled_without_paths_and_clocks(tmp_path: Path) -> Non
     assert call[-7:] == list(module.programs.values())
 
 
+def test_compiling_says_how_far_it_is(tmp_path: Path) -> None:
+    """Go names each package that it compiles, and how it fetches modules."""
+
+    class Compiler(FakeMachine):
+        def run(self, argv: Sequence[str], **kwargs: object) -> Completed:
+            """List three packages, of which two are compiled."""
+            on_line = kwargs.get("on_line")
+            if callable(on_line):
+                for line in ("go: downloading example.org v1.0.0", "one", "two"):
+                    on_line(line)
+            done = super().run(argv, **kwargs)
+            return replace(done, stdout="one\ntwo\nthree\n") if "list" in argv else done
+
+    told: list[str] = []
+    context = BuildContext(
+        tmp_path,
+        "key",
+        tmp_path,
+        tmp_path,
+        "amd64",
+        KNOWN,
+        Compiler(KNOWN.go_min),
+        {},
+        told.append,
+    )
+    module = components.find("registry").module
+    assert module is not None
+    go.compile_module(context, "registry", module)
+
+    assert told[-3:] == [
+        "1 of 3 packages compiled",
+        "2 of 3 packages compiled",
+        "2 of 3 packages compiled",
+    ]
+
+
+class Fetcher(FakeMachine):
+    """A Go whose modules lie in one folder."""
+
+    def __init__(self, module: Path) -> None:
+        super().__init__(KNOWN.go_min)
+        self.module = module
+
+    def run(self, argv: Sequence[str], **kwargs: object) -> Completed:
+        """Name that folder."""
+        done = super().run(argv, **kwargs)
+        said = json.dumps({"Dir": str(self.module)})
+        return replace(done, stdout=said) if "download" in argv else done
+
+
+def test_manifests_are_taken_from_the_locked_module(tmp_path: Path) -> None:
+    """Those of the folder that is named, and nothing else of it."""
+    module = components.find("gateway-api").module
+    assert module is not None
+    folder, out = tmp_path / "module" / module.manifests, tmp_path / "out"
+    folder.mkdir(parents=True)
+    out.mkdir()
+    for name in ("b.yaml", "a.yaml", "README.md"):
+        (folder / name).write_text(name)
+    machine = Fetcher(tmp_path / "module")
+    context = BuildContext(out, "key", BUNDLE, tmp_path, "amd64", KNOWN, machine, {})
+    go.take_manifests(context, "gateway-api", module)
+    taken = {path.name: path.read_text() for path in out.iterdir()}
+    for file in folder.iterdir():
+        file.unlink()
+    with pytest.raises(BundleError, match="no manifests") as caught:
+        go.take_manifests(context, "gateway-api", module)
+
+    assert taken == {"a.yaml": "a.yaml", "b.yaml": "b.yaml"}
+    assert machine.calls[-1][-2:] == ["-json", module.path]
+    assert str(BUNDLE / "go" / "gateway-api") in machine.calls[-1]
+    assert module.manifests in caught.value.wanted
+
+
 def test_a_program_not_named_after_its_package_gets_its_name(tmp_path: Path) -> None:
     """Go would call etcd's server 'server'."""
     machine = FakeMachine(KNOWN.go_min)
-    context = BuildContext(tmp_path, "key", tmp_path, tmp_path, KNOWN, machine, {})
+    context = BuildContext(
+        tmp_path, "key", tmp_path, tmp_path, "amd64", KNOWN, machine, {}
+    )
     module = components.find("etcd").module
     assert module is not None
     go.compile_module(context, "etcd", module)

@@ -1,5 +1,6 @@
 """Which artefacts are built anew, in which order, and what an ended build leaves."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -46,8 +47,10 @@ def chain(log: list[str]) -> list[Recipe]:
     return [
         Recipe("a", make("a"), "make a", inputs=("a.txt",), compiles=True),
         Recipe("b", make("b"), "make b", needs=("a",), inputs=("b",)),
-        Recipe("c", make("c"), "make c", needs=("b",), facts={"version": "1"}),
-        Recipe("d", make("d"), "make d", inputs=("d.txt",)),
+        Recipe(
+            "c", make("c"), "make c", needs=("b",), facts={"version": "1"}, kit=True
+        ),
+        Recipe("d", make("d"), "make d", inputs=("d.txt",), kit=True),
     ]
 
 
@@ -82,6 +85,37 @@ def test_nothing_is_built_twice(tmp_path: Path, source: Path) -> None:
     build(tmp_path, source, chain(log))
 
     assert log == []
+
+
+def test_what_only_builds_the_kit_may_be_gone(tmp_path: Path, source: Path) -> None:
+    """Without a and b, c is whole; when c goes too, all three are made again."""
+    log: list[str] = []
+    recipes = chain(log)
+    build(tmp_path, source, recipes)
+    cache, known = Cache(tmp_path / "cache"), keys(recipes, source)
+    for name in ("a", "b"):
+        shutil.rmtree(cache.folder(name, known[name]))
+    log.clear()
+    build(tmp_path, source, recipes)
+    untouched = list(log)
+    shutil.rmtree(cache.folder("c", known["c"]))
+    build(tmp_path, source, recipes)
+
+    assert untouched == []
+    assert log == ["a", "b", "c"]
+
+
+def test_a_recipe_says_how_far_it_is(tmp_path: Path, source: Path) -> None:
+    """The remark stands behind its phase."""
+
+    def slow(context: BuildContext) -> None:
+        context.tell("3 of 7 packages")
+
+    ledger = Ledger()
+    builder = Builder(Cache(tmp_path), source, KNOWN, FakeRunner(), ledger)
+    builder.build([Recipe("a", slow, "make a", kit=True)])
+
+    assert [phase.detail for phase in ledger.phases] == ["3 of 7 packages"]
 
 
 def test_a_change_rebuilds_what_depends_on_it_only(
@@ -141,7 +175,7 @@ def test_an_interrupt_ends_running_commands(tmp_path: Path, source: Path) -> Non
     run = FakeRunner()
     builder = Builder(Cache(tmp_path / "cache"), source, KNOWN, run, Ledger())
     with pytest.raises(KeyboardInterrupt):
-        builder.build([Recipe("a", interrupted, "make a")])
+        builder.build([Recipe("a", interrupted, "make a", kit=True)])
 
     assert run.ended == 1
 
@@ -154,7 +188,7 @@ def test_an_input_that_changes_meanwhile_is_no_artefact(
     def edited(context: BuildContext) -> None:
         (context.source / "a.txt").write_text("edited", "utf-8")
 
-    recipe = Recipe("a", edited, "make a", inputs=("a.txt",))
+    recipe = Recipe("a", edited, "make a", inputs=("a.txt",), kit=True)
     with pytest.raises(BundleError, match="changed while it was built"):
         build(tmp_path, source, [recipe])
 

