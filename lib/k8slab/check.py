@@ -12,18 +12,16 @@ from typing import overload
 import yaml
 
 from . import progress
-from .errors import BadInput, CheckFailed, LabError
+from .errors import BadInput, CheckFailed, LabError, NoMachines, NotBegun
 
 __all__ = ["exercise", "fails", "grade", "that"]
 
 Claim = Sequence[object]
 HINTS = "_hints"
 """The folder beside the chapters that keeps the hints of their exercises."""
-# What a fact meets when what it asks for is not there yet.
-_PENDING = (
-    *(LabError, LookupError, TypeError, ValueError),
-    *(AttributeError, NameError, StopIteration),
-)
+_NOT_THERE = (TypeError, ValueError, AttributeError, StopIteration)
+"""What a fact meets when what it asks for is not there yet."""
+_NOT_BEGUN = (NameError, NotBegun)
 
 # The lines are what nbval compares, so they never hold what a cluster makes up.
 _UNSTABLE = (
@@ -72,6 +70,8 @@ def fails(error: type[LabError], match: str | None = None) -> Iterator[None]:
 
     Raises:
         CheckFailed: Nothing was raised, or another error.
+        NoMachines: The block needs a machine, which an adopted cluster does not give:
+            nothing is known of its claim.
 
     Example:
         >>> with fails(LabError, match="too small"):
@@ -81,6 +81,8 @@ def fails(error: type[LabError], match: str | None = None) -> Iterator[None]:
     try:
         yield
     except LabError as raised:
+        if isinstance(raised, NoMachines) and error is not NoMachines:
+            raise
         if not isinstance(raised, error):
             raise CheckFailed(
                 "it failed with another error than promised",
@@ -136,12 +138,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A claim, whether it is true, its hints, and why nobody can tell yet."""
+    """A claim, whether it is true, its hints, and why nobody can tell yet.
+
+    Before the exercise's start cell has run there is nothing to tell at all.
+    """
 
     text: str
     true: bool
     hints: tuple[str, ...]
     pending: str = ""
+    begun: bool = True
 
 
 class Exercise:
@@ -168,19 +174,26 @@ class Exercise:
         known = hints or _hints(self.name, text)
         try:
             self._judged.append(_Judged(text, bool(_asked(fact)), tuple(known)))
-        except _PENDING as error:
-            pending = _why_pending(error)
-            self._judged.append(_Judged(text, False, tuple(known), pending))
+        except Exception as error:  # noqa: BLE001 - a fact may meet anything
+            pending, begun = _why_pending(error), not isinstance(error, _NOT_BEGUN)
+            self._judged.append(_Judged(text, False, tuple(known), pending, begun))
 
     def verdict(self) -> Verdict:
-        """Print a line for each claim, with a hint for the first that is not true."""
+        """Print a line for each claim, with a hint for the first that is not true.
+
+        An exercise that has not begun is told to be so; that is no try.
+        """
         missed = [each for each in self._judged if not each.true]
-        _attempts[self.name] = _attempts.get(self.name, 0) + 1 if missed else 0
+        begun = all(each.begun for each in missed)
+        if begun:
+            self._count(bool(missed))
         for each in self._judged:
             print(f"{'✔' if each.true else '✘'} {each.text}")
             if each.true:
                 progress.note(each.text)
-        if missed:
+        if not begun:
+            print(f"  seen: {next(e.pending for e in missed if not e.begun)}")
+        elif missed:
             if missed[0].pending:
                 print(f"  seen: {missed[0].pending}")
             print(f"  hint: {self._hint(missed[0].hints)}")
@@ -188,6 +201,13 @@ class Exercise:
             progress.note(solved=self.name)
             print("Solved: compare with the solution.")
         return Verdict(self.name, len(self._judged) - len(missed), len(self._judged))
+
+    def _count(self, missed: bool) -> None:
+        """Count the tries, those before a restart of the kernel included."""
+        if self.name not in _attempts:
+            _attempts[self.name] = progress.tries(self.name)
+        _attempts[self.name] = _attempts[self.name] + 1 if missed else 0
+        progress.note(tries=(self.name, _attempts[self.name]))
 
     def _hint(self, hints: Sequence[str]) -> str:
         known = [hint for hint in hints if hint] or ["read the task once more"]
@@ -266,8 +286,9 @@ def _asked(fact: object) -> object:
 def _why_pending(error: BaseException) -> str:
     """Return in plain words why a fact cannot be judged, and what helps."""
     again = "run the exercise's start cell again"
-    if isinstance(error, NameError):
-        return f"{error}: {again}"
+    if isinstance(error, _NOT_BEGUN):
+        said = error.what if isinstance(error, NotBegun) else str(error)
+        return f"{said}: {again}"
     if isinstance(error, LabError):
         status = getattr(error, "status", 0)
         gone = "not found" in f"{error.what} {error.seen}".lower() or status == 404
@@ -277,7 +298,11 @@ def _why_pending(error: BaseException) -> str:
         wanted = error.args[0] if error.args and isinstance(error, KeyError) else ""
         missing = f"there is no {wanted} yet" if wanted else "there is none yet"
         return f"{missing}; if the start cell made it, {again}"
-    return f"what this asks for is not there yet; if the start cell made it, {again}"
+    if isinstance(error, _NOT_THERE):
+        return (
+            f"what this asks for is not there yet; if the start cell made it, {again}"
+        )
+    return stable(f"{type(error).__name__}: {error}; {again}")
 
 
 def _hints(exercise: str, claim: str) -> list[str]:

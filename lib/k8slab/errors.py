@@ -5,11 +5,13 @@
     LabError                 exit 1   anything below
     ├── BadInput             exit 2   what was asked for cannot be asked
     │   ├── UnknownMachine            a machine name that the lab does not have
+    │   ├── NoMachines                the lab is an adopted cluster without machines
     │   ├── SettingsDiffer            the lab exists with other settings
     │   ├── BadManifest               a manifest that Kubernetes would refuse
     │   └── Refused                   a target that is not this lab's cluster
     │       └── WrongCluster          the fingerprint is not the pinned one
     ├── HostProblem          exit 3   this computer cannot carry a lab as it is
+    │   └── RangeInUse                another lab has the addresses asked for
     ├── BundleError          exit 4   the bundle is missing, broken or cannot be built
     ├── LabMissing           exit 5   there is no such lab, or it was never up
     │   └── NotConnected              a session did not connect to a lab yet
@@ -19,6 +21,7 @@
     ├── MachineUnreachable   exit 7   SSH to a machine failed
     │   └── HostKeyMismatch           its host key is not the pinned one
     ├── PhaseFailed          exit 8   a phase of a long task failed
+    ├── NotBegun                      an exercise's start cell has to run first
     ├── NotReady             exit 9   a wait ended without what it waited for
     ├── ApiError             exit 11  the API server answered, and refused
     ├── ApiUnreachable       exit 12  the API server does not answer
@@ -125,6 +128,10 @@ class UnknownMachine(BadInput):
         self.known = tuple(known)
 
 
+class NoMachines(BadInput):
+    """What was asked for needs machines, and the lab is an adopted cluster."""
+
+
 class SettingsDiffer(BadInput):
     """The lab exists with other settings."""
 
@@ -145,6 +152,10 @@ class HostProblem(LabError):
     """This computer cannot carry a lab as it is."""
 
     exit_code = 3
+
+
+class RangeInUse(HostProblem):
+    """Another lab on this computer has the addresses that were asked for."""
 
 
 class BundleError(LabError):
@@ -273,6 +284,10 @@ class PhaseFailed(LabError):
         )
         self.phase = phase
         self.cause = cause
+
+
+class NotBegun(LabError):
+    """What an exercise asks about is there only after its start cell has run."""
 
 
 class NotReady(LabError):

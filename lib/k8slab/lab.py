@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import folder as folders
+from .core import outside
 from .core.env import Environment
 from .core.hints import command
-from .errors import LabMissing
-from .folder import LabFolder, LabRecord, records
+from .errors import LabError, LabMissing
+from .folder import AGENT, LabFolder, LabRecord, MachineRecord
 
 if TYPE_CHECKING:  # they take a second to import, and most commands need neither
     from .kube.cluster import Cluster
     from .ssh.client import SSHShell
+    from .ssh.connect import Login
 
 
+@outside.told()
 def connect(name: str | None = None) -> Cluster:
     """Connect to a lab's cluster, and to no other.
 
@@ -39,6 +45,7 @@ def connect(name: str | None = None) -> Cluster:
     return cluster
 
 
+@outside.told()
 def heal(name: str | None = None) -> None:
     """Undo the faults that ended sessions left in a lab, and say which.
 
@@ -58,14 +65,16 @@ def heal(name: str | None = None) -> None:
         cluster.close()
 
 
+@outside.told()
 def find(name: str | None = None) -> LabRecord | None:
     """Return the facts of a lab, or None when there is no such lab."""
     return folder(name).record()
 
 
+@outside.told()
 def names() -> list[str]:
-    """Return the names of all labs."""
-    return [record.name for record in records(Environment.read().home)]
+    """Return the names of all labs, also of those whose record cannot be read."""
+    return folders.names(Environment.read().home)
 
 
 def folder(name: str | None = None) -> LabFolder:
@@ -75,7 +84,7 @@ def folder(name: str | None = None) -> LabFolder:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
     """
     env = Environment.read()
-    return LabFolder(env.home, name or env.lab)
+    return LabFolder(env.home, env.lab if name is None else name)
 
 
 def shells(lab: LabFolder, record: LabRecord) -> Mapping[str, SSHShell]:
@@ -89,11 +98,37 @@ def shells(lab: LabFolder, record: LabRecord) -> Mapping[str, SSHShell]:
             lab=lab.name,
             user=machine.user,
             port=machine.port,
-            key=lab.key,
+            key=_key(lab, machine.key),
             known_hosts=lab.known_hosts,
+            sudo=machine.sudo,
+            jump=_jump(lab, machine),
+            foreign=bool(machine.key),
         )
         for machine in record.machines
     }
+
+
+def _key(lab: LabFolder, named: str) -> Path | None:
+    """Return the file of the key that logs in; None for those of the agent."""
+    return lab.key if not named else None if named == AGENT else Path(named)
+
+
+def _jump(lab: LabFolder, machine: MachineRecord) -> Login | None:
+    """Return how to log in to the host that the way to a machine goes through."""
+    from .ssh.connect import Login
+
+    if (jump := machine.jump) is None:
+        return None
+    return Login(
+        lab.name,
+        f"the jump host of {machine.name}",
+        jump.address,
+        jump.port,
+        jump.user,
+        _key(lab, jump.key),
+        lab.known_hosts,
+        foreign=True,
+    )
 
 
 def _cluster(name: str | None) -> Cluster:
@@ -126,6 +161,19 @@ def _heal(cluster: Cluster) -> None:
 def missing(name: str) -> LabMissing:
     """Return the error that says there is no such lab."""
     known = names()
+    if name in known:
+        record = None
+        with suppress(LabError):
+            record = folder(name).record()
+        there = record is not None and record.is_own_machines
+        return LabMissing(
+            f"the lab {name!r} was never up",
+            where=str(folder(name).root),
+            seen="what 'up' left when it failed",
+            next=f"undo it: {command('down', name, '--yes')}"
+            if there
+            else f"begin anew: {command('reset', name)}",
+        )
     return LabMissing(
         f"there is no lab named {name!r} that is up",
         seen="the labs " + ", ".join(known) if known else "no lab at all",

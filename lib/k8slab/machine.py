@@ -5,7 +5,7 @@ from __future__ import annotations
 from .core.hints import command
 from .core.poll import until
 from .core.process import LocalRunner, Runner
-from .errors import LabError
+from .errors import CommandFailed, LabError
 from .folder import MachineRecord
 from .ssh.shell import Shell
 
@@ -52,14 +52,17 @@ class Machine:
     def power_off(self, *, timeout: float = OFF_S) -> None:
         """Cut its power; nothing on it can say goodbye.
 
+        Where it has none any more, nothing is done.
+
         Args:
             timeout: Seconds until its SSH server must be silent.
 
         Raises:
-            LabError: Nothing on this computer can cut its power.
+            LabError: Nothing on this computer can cut its power, or what should have
+                done it failed.
             NotReady: It still answers when the deadline passes.
         """
-        self._switch(self.record.power_off, timeout)
+        self._switch(self.record.power_off, timeout, on=False)
         self.shell.close()
         until(
             lambda: not self.is_on(),
@@ -76,10 +79,11 @@ class Machine:
             timeout: Seconds until it must answer.
 
         Raises:
-            LabError: Nothing on this computer can give it power.
+            LabError: Nothing on this computer can give it power, or what should have
+                done it failed.
             NotReady: It does not answer when the deadline passes.
         """
-        self._switch(self.record.power_on, timeout)
+        self._switch(self.record.power_on, timeout, on=True)
         until(
             self.is_on,
             what=f"{self.name} does not answer on SSH",
@@ -89,7 +93,7 @@ class Machine:
             next=f"make the lab whole: {command('up', self.shell.lab)}",
         )
 
-    def _switch(self, command: tuple[str, ...], timeout: float) -> None:
+    def _switch(self, command: tuple[str, ...], timeout: float, *, on: bool) -> None:
         if not command:
             raise LabError(
                 f"nothing on this computer can switch the power of {self.name}",
@@ -98,4 +102,9 @@ class Machine:
                 seen="none",
                 next="switch the machine by hand",
             )
-        self._runner.run(command, timeout=timeout)
+        try:
+            self._runner.run(command, timeout=timeout)
+        except CommandFailed:
+            # Engines differ in whether this is a mistake for them.
+            if self.is_on() is not on:
+                raise

@@ -19,16 +19,20 @@ class Done:
     Attributes:
         claims: The claims that were seen to be true.
         solved: The exercises that were solved.
+        tries: How often an exercise was graded in vain since it was last solved.
         last: The day of the latest.
     """
 
     claims: list[str] = field(default_factory=list)
     solved: list[str] = field(default_factory=list)
+    tries: dict[str, int] = field(default_factory=dict)
     last: str = ""
 
 
-def note(claim: str = "", *, solved: str = "") -> None:
-    """Remember a claim that is true, or an exercise that is solved.
+def note(
+    claim: str = "", *, solved: str = "", tries: tuple[str, int] | None = None
+) -> None:
+    """Remember a claim that is true, an exercise that is solved, or the tries of one.
 
     Nothing is kept outside of JupyterLab, nor when tests run a chapter. A record that
     cannot be written is no reason to stop a chapter, and `progress` tells of it.
@@ -45,12 +49,29 @@ def note(claim: str = "", *, solved: str = "") -> None:
             for new, known in ((claim, done.claims), (solved, done.solved)):
                 if new and new not in known:
                     known.append(new)
+            if tries is not None:
+                done.tries |= dict([tries])
             done.last = datetime.now(UTC).date().isoformat()
             known_now = {name: vars(each) for name, each in record.items()}
             text = json.dumps(known_now, indent=1) + "\n"
             files.write(file, text)
     except (OSError, LabError):
         return
+
+
+def tries(exercise: str) -> int:
+    """Return how often an exercise of this chapter was graded in vain, as remembered.
+
+    Where nothing is remembered, that is 0; see `note`.
+    """
+    env = Environment.read()
+    if not env.notebook or not env.recorded:
+        return 0
+    try:
+        done = read(path(env.home, env.lab)).get(Path(env.notebook).stem, Done())
+    except LabError:
+        return 0
+    return done.tries.get(exercise, 0)
 
 
 def path(home: Path, lab: str) -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .core.patience import stretched
 from .core.process import Completed, LocalRunner
 from .errors import BadInput, CommandFailed, LabError, Refused, Unreachable
 from .kube import current
@@ -224,7 +225,11 @@ def proxy(line: str = "--port=0", *, timeout: float = PROXY_S) -> Iterator[Door]
         command, surroundings = cluster.kubectl_command(argv)
         runner = LocalRunner(env=surroundings)
         # It outlives a kernel that is killed, but not for long.
-        bounded = [shutil.which("timeout") or "timeout", f"{timeout:g}", *command]
+        bounded = [
+            shutil.which("timeout") or "timeout",
+            f"{stretched(timeout):g}",
+            *command,
+        ]
         serving = _Serving(runner, bounded, timeout + 1)
         serving.start()
         try:
@@ -258,7 +263,7 @@ class _Serving(threading.Thread):
         Raises:
             CommandFailed: It ended instead, or says nothing.
         """
-        self._told.wait(_START_S)
+        self._told.wait(stretched(_START_S))
         if self._at:
             return self._at
         failed = self._failure
@@ -334,7 +339,12 @@ def _send(
         "--silent",
         "--show-error",
     ]
-    full += ["--max-time", f"{LIMIT_S:g}", "--write-out", _MARK + "%{http_code}"]
+    full += [
+        "--max-time",
+        f"{stretched(LIMIT_S):g}",
+        "--write-out",
+        _MARK + "%{http_code}",
+    ]
     header = f'header = "Authorization: {_SCHEME} {secret}"\n' if secret else ""
     full += ["--config", "-"] if secret else []
     done = LocalRunner().run(

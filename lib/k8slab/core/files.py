@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -10,6 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InUse
+
+UMASK = 0o022
+"""The umask of all that is made: others may read, unless a mode forbids it."""
 
 
 def write(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
@@ -33,6 +37,7 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
     """Give a block an empty file to fill, which then takes another's place.
 
     For a content that does not fit into memory, or that a command writes; see `write`.
+    A link stays, and what it leads to is replaced.
 
     Args:
         path: The file that is replaced; its folder must be there.
@@ -41,6 +46,9 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
     Raises:
         OSError: It cannot be written; the old one is as it was.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # a folder, or a device as /dev/null
+        raise OSError(errno.EEXIST, "Something that is no file is there", str(path))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
@@ -51,6 +59,20 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+@contextmanager
+def usual_modes() -> Iterator[None]:
+    """Let new files have the modes that their makers name, whatever the umask is.
+
+    What a lab and its bundle consist of must not depend on the reader's shell: a
+    machine's apt cannot read a key that only root may. Secrets name their own mode.
+    """
+    before = os.umask(UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager
@@ -75,7 +97,7 @@ def locked(
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
-            holder = "" if is_folder else os.pread(handle, 20, 0).decode().strip()
+            holder = "" if is_folder else _text(os.pread(handle, 20, 0))
             raise InUse(
                 busy,
                 where=str(path),
@@ -88,6 +110,12 @@ def locked(
         yield
     finally:
         os.close(handle)
+
+
+def _text(content: bytes) -> str:
+    """Return a process's number, as a lock's file should have it, or nothing."""
+    text = content.decode("ascii", "replace").strip()
+    return text if text.isdecimal() else ""
 
 
 def hold(path: Path) -> int | None:

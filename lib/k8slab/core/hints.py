@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .env import DEFAULT_LAB, Environment
+from .env import DEFAULT_LAB, lab_meant
 
 
 def command(verb: str, lab: str = "", rest: str = "") -> str:
@@ -19,7 +19,7 @@ def command(verb: str, lab: str = "", rest: str = "") -> str:
         >>> command("ssh", "blue", "node1 uptime")
         "'k8slab ssh --name blue node1 uptime'"
     """
-    meant = lab == DEFAULT_LAB == Environment.read().lab
+    meant = lab == DEFAULT_LAB == lab_meant()
     name = f"--name {lab}" if lab and not meant else ""
     return "'" + " ".join(part for part in ("k8slab", verb, name, rest) if part) + "'"
 

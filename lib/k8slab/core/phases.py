@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Protocol
 
@@ -16,6 +16,9 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from rich.table import Table
 
 from ..errors import LabError
+
+HEARTBEAT_S = 15.0
+"""How often a phase that takes long is heard of in a log, in seconds."""
 
 
 @dataclass
@@ -54,6 +57,10 @@ class Reporter(Protocol):
         """Show that a phase began."""
         ...
 
+    def moved(self, phase: Phase) -> None:
+        """Show how far a phase is."""
+        ...
+
     def finished(self, phase: Phase) -> None:
         """Show how a phase ended."""
         ...
@@ -69,6 +76,9 @@ class Silent:
     def started(self, phase: Phase) -> None:
         """Show nothing."""
 
+    def moved(self, phase: Phase) -> None:
+        """Show nothing."""
+
     def finished(self, phase: Phase) -> None:
         """Show nothing."""
 
@@ -79,22 +89,47 @@ class Silent:
 class Plain:
     """Print one line for each finished phase, for logs and pipes.
 
+    One that takes long has a line every now and then while it runs.
+
     Args:
         stream: Where to print; standard error by default.
+        every_s: Seconds between the lines of a phase that runs.
     """
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
+    def __init__(
+        self, stream: IO[str] | None = None, *, every_s: float = HEARTBEAT_S
+    ) -> None:
         self._stream = stream or sys.stderr
+        self._every_s = every_s
+        self._running: dict[int, threading.Event] = {}
 
     def started(self, phase: Phase) -> None:
-        """Show nothing; the line comes at the end."""
+        """Print nothing until it has taken a while."""
+        ended = self._running[id(phase)] = threading.Event()
+        began = time.monotonic()
+
+        def beat() -> None:
+            while not ended.wait(self._every_s):
+                self._print("…", phase, time.monotonic() - began)
+
+        threading.Thread(target=beat, daemon=True).start()
+
+    def moved(self, phase: Phase) -> None:
+        """Leave it to the next line."""
 
     def finished(self, phase: Phase) -> None:
         """Print the phase's line."""
-        print(f"  {_mark(phase)} {_label(phase)}", file=self._stream, flush=True)
+        if ended := self._running.pop(id(phase), None):  # Ctrl-C may precede its start
+            ended.set()
+        self._print(_mark(phase), phase, phase.seconds)
+
+    def _print(self, mark: str, phase: Phase, seconds: float) -> None:
+        print(f"  {mark} {_label(phase, seconds)}", file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Leave nothing open."""
+        """Leave nothing running."""
+        for ended in self._running.values():
+            ended.set()
 
 
 class Live:
@@ -120,11 +155,18 @@ class Live:
         label = f"{phase.where}: {phase.name}"
         self._tasks[id(phase)] = self._progress.add_task(label, total=None)
 
+    def moved(self, phase: Phase) -> None:
+        """Write it behind the phase's name."""
+        label = f"{phase.where}: {phase.name} ({phase.detail})"
+        self._progress.update(self._tasks[id(phase)], description=label)
+
     def finished(self, phase: Phase) -> None:
         """Replace the spinner by the phase's line."""
         self._progress.remove_task(self._tasks.pop(id(phase)))
         self._progress.console.print(
-            f"  {_mark(phase)} {_label(phase)}", markup=False, highlight=False
+            f"  {_mark(phase)} {_label(phase, phase.seconds)}",
+            markup=False,
+            highlight=False,
         )
 
     def close(self) -> None:
@@ -174,7 +216,8 @@ class Ledger:
         phase = Phase(name, where, self.seconds)
         with self._lock:
             self.phases.append(phase)
-            self._reporter.started(phase)
+            with suppress(OSError):  # a closed terminal; the work goes on, or is undone
+                self._reporter.started(phase)
         try:
             yield phase
         except BaseException as error:
@@ -185,12 +228,27 @@ class Ledger:
             phase.seconds = self.seconds - phase.started_s
             if phase.outcome == "running":
                 phase.outcome = "changed"
-            with self._lock:
+            with self._lock, suppress(OSError):
                 self._reporter.finished(phase)
+
+    def tell(self, where: str, detail: str) -> None:
+        """Say how far the running phase of a machine or component is.
+
+        Args:
+            where: The machine or component; nothing happens where none is running.
+            detail: One short remark, such as "812 of 2310 packages".
+        """
+        with self._lock:
+            for phase in reversed(self.phases):
+                if phase.where == where and phase.outcome == "running":
+                    phase.detail = detail
+                    self._reporter.moved(phase)
+                    return
 
     def close(self) -> None:
         """Stop showing phases."""
-        self._reporter.close()
+        with suppress(OSError):
+            self._reporter.close()
 
     def table(self) -> Table:
         """Return the ledger as a table: phase, where, start, seconds, outcome."""
@@ -223,6 +281,6 @@ def _mark(phase: Phase) -> str:
     return {"changed": "✔", "unchanged": "·", "failed": "✘"}.get(phase.outcome, " ")
 
 
-def _label(phase: Phase) -> str:
+def _label(phase: Phase, seconds: float) -> str:
     detail = f" ({phase.detail})" if phase.detail else ""
-    return f"{phase.seconds:6.1f} s  {phase.where}: {phase.name}{detail}"
+    return f"{seconds:6.1f} s  {phase.where}: {phase.name}{detail}"

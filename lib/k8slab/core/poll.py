@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from ..errors import LabError, NotReady
+from .patience import stretched
 
 GRACE_S = 10.0
 """Seconds for which an API server may refuse as one does that starts."""
@@ -68,7 +69,7 @@ class Patience:
             return max(PAUSE_S, error.retry_after_s)
         now = self._clock.now()
         self._since = now if self._since is None else self._since
-        if not error.passing_at_first or now - self._since >= GRACE_S:
+        if not error.passing_at_first or now - self._since >= stretched(GRACE_S):
             raise error
         return PAUSE_S
 
@@ -115,6 +116,8 @@ def until(
         3
     """
     clock = clock or SystemClock()
+    # Looks are work, which a slow machine has no time for ten times a second.
+    timeout, every = stretched(timeout), stretched(every)
     started, patience = clock.now(), Patience(clock)
     while True:
         pause, reason, trouble = every, None, None

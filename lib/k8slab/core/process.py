@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from ..errors import CommandFailed, CommandTimeout, HostProblem
+from .files import UMASK
 from .hints import command
+from .outside import ours
+from .patience import stretched
 from .signals import deferred
 
 DEFAULT_TIMEOUT_S = 60.0
@@ -132,7 +135,7 @@ class LocalRunner:
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
         """Run a command to its end; see `Runner.run`."""
-        started = time.monotonic()
+        started, timeout = time.monotonic(), stretched(timeout)
         out: list[str] = []
         err: list[str] = []
         with ExitStack() as at_last:
@@ -179,9 +182,12 @@ class LocalRunner:
                 errors="replace",
                 env={**os.environ, "PATH": search_path(), **self._env},
                 cwd=self._cwd,
+                umask=UMASK,
                 start_new_session=True,
             )
-        except FileNotFoundError as error:
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError) or error.filename != argv[0]:
+                raise ours(error) from error
             raise HostProblem(
                 f"the command {argv[0]!r} is not on this machine",
                 where=str(self._cwd or Path.cwd()),

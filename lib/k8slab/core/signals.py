@@ -1,4 +1,4 @@
-"""Say what Ctrl-C and a termination mean while a lab is being changed."""
+"""Say what Ctrl-C, a termination and a closed terminal mean while a lab is changed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a process beside Ctrl-C: a kill, a shutdown, a terminal that is closed."""
 Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Treat a termination like Ctrl-C, so that it cleans up, too."""
+    """Treat every way to be ended like Ctrl-C, so that it cleans up, too.
+
+    What is ignored stays ignored: under ``nohup`` a terminal may be closed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -22,23 +27,25 @@ def terminable() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    heard = [each for each in ENDS if signal.getsignal(each) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Finish what is being removed even when Ctrl-C is pressed again."""
+    """Finish what is being removed even when Ctrl-C comes again, or another end."""
     with _handled(signal.SIG_IGN):
         yield
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let Ctrl-C and a termination wait until the block is over, and then act."""
+    """Let Ctrl-C and all other ends wait until the block is over, and then act."""
     caught: list[int] = []
     try:
         with _handled(lambda number, frame: caught.append(number)):
@@ -50,13 +57,11 @@ def deferred() -> Iterator[None]:
 
 @contextmanager
 def _handled(by: Handler) -> Iterator[None]:
-    """Have both signals handled another way for a while; threads have no say in it."""
+    """Have all of them handled another way for a while; threads have no say in it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {
-        number: signal.signal(number, by) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, by) for number in (signal.SIGINT, *ENDS)}
     try:
         yield
     finally:

@@ -35,13 +35,26 @@ def draw(counts: Mapping[str, int], title: str, *, failed: int = 0) -> Rendered:
     return Rendered(text, frame(parts, text, title, _WIDTH, height))
 
 
-def frame(parts: list[str], text: str, title: str, width: int, height: int) -> str:
-    """Return the parts as one drawing, with the same facts for who cannot see it."""
+def frame(
+    parts: list[str], text: str, title: str, width: int, height: int, *, widest: int = 0
+) -> str:
+    """Return the parts as one drawing, with the same facts for who cannot see it.
+
+    Args:
+        parts: The shapes and words.
+        text: The facts in words.
+        title: What it shows.
+        width: The width that the parts take.
+        height: The height that they take.
+        widest: How wide a page may show it, in pixels; else as wide as it is. One
+            with such a limit is drawn so narrow that it fits a telephone.
+    """
+    wide = f"max-width: {widest}px; min-width: 0" if widest else f"max-width: {width}px"
     key = hashlib.sha256(f"{title}{text}".encode()).hexdigest()[:8]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" '
         f'aria-labelledby="t{key} d{key}" viewBox="-2 -2 {width + 4} {height + 4}" '
-        f'style="max-width: {width}px; width: 100%; color: inherit" '
+        f'style="{wide}; width: 100%; color: inherit" '
         f'font-family="system-ui, sans-serif" font-size="13" fill="none">'
         f'<title id="t{key}">{html.escape(title)}</title>'
         f'<desc id="d{key}">{html.escape(text)}</desc>' + "".join(parts) + "</svg>"

@@ -75,12 +75,17 @@ def inject(
     """
     place = where if isinstance(where, str) else where.name
     found = find(name)
-    at = Place(cluster or current.current(), "" if found.needs == CLUSTER else place)
+    at_work = cluster or current.current()
+    if at_work.record.is_adopted and (found.needs != NAMESPACE or found.outside):
+        raise at_work.record.no_machines(
+            f"for the fault {name}, which acts on more than a chapter's namespace"
+        )
+    at = Place(at_work, "" if found.needs == CLUSTER else place)
     return Injection(found, at, awaited=awaited)
 
 
 def heal(cluster: Cluster) -> list[str]:
-    """Undo what ended sessions left broken, and return a line for each.
+    """Undo what this session and ended ones left broken, and return a line for each.
 
     What another session that is alive has broken is left alone.
 
@@ -88,7 +93,8 @@ def heal(cluster: Cluster) -> list[str]:
         NotReady: Something does not get as it was; the next attempt tries again.
     """
     notes = _journal.left(cluster.journal)
-    if notes and not cluster.on(cluster.machines[0]).is_up():
+    adopted = cluster.record.is_adopted  # faults act on nothing but its API
+    if notes and not adopted and not cluster.on(cluster.machines[0]).is_up():
         return []  # the lab is stopped, which whoever asks for it is going to be told
     undo(cluster, notes)
     return [

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from .. import check
 from ..core.poll import until
-from ..errors import BadInput, NotReady
+from ..errors import BadInput, NotBegun, NotReady
 from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
@@ -52,12 +52,22 @@ class Hidden:
         return self._injection.health
 
     def _judge(self) -> check.Verdict:
-        fault, health = self._injection.fault, self._settled()
+        fault = self._injection.fault
+        undone = not self.found and self._injection.is_undone
+        # What is judged is gone then, so a look would see no health any more.
+        is_gone = self.found or undone
+        health = Seen(True, "repaired") if is_gone else self._settled()
+
+        def is_well() -> bool:
+            if undone:
+                raise NotBegun("a first cell or a clean-up undid the fault meanwhile")
+            return health.ok
+
         verdict = check.exercise(
             "find and repair the fault",
             (
                 "what was healthy before is healthy again",
-                health.ok,
+                is_well,
                 "look from the outside first: nodes, Pods, their Events",
                 fault.symptom,
                 f"{fault.symptom} The last look saw: {health.words}",
@@ -86,7 +96,8 @@ def draw(
     Args:
         seed: Decides which one, and on which worker; the same seed, the same fault.
         among: The names to draw from; None draws from those of workloads where a
-            namespace is given, and otherwise from those of machines and the cluster.
+            namespace is given, and otherwise from those of machines and the cluster,
+            without those of add-ons.
         namespace: Where a workload may be broken.
         cluster: The lab; that of the session when None.
 
@@ -99,7 +110,11 @@ def draw(
     faults = (
         [find(name) for name in sorted(among)]
         if among is not None
-        else [each for each in every() if (each.needs == NAMESPACE) == bool(place)]
+        else [
+            each
+            for each in every()
+            if (each.needs == NAMESPACE) == bool(place) and not each.addon
+        ]
     )
     if not faults:
         raise BadInput("there is no fault to draw from", wanted="one or more names")

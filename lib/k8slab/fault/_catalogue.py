@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadInput
-from . import _control_plane, _disk, _machines, _namespaces, _workloads
+from . import _control_plane, _disk, _figures, _machines, _namespaces, _workloads
 from ._kind import Fault
 
 _ALL: tuple[type[Fault], ...] = (
@@ -30,6 +30,7 @@ _ALL: tuple[type[Fault], ...] = (
     _control_plane.BrokenDns,
     _control_plane.BadStaticManifest,
     _control_plane.ExpiredCertificate,
+    _figures.MetricsServerAway,
 )
 _BY_NAME: dict[str, Fault] = {each.name: each() for each in _ALL}
 

@@ -66,9 +66,14 @@ class BadStaticManifest(Fault):
         return Seen(False, "the API server answers")
 
     def repair(self, at: Place) -> None:
-        """Put the manifest back."""
+        """Put the manifest back, and have the kubelet read it.
+
+        A kubelet that was started without an API server waits to register its node, and
+        does not take a corrected manifest until it is started again.
+        """
         at.master.put(MANIFEST, at.saved["manifest"], mode=MODE)
         at.master.run(["rm", "-f", COPY])
+        at.master.run(["systemctl", "restart", "kubelet"])
 
     def healthy(self, at: Place) -> Seen:
         """Look whether the API server is ready."""

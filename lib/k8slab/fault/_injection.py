@@ -12,7 +12,7 @@ from ..kube.cluster import Cluster
 from . import _journal
 from ._catalogue import find
 from ._journal import Entry, Note
-from ._kind import Fault, Place, Seen
+from ._kind import NAMESPACE, Fault, Place, Seen
 from ._looking import EVERY_S, attempt, look, wait
 
 
@@ -44,8 +44,17 @@ class Injection:
         """What a look for health sees now."""
         return look(self.at, self.fault.healthy)
 
+    @property
+    def is_undone(self) -> bool:
+        """Whether nothing of it is left to be undone, by whomever it was."""
+        return self._note is None or not self._note.path.exists()
+
     def begin(self) -> None:
         """See it healthy, note down how to undo it, break it, and see the symptom.
+
+        What this session broke before and left broken is undone first, where the two
+        cannot be told apart: the same fault in the same place, and any other one in
+        the same namespace, whose workload they share.
 
         Raises:
             BadInput: The place does not have what the fault needs.
@@ -54,6 +63,7 @@ class Injection:
         """
         fault = self.fault
         fault.check(self.at)
+        undo(self.at.cluster, self._in_the_way())
         self.at = Place(self.at.cluster, self.at.name, fault.save(self.at))
         entry = Entry(fault.name, self.at.name, self.at.saved)
         try:
@@ -66,6 +76,20 @@ class Injection:
         except BaseException:
             self.undo()
             raise
+
+    def _in_the_way(self) -> list[Note]:
+        """Return what this session has to undo before it breaks anything here."""
+
+        def is_it(note: Note) -> bool:
+            other, where = find(note.entry.fault), note.entry.where
+            both_here = other.needs == self.fault.needs == NAMESPACE
+            if where != self.at.name or not (both_here or other is self.fault):
+                return False
+            at = Place(self.at.cluster, where, note.entry.saved)
+            # Just broken, the shop may count as whole until its controllers notice.
+            return bool(look(at, other.shows)) or not look(at, other.healthy)
+
+        return [note for note in _journal.mine(self.at.cluster.journal) if is_it(note)]
 
     def await_symptom(self) -> Seen:
         """Wait until the symptom is there.

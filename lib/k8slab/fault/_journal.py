@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,24 @@ def left(folder: Path) -> list[Note]:
     if not folder.is_dir():
         return []
     with files.locked(folder):
-        paths = sorted(folder.glob("*.json"), reverse=True)
+        # What else lies there, as a copy, is not ours to undo.
+        found = (path for path in folder.glob("*.json") if path.stem.isdigit())
+        paths = sorted(found, reverse=True)
         return [Note(path, _read(path)) for path in paths if _hold(path)]
+
+
+def mine(folder: Path) -> list[Note]:
+    """Return the entries that this process holds already, the newest first.
+
+    Raises:
+        LabError: One of them cannot be read.
+    """
+    notes = []
+    for path in sorted(_mine, reverse=True):
+        if path.parent == folder:
+            with suppress(FileNotFoundError):  # undone by another thread meanwhile
+                notes.append(Note(path, _read(path)))
+    return notes
 
 
 def _hold(path: Path) -> bool:

@@ -74,6 +74,8 @@ class Fault(ABC):
     Attributes:
         name: What `fault.inject` calls it.
         needs: `NAMESPACE`, `MACHINE` or `CLUSTER`: what kind of place it acts on.
+        outside: Whether it also changes what is in no namespace.
+        addon: The add-on that it breaks, for which it has to be enabled.
         symptom: What is noticed first, in one sentence.
         cause: What is wrong, in one sentence.
         cure: How it is repaired, in one sentence.
@@ -83,6 +85,8 @@ class Fault(ABC):
 
     name: ClassVar[str]
     needs: ClassVar[str]
+    outside: ClassVar[bool] = False
+    addon: ClassVar[str] = ""
     symptom: ClassVar[str]
     cause: ClassVar[str]
     cure: ClassVar[str]

@@ -86,9 +86,9 @@ class KubeletMisconfigured(MachineFault):
     """The kubelet's configuration cannot be read."""
 
     name = "kubelet-misconfigured"
-    symptom = "The kubelet's unit starts again every second, and ends each time."
+    symptom = "The kubelet's unit starts again and again, and ends each time."
     cause = f"A duration in {CONFIG} has a unit that does not exist."
-    cure = "Read the file and field in journalctl -u kubelet, and correct the value."
+    cure = "Read the file and value in journalctl -u kubelet, and correct the value."
     symptom_s = 30
 
     def save(self, at: Place) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class ConflistAway(MachineFault):
     name = "pod-network-away"
     symptom = "The node is NotReady: cni plugin not initialized."
     cause = f"The network's configuration file is not in {CNI} any more."
-    cure = "Put the file back; containerd sees it by itself."
+    cure = "Copy the file back; containerd does not notice one that is moved in."
 
     def check(self, at: Place) -> None:
         """Refuse a machine without such a file."""
@@ -146,10 +146,10 @@ class ConflistAway(MachineFault):
         at.shell.run(["mv", at.saved["path"], "/etc/cni/"])
 
     def repair(self, at: Place) -> None:
-        """Put the file back."""
+        """Write the file anew, so that containerd notices one that was moved back."""
         path = at.saved["path"]
+        at.shell.run(["rm", "-f", path, path.replace(CNI, "/etc/cni")])
         at.shell.put(path, at.saved["content"])
-        at.shell.run(["rm", "-f", path.replace(CNI, "/etc/cni")])
 
     @staticmethod
     def _files(at: Place) -> list[str]:

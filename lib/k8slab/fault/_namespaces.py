@@ -23,17 +23,23 @@ class PendingTaints(WorkloadFault):
     """All workers are tainted."""
 
     name = "pending-taints"
+    outside = True
     symptom = "The Pod stays Pending: no node's taints are tolerated."
     cause = f"Both workers have the taint {TAINT}=true:NoSchedule."
-    cure = f"Take the taint away: kubectl taint nodes --all {TAINT}-."
+    cure = f"Take the taint away: kubectl taint nodes NODE {TAINT}-."
     reasons = ("Unschedulable",)
     says = "untolerated taint"
 
     def inject(self, at: Place) -> None:
-        """Taint the workers, and have the Pod made anew."""
+        """Taint the workers, and have the Pod made anew until no node takes it."""
         taint = {"key": TAINT, "effect": "NoSchedule", "value": "true"}
         self._taint(at, [taint])
-        _delete_pods(at)
+        until(
+            partial(self._take_away, at),
+            what="the scheduler does not heed the taints",
+            want=self.symptom,
+            timeout=self.symptom_s,
+        )
 
     def repair(self, at: Place) -> None:
         """Take the taints away."""
@@ -51,6 +57,13 @@ class PendingTaints(WorkloadFault):
         if any(taint["key"] == TAINT for taint in taints):
             return Seen(False, "a node has the taint still")
         return super().undone(at)
+
+    def _take_away(self, at: Place) -> Seen:
+        """Delete Pods that a node took, for the scheduler may learn of taints late."""
+        seen = self.shows(at)
+        if not seen and any(pod.node for pod in _shop.pods(at) if not pod.terminating):
+            _delete_pods(at)
+        return seen
 
     def _taint(self, at: Place, taints: list[Object]) -> None:
         """Give the workers these taints in place of those of `TAINT`."""
@@ -91,6 +104,7 @@ class ClaimWithoutClass(WorkloadFault):
     """The claim names no class, and there is no volume."""
 
     name = "claim-without-class"
+    outside = True
     symptom = "The Pod and its PersistentVolumeClaim stay Pending."
     cause = "The claim has no StorageClass, and no PersistentVolume fits it."
     cure = "Make a PersistentVolume that fits, or a claim that names a StorageClass."
@@ -148,6 +162,7 @@ class WebhookSilent(WorkloadFault):
     """A webhook has to be asked about Pods, and nobody answers."""
 
     name = "webhook-silent"
+    outside = True
     symptom = "No Pod is made: the ReplicaSet's Events say failed calling webhook."
     cause = "A ValidatingWebhookConfiguration names a Service that does not exist."
     cure = "Delete the configuration, or bring its Service back."

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
 from ..errors import LabError
-from . import pinning
+from . import images, pinning
 from .connection import Connection
 from .discovery import Catalogue
 from .kubeconfig import Kubeconfig
-from .kubectl import environment
-from .kubectl_arguments import kubectl_arguments
+from .kubectl import check_editor, environment
+from .kubectl_arguments import kubectl_arguments, own_arguments
 from .objects import Node, Object, Pod, event_line, event_time
 from .pinning import Fingerprint
 from .watch import Watch, states
@@ -32,6 +32,9 @@ class ClusterApi:
         kubeconfig: The lab's kubeconfig; its folder keeps what kubectl writes.
         fingerprint: The pinned fingerprint; every other cluster is refused.
         kubectl: The kubectl to run.
+        adopted: Whether it is somebody's cluster.
+        prefix: Where its images come from in the place of the chapters' registry;
+            empty where from there.
 
     Attributes:
         namespace: Where ``%kubectl`` works when it is given no namespace.
@@ -39,9 +42,18 @@ class ClusterApi:
     """
 
     def __init__(
-        self, lab: str, *, kubeconfig: Path, fingerprint: Fingerprint, kubectl: Path
+        self,
+        lab: str,
+        *,
+        kubeconfig: Path,
+        fingerprint: Fingerprint,
+        kubectl: Path,
+        adopted: bool = False,
+        prefix: str = "",
     ) -> None:
         self.lab = lab
+        self._adopted = adopted
+        self._prefix = prefix
         self.namespace = "default"
         self.refusal: LabError | None = None
         self.fingerprint = fingerprint
@@ -77,7 +89,10 @@ class ClusterApi:
         with self._lock:
             if self._connection is None:
                 self._connection = Connection(
-                    self.lab, self.check_access(), self._folder
+                    self.lab,
+                    self.check_access(),
+                    self._folder,
+                    adopted=self._adopted,
                 )
             return self._connection
 
@@ -204,14 +219,19 @@ class ClusterApi:
 
         Raises:
             Refused: The arguments, or the kubeconfig, could reach another cluster.
+            HostProblem: It would open an editor, and there is none.
         """
         arguments = kubectl_arguments(argv)
+        if self._prefix:
+            copies = self._folder / "manifests"
+            arguments = images.in_arguments(arguments, self._prefix, copies)
         surroundings = environment(
             self.check_access(),
             self._kubeconfig,
             self._folder,
             namespace or self.namespace,
         )
+        check_editor(own_arguments(argv), surroundings)
         return [str(self._kubectl), *arguments], surroundings
 
     def kubectl(
@@ -240,6 +260,8 @@ class ClusterApi:
             CommandTimeout: The deadline passed.
         """
         command, surroundings = self.kubectl_command(argv, namespace=namespace)
+        if input and self._prefix:
+            input = images.in_manifest(input, self._prefix)
         done = LocalRunner(env=surroundings).run(
             command,
             input=input,

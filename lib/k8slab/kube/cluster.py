@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InUse, UnknownMachine
-from ..folder import LabRecord, Ranges
+from ..folder import REGISTRY, LabFolder, LabRecord, Ranges
 from ..machine import Machine
 from ..ssh.shell import Shell
+from . import addons
 from .api import ClusterApi
 from .namespace import Namespace, scratch
 from .pinning import Fingerprint
@@ -26,7 +27,7 @@ class Cluster(ClusterApi):
         journal: Where faults that have to be undone are noted down.
 
     Attributes:
-        record: What the lab's folder says of it.
+        record: What the lab's folder said of it when it was last read.
         journal: Where faults that have to be undone are noted down.
     """
 
@@ -45,24 +46,40 @@ class Cluster(ClusterApi):
             kubeconfig=kubeconfig,
             fingerprint=fingerprint,
             kubectl=kubectl,
+            adopted=record.is_adopted,
+            prefix=record.prefix,
         )
         self.record = record
         self.journal = journal
+        self._required: list[str] = []
         self._machines = {
             each.name: Machine(each, shells[each.name]) for each in record.nodes
         }
 
     def __repr__(self) -> str:
-        return f"Cluster({self.lab!r}, machines={list(self.machines)})"
+        return f"Cluster({self.lab!r}, machines={list(self._machines)})"
 
     @property
     def ranges(self) -> Ranges:
-        """The lab's address ranges."""
+        """The lab's address ranges.
+
+        Raises:
+            NoMachines: The cluster was adopted, so nobody knows them.
+        """
+        if self.record.ranges is None:
+            raise self.record.no_machines("whose address ranges are known")
         return self.record.ranges
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """The names of its machines, the master first."""
+        """The names of its machines, the master first.
+
+        Raises:
+            NoMachines: The cluster was adopted; whatever is done on every machine
+                must not be done on none.
+        """
+        if self.record.is_adopted:
+            raise self.record.no_machines("that can be reached")
         return tuple(self._machines)
 
     def machine(self, name: str) -> Machine:
@@ -70,14 +87,28 @@ class Cluster(ClusterApi):
 
         Raises:
             UnknownMachine: The lab has no such machine.
+            NoMachines: The cluster was adopted.
 
         Example:
             ``cluster.machine("node2").power_off()``
         """
         self.check_refusal()
+        if self.record.is_adopted:
+            raise self.record.no_machines(f"that can be reached, and no {name!r}")
         if name not in self._machines:
             raise UnknownMachine(name, self.machines)
         return self._machines[name]
+
+    def admit(self, machine: Machine) -> None:
+        """Reach a machine that the lab's folder does not know, in this session."""
+        self._machines[machine.name] = machine
+
+    def dismiss(self, name: str) -> None:
+        """Do not know an admitted machine any more; doing it twice is no mistake."""
+        if name not in {each.name for each in self.record.nodes}:
+            gone = self._machines.pop(name, None)
+            if gone is not None:
+                gone.shell.close()
 
     def address(self, machine: str) -> str:
         """Return a machine's address on the lab's network.
@@ -121,8 +152,81 @@ class Cluster(ClusterApi):
             self.close()
             raise
         print(removed)
+        if self.record.prefix:
+            print(f"images come from {self.record.prefix}, not {REGISTRY}")
         self.namespace = namespace.name
         return namespace
+
+    def require(self, *names: str) -> None:
+        """See that add-ons are enabled; those that are not are, with progress shown.
+
+        Args:
+            names: The add-ons, as ``k8slab addon list`` names them.
+
+        Raises:
+            LabError: One cannot be enabled from here; it says what to type.
+
+        Example:
+            ``cluster.require("metrics-server")``
+        """
+        self.check_refusal()
+        for name in names:
+            self._required.append(name)
+            # Another session may have changed them since this one connected.
+            self.record = self._folder_record()
+            if name not in self.record.addons:
+                before = self.record.addons
+                addons.change("enable", self.lab, name)
+                self.record = self._folder_record()
+                made = [n for n in self.record.addons if n not in before]
+                folder = self._lab_folder()
+                folder.require({**folder.required(), **dict.fromkeys(made, name)})
+
+    def disable(self, *names: str) -> None:
+        """See that add-ons are not enabled; those that are go, with progress shown.
+
+        Args:
+            names: The add-ons, one that needs another before that.
+
+        Raises:
+            LabError: One cannot be removed, as something still uses it.
+
+        Example:
+            ``cluster.disable("metallb")``
+        """
+        self.check_refusal()
+        for name in names:
+            self.record = self._folder_record()
+            if name in self.record.addons:
+                addons.change("disable", self.lab, name)
+                self.record = self._folder_record()
+
+    def release(self) -> None:
+        """Remove the add-ons that `require` had to enable, the last one first.
+
+        So are those that an earlier session of the chapter enabled and left, as when
+        its kernel was killed. Those that were enabled before stay. Doing it twice is no
+        mistake.
+
+        Raises:
+            LabError: One cannot be removed, as its volumes are in use.
+        """
+        self.check_refusal()
+        folder = self._lab_folder()
+        for name, asked in reversed(folder.required().items()):
+            if asked in self._required:
+                addons.change("disable", self.lab, name)
+                left = folder.required()
+                left.pop(name, None)
+                folder.require(left)
+                self.record = self._folder_record()
+
+    def _lab_folder(self) -> LabFolder:
+        root = self.journal.parent
+        return LabFolder(root.parent, root.name)
+
+    def _folder_record(self) -> LabRecord:
+        return self._lab_folder().record() or self.record
 
     def close(self) -> None:
         """Close the connections to the API server and to the machines."""

@@ -18,6 +18,7 @@ from cryptography import x509
 
 from ..core import files
 from ..core.hints import command
+from ..core.patience import stretched
 from ..errors import (
     ApiError,
     ApiUnreachable,
@@ -27,11 +28,16 @@ from ..errors import (
 )
 from .kubeconfig import Kubeconfig
 from .objects import Object
+from .validity import not_valid
 
 if TYPE_CHECKING:  # it takes half a second to import, and many a command none of it
     from kubernetes.client import ApiClient
 
 
+_ADOPT_AGAIN = (
+    "get another kubeconfig from whoever runs the cluster, and adopt it again under "
+    "the same name"
+)
 CONNECT_S = 3.0
 READ_S = 20.0
 
@@ -42,7 +48,7 @@ class Files:
 
     Attributes:
         ca: The certificates that may vouch for the server.
-        certificate: The administrator's certificate.
+        certificate: The administrator's certificate; an empty file with a token.
         key: The administrator's private key.
     """
 
@@ -59,6 +65,7 @@ class Connection:
         access: How the server is reached.
         folder: Where the client's certificate and key may lie, for the TLS library
             reads them from files only.
+        adopted: Whether it is somebody's cluster, which no command here revives.
 
     Attributes:
         lab: The lab's name.
@@ -66,8 +73,11 @@ class Connection:
         folder: Where the certificate and the key lie.
     """
 
-    def __init__(self, lab: str, access: Kubeconfig, folder: Path) -> None:
+    def __init__(
+        self, lab: str, access: Kubeconfig, folder: Path, *, adopted: bool = False
+    ) -> None:
         self.lab = lab
+        self._adopted = adopted
         self.access = access
         self.folder = folder
         self._requests = 0
@@ -101,8 +111,8 @@ class Connection:
         configuration = Configuration()
         configuration.host = self.access.server
         configuration.ssl_ca_cert = files.ca
-        if bearer:
-            configuration.api_key = {"authorization": f"Bearer {bearer}"}
+        if token := bearer or self.access.token:
+            configuration.api_key = {"authorization": f"Bearer {token}"}
         else:
             configuration.cert_file = files.certificate
             configuration.key_file = files.key
@@ -119,7 +129,12 @@ class Connection:
             # Who waits decides how long; a refusal must arrive as one.
             respect_retry_after_header=False,
         )
-        return LabApiClient(configuration, timeout=(CONNECT_S, READ_S))
+        api = LabApiClient(
+            configuration, timeout=(stretched(CONNECT_S), stretched(READ_S))
+        )
+        if token:  # requests that are built by hand carry no key of the configuration
+            api.set_default_header("Authorization", f"Bearer {token}")
+        return api
 
     def close(self) -> None:
         """Close the open connections."""
@@ -151,18 +166,42 @@ class Connection:
             WrongCluster: Somebody answers who is not vouched for by the CA.
             CertificateExpired: A certificate is not valid at this time.
         """
-        response = self._open(method, path, query, body, headers, timeout)
-        try:
-            data = response.data
-        except urllib3.exceptions.HTTPError as error:
-            raise self._silence(method, path, error) from error
+        status, data = self._read(method, path, query, body, headers, timeout)
         try:
             answer = json.loads(data)
         except ValueError:
             answer = data.decode("utf-8", "replace")
         if not isinstance(answer, dict):
-            raise ApiError(response.status, where=f"{method} {path}", body=str(answer))
+            raise ApiError(status, where=f"{method} {path}", body=str(answer))
         return answer
+
+    def text(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        timeout: float = READ_S,
+    ) -> str:
+        """Get what is no JSON, as a Pod's log; for arguments and errors see `send`."""
+        wanted = {"Accept": "*/*"}
+        _, data = self._read("GET", path, query, None, wanted, timeout)
+        return data.decode("utf-8", "replace")
+
+    def _read(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Object | None,
+        headers: Mapping[str, str] | None,
+        timeout: float,
+    ) -> tuple[int, bytes]:
+        """Send a request, and return the answer's status and body."""
+        response = self._open(method, path, query, body, headers, timeout)
+        try:
+            return response.status, response.data
+        except urllib3.exceptions.HTTPError as error:
+            raise self._silence(method, path, error) from error
 
     def stream(
         self,
@@ -219,6 +258,7 @@ class Connection:
 
         with self._count_lock:
             self._requests += 1
+        limits = (stretched(min(CONNECT_S, timeout)), stretched(timeout))
         try:
             return self._api.call_api(
                 path,
@@ -227,7 +267,7 @@ class Connection:
                 header_params={"Accept": "application/json", **(headers or {})},
                 body=body,
                 _preload_content=False,
-                _request_timeout=(min(CONNECT_S, timeout), timeout),
+                _request_timeout=limits,
             )
         except ApiException as error:
             if error.status == 0:  # the client hides a failed handshake in a status
@@ -243,16 +283,25 @@ class Connection:
     def _refusal(self, method: str, path: str, error: Any) -> LabError:
         text = error.body or error.reason or ""
         text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        if error.status == 401 and (why := _not_valid(self.access.certificate)):
+        certificate = self.access.certificate
+        if error.status == 401 and certificate and (why := _not_valid(certificate)):
             return self._expired("the administrator's certificate", why)
         return ApiError(
             error.status,
             where=f"{method} {path}",
             body=text,
+            next=_ADOPT_AGAIN if self._adopted and error.status == 401 else "",
             retry_after_s=_seconds((error.headers or {}).get("Retry-After")),
         )
 
     def _silence(self, method: str, path: str, error: object) -> ApiUnreachable:
+        if self._adopted:
+            return ApiUnreachable(
+                "the adopted cluster's API server does not answer",
+                where=f"{method} {self.access.server}{path}",
+                seen=type(error).__name__,
+                next="ask whoever runs it, or see whether this computer reaches it",
+            )
         return ApiUnreachable(
             "the lab's API server does not answer",
             where=f"{method} {self.access.server}{path}",
@@ -277,14 +326,10 @@ class Connection:
         )
 
     def _expired(self, what: str, why: str) -> CertificateExpired:
-        return CertificateExpired(
-            f"{what} is not valid at this computer's time",
-            where=self.access.server,
-            wanted="a time between its first and its last day",
-            seen=f"{why}\nthis computer's clock: {_now():%F %H:%M} UTC",
-            next="set this computer's clock; if it is right, the lab is older than its "
-            f"certificates: {command('reset', self.lab)} makes it anew",
-        )
+        error = not_valid(self.lab, what, why, self.access.server)
+        if self._adopted:  # its certificates are somebody else's to renew
+            error.next = f"compare the clock with another one: date\n{_ADOPT_AGAIN}"
+        return error
 
 
 def _end(response: Any, over: threading.Event) -> None:
@@ -308,7 +353,10 @@ def _not_valid(certificate: bytes) -> str:
     """Return in words why a certificate is not valid now, or nothing."""
     known = x509.load_pem_x509_certificate(certificate)
     first, last, now = known.not_valid_before_utc, known.not_valid_after_utc, _now()
-    return "" if first <= now <= last else f"valid from {first:%F} to {last:%F}"
+    if first <= now <= last:
+        return ""
+    early = "not yet valid: " if now < first else ""
+    return f"{early}valid from {first:%F} to {last:%F}"
 
 
 def _now() -> datetime:

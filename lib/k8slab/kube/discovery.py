@@ -48,7 +48,7 @@ class Resource:
 
 
 class Catalogue:
-    """All kinds of object a server has; asked for once, and again for a new kind.
+    """All kinds of object a server has; one is looked up among those known first.
 
     Args:
         connection: The way to the server.
@@ -56,22 +56,21 @@ class Catalogue:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._resources: tuple[Resource, ...] = ()
+        self._known: tuple[Resource, ...] = ()
         self._lock = threading.Lock()
 
-    def resources(self, *, fresh: bool = False) -> tuple[Resource, ...]:
-        """Return all kinds, each in the version the server prefers."""
+    def resources(self) -> tuple[Resource, ...]:
+        """Return all kinds as they are now, in the version the server prefers."""
         with self._lock:
-            if fresh or not self._resources:
-                found: dict[tuple[str, str], Resource] = {}
-                for root in ("/api", "/apis"):
-                    headers = {"Accept": _AGGREGATED}
-                    answer = self._connection.send("GET", root, headers=headers)
-                    for group in answer.get("items") or []:
-                        for each in _of_group(group):
-                            found.setdefault((each.group, each.plural), each)
-                self._resources = tuple(found.values())
-            return self._resources
+            found: dict[tuple[str, str], Resource] = {}
+            for root in ("/api", "/apis"):
+                headers = {"Accept": _AGGREGATED}
+                answer = self._connection.send("GET", root, headers=headers)
+                for group in answer.get("items") or []:
+                    for each in _of_group(group):
+                        found.setdefault((each.group, each.plural), each)
+            self._known = tuple(found.values())
+            return self._known
 
     def find(self, kind: str, api_version: str = "") -> Resource:
         """Return a kind by any of its names, as kubectl takes them.
@@ -83,10 +82,14 @@ class Catalogue:
         Raises:
             BadInput: The server has no such kind.
         """
-        for fresh in (False, True):
-            for each in self.resources(fresh=fresh):
-                if kind.lower() in each.names and api_version in ("", each.api_version):
-                    return each
+
+        def named(known: tuple[Resource, ...]) -> Resource | None:
+            fit = (each for each in known if kind.lower() in each.names)
+            return next((e for e in fit if api_version in ("", e.api_version)), None)
+
+        found = named(self._known) or named(self.resources())
+        if found is not None:
+            return found
         raise BadInput(
             f"the cluster has no kind of object named {kind!r}",
             wanted="a kind that 'kubectl api-resources' lists",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Protocol, TypeVar
 
+from ..core.patience import stretched
 from ..errors import ApiError, ApiUnreachable, NotReady
 from .objects import Node, Object, Pod
 
@@ -91,7 +92,7 @@ def follow(
             refuses.
         BadInput: The API server has no such kind of object.
     """
-    started = time.monotonic()
+    started, timeout = time.monotonic(), stretched(timeout)
     last, reason = "no answer from the API server", None
     names: list[str] = []
     looks = source.watch(kind, name=name, selector=selector, timeout=timeout)
@@ -141,9 +142,17 @@ def pods_in_words(pods: list[Pod]) -> str:
     """Return how many Pods are ready, and the state of those that are not."""
     ready = sum(pod.ready and not pod.terminating for pod in pods)
     others = [
-        f"{pod.name} {pod.state}" for pod in pods if pod.terminating or not pod.ready
+        f"{pod.name} {pod.state}"
+        + (", which no scheduler has seen" if _is_new(pod) else "")
+        for pod in pods
+        if pod.terminating or not pod.ready
     ]
     return f"{ready} ready" + (": " if others else "") + ", ".join(others[:5])
+
+
+def _is_new(pod: Pod) -> bool:
+    """Say whether a scheduler has neither found a machine for a Pod nor refused to."""
+    return pod.state == "Pending" and not pod.node
 
 
 def nodes_in_words(nodes: list[Node]) -> str:

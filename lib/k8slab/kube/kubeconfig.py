@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +25,12 @@ class Kubeconfig:
     Attributes:
         server: The address of its API server, ``https://host:port``.
         ca: The certificates that may vouch for the server, PEM.
-        certificate: The client's certificate, PEM.
+        certificate: The client's certificate, PEM; empty with a token.
         key: The client's private key, PEM; never part of a message.
         cluster: The cluster's name in the kubeconfig.
         user: The user's name in the kubeconfig.
+        token: The client's token in the place of a certificate; never part of a
+            message.
     """
 
     server: str
@@ -38,6 +39,7 @@ class Kubeconfig:
     key: bytes = field(repr=False)
     cluster: str
     user: str
+    token: str = field(default="", repr=False)
 
     @property
     def ca_sha256(self) -> str:
@@ -80,27 +82,30 @@ class Kubeconfig:
             user = _named(loaded, "users", "user")[context["user"]]
             bent = [key for key in _BENDS if cluster.get(key)]
             bent += [key for key in _RUNS if user.get(key)]
+            token = str(user.get("token") or "")
             access = cls(
                 server=str(cluster["server"]),
                 ca=_decode(cluster["certificate-authority-data"]),
-                certificate=_decode(user["client-certificate-data"]),
-                key=_decode(user["client-key-data"]),
+                certificate=b"" if token else _decode(user["client-certificate-data"]),
+                key=b"" if token else _decode(user["client-key-data"]),
                 cluster=str(context["cluster"]),
                 user=str(context["user"]),
+                token=token,
             )
+            scheme = urlsplit(access.server).scheme
         except (
             yaml.YAMLError,
             KeyError,
             TypeError,
             AttributeError,
-            binascii.Error,
+            ValueError,
         ) as error:
             # The text itself holds a private key, so the cause is only named.
             seen = f"unreadable: {type(error).__name__}"
             raise _refusal(kubeconfig, seen, lab) from None
         if bent:
             raise _refusal(kubeconfig, "it sets " + ", ".join(bent), lab)
-        if urlsplit(access.server).scheme != "https":
+        if scheme != "https":
             raise _refusal(kubeconfig, f"its server is {access.server}", lab)
         return access
 
@@ -117,7 +122,7 @@ def _refusal(kubeconfig: Path, seen: str, lab: str) -> WrongCluster:
     return WrongCluster(
         "this kubeconfig is not as the lab wrote it",
         where=str(kubeconfig),
-        wanted="one https server, its CA and a client certificate, all embedded",
+        wanted="one https server, its CA and a client certificate or token, embedded",
         seen=seen,
         next=f"begin anew: {anew(lab)}",
     )

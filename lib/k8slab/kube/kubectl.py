@@ -6,10 +6,12 @@ import json
 import os
 import shlex
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core import files
 from ..core.process import search_path
+from ..errors import HostProblem
 from .kubeconfig import Kubeconfig
 
 _EMPTY = (
@@ -20,6 +22,8 @@ _EMPTY = (
     "https_proxy",
     "all_proxy",
     "KUBECTL_EXTERNAL_DIFF",
+    "KUBECTL_COMMAND_HEADERS",
+    "KUBECACHEDIR",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
 )
@@ -44,7 +48,7 @@ def environment(
     home, tools = folder / "home", folder / "bin"
     for each in (home, tools, folder / "namespaces"):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
-    diff, link = shutil.which("diff"), tools / "diff"
+    diff, link = shutil.which("diff", path=search_path()), tools / "diff"
     if diff and not link.exists():
         link.unlink(missing_ok=True)
         link.symlink_to(diff)
@@ -77,9 +81,41 @@ def _editor() -> dict[str, str]:
         found = shutil.which(words[0], path=path) if words else None
         env = shutil.which("env", path=path)
         if found and env:
-            own = [f"PATH={path}", f"HOME={Path.home()}"]
-            return {"KUBE_EDITOR": shlex.join([env, *own, found, *words[1:]])}
+            own = [f"PATH={path}", f"HOME={_home()}"]
+            command = shlex.join([env, *own, found, *words[1:]])
+            # kubectl leaves the quotes to the reader's shell, which may know others.
+            return {"KUBE_EDITOR": command, "SHELL": "/bin/sh"}
     return {}
+
+
+def check_editor(own: Sequence[str], surroundings: Mapping[str, str]) -> None:
+    """Refuse a command that opens an editor where there is none.
+
+    Args:
+        own: kubectl's own arguments.
+        surroundings: What `environment` returned.
+
+    Raises:
+        HostProblem: There is none; kubectl would only say that it cannot start vi.
+    """
+    edits = {"edit", "edit-last-applied", "--edit", "--edit=true"}
+    if "KUBE_EDITOR" in surroundings or not edits & set(own):
+        return
+    raise HostProblem(
+        "there is no editor on this computer that kubectl could open",
+        where="KUBE_EDITOR, VISUAL, EDITOR and the PATH",
+        wanted="an editor of your choice, or nano, vim or vi",
+        seen=os.environ.get("KUBE_EDITOR") or os.environ.get("EDITOR") or "none",
+        next="apt-get install --yes nano",
+    )
+
+
+def _home() -> Path:
+    """Return the reader's home; the root where this user has none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
 
 
 def _default_namespace(access: Kubeconfig, namespace: str) -> str:

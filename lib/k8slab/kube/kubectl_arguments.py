@@ -32,9 +32,21 @@ ELSEWHERE = frozenset(
 _READS_CONFIG = ("view", "current-context", "get-contexts", "get-clusters", "get-users")
 _SWITCHES = frozenset("AFRhiqtwT")
 """kubectl's one-letter options that take no value."""
-_LONG_SWITCHES = frozenset(
-    ("--stdin", "--tty", "--quiet", "--command", "--rm", "--attach")
+LONG_SWITCHES = frozenset(
+    f"--{name}"
+    for name in (
+        *("all", "all-containers", "all-namespaces", "attach", "command"),
+        *("delete-emptydir-data", "follow", "force", "ignore-daemonsets"),
+        *("ignore-not-found", "no-headers", "now", "overwrite", "previous"),
+        *("quiet", "recursive", "rm", "show-labels", "stdin", "timestamps"),
+        *("tty", "wait", "watch", "watch-only"),
+    )
 )
+"""Long options that take no value in any command of kubectl that reaches a cluster.
+
+One that takes a value somewhere, as ``--containers`` does in ``set``, could swallow the
+``--`` behind it and hide what leads elsewhere, so it must not stand here.
+"""
 _WIDENS = frozenset(
     ("--accept-hosts", "--accept-paths", "--reject-paths", "--reject-methods")
 ) | {"--disable-filter"}
@@ -131,6 +143,16 @@ def verb_of(own: Sequence[str]) -> str:
     return ""
 
 
+def words_of(own: Sequence[str]) -> list[str]:
+    """Return kubectl's words without its options and their values, the verb first."""
+    words, waits = list[str](), False
+    for each in own:
+        if not waits and not each.startswith("-"):
+            words.append(each)
+        waits = not waits and may_wait(each)
+    return words
+
+
 def flags_of(own: Sequence[str], *, follow: bool) -> Iterator[tuple[str, str]]:
     """Yield every option that kubectl could see, with the value it could have.
 
@@ -162,7 +184,7 @@ def may_wait(word: str) -> bool:
     if not word.startswith("-") or word == "-":
         return False
     if word.startswith("--"):
-        return "=" not in word and word not in _LONG_SWITCHES
+        return "=" not in word and word not in LONG_SWITCHES
     return "=" not in word and not set(word[1:]) <= _SWITCHES
 
 

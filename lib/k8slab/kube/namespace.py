@@ -18,6 +18,7 @@ from .objects import Object, Pod
 LABEL = "k8slab.dev/chapter"
 GRACE_S = 1
 REMOVE_S = 90.0
+FILLED_S = 60.0  # controllers that lost the API server look again late
 # What is in every namespace, or is made of something else that is told.
 _BY_ITSELF = frozenset(
     ("ControllerRevision", "EndpointSlice", "Endpoints", "Event", "Lease", "PodMetrics")
@@ -99,7 +100,9 @@ class Namespace:
     def remove(self) -> None:
         """Delete it, with the chapter's objects outside it, and wait until all is gone.
 
-        Removing it again does nothing.
+        Removing it again does nothing. It stays the default of ``%kubectl``, which then
+        says that it is not there: a cell that is run too late makes and deletes nothing
+        in another namespace.
 
         Raises:
             Refused: It is not a chapter's namespace.
@@ -107,8 +110,6 @@ class Namespace:
             NotReady: Something in it does not go away.
         """
         _remove(self.cluster, self.name)
-        if self.cluster.namespace == self.name:
-            self.cluster.namespace = "default"
 
 
 def scratch(
@@ -150,7 +151,9 @@ def scratch(
             want="there",
             done=bool,
             name=needed,
-            timeout=60,  # controllers that lost the API server look again late
+            timeout=FILLED_S,
+            next="see whether the controller manager runs, which makes it:\n"
+            "kubectl get pods -n kube-system -l tier=control-plane",
         )
     return namespace, _told(removed)
 
@@ -315,13 +318,22 @@ def _remove_labelled(cluster: ClusterApi, chapter: str) -> list[str]:
     """Delete the chapter's objects that are in no namespace, by label; name them."""
     removed = []
     selector = f"{LABEL}={chapter}"
+    # Asked for anew: an add-on may have brought kinds, or taken them, since.
     for kind in cluster.catalogue.resources():
         if kind.namespaced or not {"list", "delete"} <= kind.verbs:
             continue
         if kind.kind in ("Node", "Namespace", "ComponentStatus"):
             continue
         full = f"{kind.plural}.{kind.group}".rstrip(".")
-        for each in cluster.find(full, selector=selector):
+        try:
+            there = cluster.find(full, selector=selector)
+        except ApiError as error:
+            if error.status not in (403, 404):
+                raise
+            # Who may not list what is in no namespace has made none of it; and with a
+            # kind that has gone meanwhile went all its objects.
+            continue
+        for each in there:
             _delete(cluster, kind.path(name=each["metadata"]["name"]), query={})
             removed.append(f"{kind.kind} {each['metadata']['name']}")
     return removed

@@ -14,6 +14,7 @@ from ..core.parallel import in_parallel
 from ..errors import ApiError
 from .cluster import Cluster
 from .discovery import Resource
+from .namespace import LABEL
 from .objects import Object
 
 # What changes by itself does not count:
@@ -113,19 +114,26 @@ class Snapshot:
 def take(cluster: Cluster) -> Snapshot:
     """Look at all API objects and at the machines' folders; takes about a second.
 
+    In an adopted cluster others are at work, so only what chapters make is looked at:
+    their namespaces, and what carries their label in none.
+
     Raises:
         ApiUnreachable: The API server does not answer.
         MachineUnreachable: A machine does not answer.
     """
+    adopted = cluster.record.is_adopted
     kinds = [
         kind
-        for kind in cluster.catalogue.resources(fresh=True)
-        if "list" in kind.verbs and kind.kind not in _CHANGING
+        for kind in cluster.catalogue.resources()
+        if "list" in kind.verbs
+        and kind.kind not in _CHANGING
+        and not (adopted and kind.namespaced)
     ]
     shares = [kinds[start::_WORKERS] for start in range(_WORKERS)]
+    machines = () if adopted else cluster.machines
     tasks: list[Callable[[], Snapshot]] = [
         *(partial(_objects, cluster, share) for share in shares),
-        *(partial(_machine, cluster, machine) for machine in cluster.machines),
+        *(partial(_machine, cluster, machine) for machine in machines),
     ]
     things: dict[str, str] = {}
     counts: Counter[str] = Counter()
@@ -173,11 +181,14 @@ def _objects(cluster: Cluster, kinds: list[Resource]) -> Snapshot:
 
 def _list(cluster: Cluster, kind: Resource) -> list[Object]:
     try:
-        answer = cluster.connection.send("GET", kind.path())
+        query = {"labelSelector": LABEL} if cluster.record.is_adopted else {}
+        answer = cluster.connection.send("GET", kind.path(), query=query)
     except ApiError as error:
         # Kinds that say they can be listed and then cannot, and groups whose own
-        # server is away, hold nothing of a chapter.
+        # server is away, hold nothing of a chapter; nor does what it may not see.
         if error.status in (404, 405, 503):
+            return []
+        if error.status == 403 and cluster.record.is_adopted:
             return []
         raise
     return list(answer.get("items") or [])

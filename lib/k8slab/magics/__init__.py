@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..core import outside
 from ..core.parallel import in_parallel
 from ..errors import BadInput, CommandFailed, CommandTimeout, LabError
 from ..kube import current, kubectl_arguments
@@ -64,6 +65,7 @@ def _offer() -> None:
         short_errors.offer(shell)
 
 
+@outside.told()
 def kubectl(
     line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
 ) -> Result:
@@ -152,9 +154,18 @@ def _refuse_patterns(words: Sequence[_line.Word], line: str) -> None:
 
     The value of an option may be one: ``-f`` takes patterns, jsonpath has brackets.
     """
-    before = ""
-    for word in words:
-        value = word.text.startswith("-") or kubectl_arguments.may_wait(before)
+    before, own = "", kubectl_arguments.own_arguments([word.text for word in words])
+    for at, word in enumerate(words):
+        if item := _names.item_of(word):
+            raise BadInput(
+                f"{item} is no name: braces take a name, and dots behind it",
+                wanted="a Python name: one = pods[0] in a line before, then {one}",
+                seen=f"%kubectl {line.strip()}",
+            )
+        # What a Pod runs is a command, of whose options nobody here knows.
+        value = at < len(own) and (
+            word.text.startswith("-") or kubectl_arguments.may_wait(before)
+        )
         if word.pattern and not value:
             raise BadInput(
                 f"a cell has no shell that could read {word.pattern}: a pattern",
@@ -219,11 +230,11 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
     except CommandTimeout as error:
         if not endless:
             error.shown = live is not None
-            error.next = _limits.more_time(command.own)
+            error.next = _limits.more_time(command.own, command.argv)
             raise
         text, remarks, code, seconds = error.stdout, error.stderr, 0, limit
         ended = f"(ended after {limit:g} s)"
-    for piped in command.filters if text else []:
+    for piped in command.filters:
         text = _filters.apply(piped, text)
     if command.filters:
         for said in (remarks + text).splitlines():
@@ -237,6 +248,8 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
             stderr=remarks,
         )
         failed.shown = True
+        if f'namespaces "{cluster.namespace}" not found' in remarks:
+            failed.next = "run the chapter's first cell again: it makes the namespace"
         raise failed
     if command.filters and not text:
         show("(no line is left)")
@@ -256,6 +269,7 @@ def _known_names(local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return {**from_notebook, **(local_ns or {})}
 
 
+@outside.told()
 def on(line: str, cell: str, local_ns: Mapping[str, Any] | None = None) -> None:
     """Run the cell as a shell script on a machine: ``%%on node1``.
 
@@ -311,7 +325,7 @@ def _script(
     except CommandFailed as error:
         error.shown = True
         if error.line:  # the reader has it in the cell above
-            error.where += f": {text.splitlines()[error.line - 1].strip()}"
+            error.where += f": {text.split(chr(10))[error.line - 1].strip()}"
         if isinstance(error, CommandTimeout):
             error.next = f"give it more time: %%on {' '.join(names)} --timeout 10m"
         raise

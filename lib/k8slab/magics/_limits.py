@@ -15,6 +15,7 @@ ENDLESS_S = 10.0
 TERMINAL = "a terminal of JupyterLab (File, New, Terminal)"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_WITH_TIMEOUT = (["wait"], ["delete"], ["drain"], ["apply"], ["replace"])
 _SERVERS = ("port-forward", "proxy", "attach")
 """Commands that go on until somebody ends them, and are of use meanwhile."""
 
@@ -39,6 +40,8 @@ def refuse_terminal(own: Sequence[str], argv: Sequence[str], namespace: str) -> 
         BadInput: With the command that does it in a terminal.
     """
     verb = kubectl_arguments.verb_of(own)
+    if _asks_for_help(own):
+        return
     given = kubectl_arguments.flags_of(own, follow=verb == "logs")
     flags = {flag: value for flag, value in given if value != "false"}
     elsewhere = ["kubectl", *argv]
@@ -76,6 +79,8 @@ def refuse_terminal(own: Sequence[str], argv: Sequence[str], namespace: str) -> 
 def is_endless(own: Sequence[str]) -> bool:
     """Return whether a command goes on until it is ended, and that is no error."""
     verb = kubectl_arguments.verb_of(own)
+    if _asks_for_help(own):
+        return False
     flags = {
         (flag, value)
         for flag, value in kubectl_arguments.flags_of(own, follow=verb == "logs")
@@ -105,14 +110,24 @@ def is_answer(own: Sequence[str], returncode: int) -> bool:
     ``diff`` ends with 1 when there are differences, ``auth can-i`` when the answer is
     no.
     """
-    words = [each for each in own if not each.startswith("-")]
+    words = kubectl_arguments.words_of(own)
     asks = words[:1] == ["diff"] or words[:2] == ["auth", "can-i"]
     return returncode == 0 or (returncode == 1 and asks)
 
 
-def more_time(own: Sequence[str]) -> str:
-    """Return how to give a kubectl command more time."""
-    verb = kubectl_arguments.verb_of(own)
-    takes = verb in ("wait", "rollout", "delete", "drain", "apply", "replace")
-    flag = "--timeout" if takes else "--request-timeout"
-    return f"give it more time: %kubectl {shlex.join(own)} {flag}=10m"
+def more_time(own: Sequence[str], argv: Sequence[str]) -> str:
+    """Return how to give a kubectl command more time.
+
+    Args:
+        own: kubectl's own arguments, which the option must be one of.
+        argv: All of them, with what a Pod runs.
+    """
+    words = kubectl_arguments.words_of(own)
+    takes = words[:1] in _WITH_TIMEOUT or words[:2] == ["rollout", "status"]
+    flag = "--timeout=10m" if takes else "--request-timeout=10m"
+    longer = shlex.join([*own, flag, *argv[len(own) :]])
+    return f"give it more time: %kubectl {longer}"
+
+
+def _asks_for_help(own: Sequence[str]) -> bool:
+    return bool({"-h", "--help"} & set(own))

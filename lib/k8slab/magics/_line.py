@@ -31,6 +31,10 @@ _VARIABLE = (
     "a variable of a shell",
     "{name} for a variable of Python; in single quotes $name is passed on as it is",
 )
+_ANSI = (
+    "quotes in which a shell reads escapes as \\n",
+    "Python: text = 'a\\nb' in a line before, then {text} here",
+)
 _DASHES = "\N{EN DASH}\N{EM DASH}"
 _CURLY = ("curly quotes", "straight quotes: \" or '")
 _PROSE = {
@@ -172,11 +176,13 @@ class _Splitter:
         if rest.startswith("$(") or rest[0] == "`":
             raise self._refused("$(…)" if rest[0] == "$" else "`…`", *_INNER)
         before = self._line[self._at - 1 : self._at]
-        variable = re.match(r"\$(\{\w+\}|[A-Za-z_]\w*)", rest)
+        variable = re.match(r"\$(\{[^}\s]*\}?|[A-Za-z_]\w*|[0-9?@!])", rest)
         if variable and before != "$":
             raise self._refused(variable[0], *_VARIABLE)
         if quoted:
             return
+        if rest[:2] in ("$'", '$"') and before != "$":
+            raise self._refused(rest[:2], *_ANSI)
         if rest[0] in _PROSE and (rest[0] not in _DASHES or not self._open):
             raise self._refused(rest[0], *_PROSE[rest[0]])
         for operator, reasons in _OPERATORS.items():

@@ -9,17 +9,28 @@ from typing import Any
 
 from ..errors import BadInput
 from ._line import Word
+from ._result import Result
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 # What stands between two braces on each side is a template's, and ${…} a shell's.
 _BRACES = re.compile(rf"(?P<other>\{{\{{.*?\}}\}}|\$\{{)|\{{(?P<name>{_NAME})\}}", re.S)
+
+_RANGE = re.compile(r"\{\s*range\b")
+_ITEM = re.compile(rf"\{{{_NAME}\[[^{{}}]*\}}")
+
+
+def item_of(word: Word) -> str:
+    """Return an item of a list that stands in braces, or an empty text."""
+    found = None if word.quoted else _ITEM.search(word.text)
+    return found[0] if found else ""
 
 
 def put(words: Sequence[Word], names: Mapping[str, Any]) -> list[Word]:
     """Return the words with values in place of names in braces.
 
     A word that is nothing but ``{name}``, outside of quotes, becomes as many words as
-    the value has: the items of a list, or a text's words. Everything else in braces
+    the value has: the items of a list, or the words of a text, also of one that a
+    command printed. Everything else in braces
     stays as it was typed: paths and ranges of jsonpath, templates, JSON.
 
     Args:
@@ -46,7 +57,8 @@ def _inside(word: Word, names: Mapping[str, Any]) -> Word:
     text, bare, at = "", (), 0  # type: tuple[str, tuple[bool, ...], int]
     for match in _BRACES.finditer(word.text):
         name = match["name"]
-        if name is None or (name == "end" and "{range " in word.text[: match.start()]):
+        before = word.text[: match.start()]
+        if name is None or (name == "end" and _RANGE.search(before)):
             continue
         value = _one(name, _value(name, names))
         text += word.text[at : match.start()] + value
@@ -61,7 +73,8 @@ def _several(name: str, names: Mapping[str, Any]) -> list[str]:
         several = [_one(name, each) for each in value]
     else:
         text = _one(name, value)
-        several = text.split() if isinstance(value, str) else [text]
+        is_text = isinstance(value, str | Result)
+        several = text.split() if is_text else [text]
     if not several:
         raise _nothing(name, value)
     return several

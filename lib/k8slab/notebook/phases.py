@@ -32,6 +32,9 @@ class Phases(View):
                 self._open = True
                 self.__enter__()
 
+    def moved(self, phase: Phase) -> None:
+        """Show how far it is; the phase itself knows."""
+
     def finished(self, phase: Phase) -> None:
         """Show how it ended; the phase itself knows."""
 

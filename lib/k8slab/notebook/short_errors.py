@@ -17,6 +17,8 @@ from .again import Place
 _LINK = "cursor: pointer; display: list-item; text-decoration: underline"
 """What a reader sees at once to be something that can be clicked."""
 
+_GONE = 404
+
 
 def offer(shell: Any) -> None:
     """Let a notebook's shell tell errors this way."""
@@ -47,6 +49,8 @@ def _tell(
     if isinstance(error, LabError):
         if isinstance(error, NotConnected):
             error.next = Place.of(shell).advice
+        elif not error.next and getattr(error, "status", 0) == _GONE:
+            error.next = f"if a cell above makes it, {Place.of(shell).advice}"
         _fold(error)
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
     elif isinstance(error, KeyboardInterrupt):

@@ -11,8 +11,12 @@ from ..kube.cluster import Cluster
 from ..kube.follow import count
 from ..kube.objects import Pod
 from . import _dns as _dns
+from . import _route
+from ._curl import Page as Page
+from ._curl import curl as curl
 from ._echo import greet
 from ._exchange import Target, exchange, resolve
+from ._route import Route as Route
 from ._rules import rules as rules
 from ._series import Asking as Asking
 from ._series import Requests as Requests
@@ -167,6 +171,20 @@ def echo_everywhere(port: int, *, timeout: float = TIMEOUT_S) -> Everywhere:
         answers,
         frozenset(answer.pod for answer in answers.values() if answer.ok),
     )
+
+
+def route(target: str) -> Route:
+    """Return by which interface this computer would send to an address; sends nothing.
+
+    Args:
+        target: A machine's name, or an address.
+
+    Example:
+        ``probe.route("master").device``
+    """
+    cluster = current.current()
+    inside = target in cluster.machines
+    return _route.look(cluster.address(target) if inside else target)
 
 
 def dns(

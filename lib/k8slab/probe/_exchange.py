@@ -8,9 +8,11 @@ import time
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
+from ..core.patience import stretched
 from ..errors import LabError, Refused, Unreachable
 from ..kube.cluster import Cluster
 from ..kube.objects import Pod
+from . import _route
 
 # Both print the answer in base64, so that no byte is lost or shown on the way.
 _BASH = r"""
@@ -95,7 +97,9 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
         from_: Where the probe starts; None is this computer.
 
     Raises:
-        Refused: The target is not in the lab, or not to be reached from this computer.
+        Refused: The target is not in the lab, or not to be reached from this computer,
+            or the way to it leads elsewhere.
+        NoMachines: The cluster was adopted, and it is not a Pod that asks a Pod.
         Unreachable: The Pod has no address yet, or this computer's own routes refuse
             the target.
     """
@@ -108,6 +112,8 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
                 next="wait until it is ready: wait.pod(ns, name, ready=True)",
             )
         text, label = target.ip, "the Pod's port"
+        if cluster.record.is_adopted and from_ is not None:
+            return Target(text, _port(port), f"{label} {port}")
     elif target in cluster.machines:
         return Target(cluster.address(target), _port(port), f"{target}:{port}")
     else:
@@ -118,16 +124,21 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
         raise _refusal(cluster, text) from None
     ranges = cluster.ranges
     machines = {cluster.address(name) for name in cluster.machines}
-    inside = text in machines or address in ranges.pods or address in ranges.services
-    if not inside:
+    balanced = ranges.load_balancers is not None and address in ranges.load_balancers
+    inside = address in ranges.pods or address in ranges.services
+    if not (inside or balanced or text in machines):
         raise _refusal(cluster, text)
     if address in ranges.pods:
         label = "the Pod's port"
     elif address in ranges.services:
         label = "the Service's port"
+    elif balanced:
+        label = "the load balancer's port"
     place = Target(text, _port(port), f"{label} {port}")
-    if from_ is None and text not in machines:
+    if from_ is None and inside:
         raise _from_here(place)
+    if from_ is None and balanced:
+        _route.require(cluster, text)
     return place
 
 
@@ -156,7 +167,7 @@ def exchange(
         UnknownMachine: There is no machine of the name in ``from_``.
         MachineUnreachable: That machine does not answer.
     """
-    started = time.monotonic()
+    started, timeout = time.monotonic(), stretched(timeout)
     if from_ is None:
         answer, failure = _here(target, kind, data, lines, timeout)
     else:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..core.poll import until
+from ..errors import NotReady
 from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
 from ..kube.objects import Pod
+from ._exchange import Target, exchange
 
 TIMEOUT_S = 30.0
+ADOPTED_S = 10.0
 _LABEL = "-l kubernetes.io/service-name"
 _ENTRY = (
     r'-A KUBE-SVC-\S+ .*--comment "{name}(?::\S+)? -> (?P<endpoint>\S+:\d+)"'
     r"(?P<rest>.*) -j KUBE-SEP-\S+"
+)
+_DOOR = (
+    r"-A KUBE-SERVICES -d (?P<address>[^/\s]+)/\d+ .*"
+    r'--comment "{name}(?::\S+)? cluster IP"'
 )
 _ODDS = re.compile(r"--probability (\S+)")
 
@@ -44,11 +52,14 @@ class Rules:
         machine: The machine.
         rules: One for each endpoint, in the order they are tried.
         sticky: Whether a client is sent where it was sent before.
+        service: The Service's own address as this machine knows it; empty where it
+            knows none with endpoints.
     """
 
     machine: str
     rules: tuple[Rule, ...]
     sticky: bool
+    service: str = ""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -82,7 +93,8 @@ def read(saved: str, machine: str, service: str) -> Rules:
         share = left * probability
         left -= share
         rules.append(Rule(endpoint, round(probability, 3), round(share, 3)))
-    return Rules(machine, tuple(rules), sticky)
+    door = re.search(_DOOR.format(name=re.escape(service)), saved)
+    return Rules(machine, tuple(rules), sticky, door["address"] if door else "")
 
 
 def rules(
@@ -96,7 +108,9 @@ def rules(
     """Read a Service's rules on every machine, once they lead to these Pods only.
 
     A Pod is ready first, then it is in the endpoint list, and a moment later in the
-    rules, on each machine by itself. Until then no connection is sent to it.
+    rules, on each machine by itself. Until then no connection is sent to it. A Service
+    that was deleted and made again has another address, and the rules of the old one
+    stay for a moment.
 
     Args:
         namespace: The namespace that holds the Service.
@@ -109,24 +123,38 @@ def rules(
         The rules by machine.
 
     Raises:
-        NotReady: The rules of a machine lead elsewhere.
+        NotReady: The rules of a machine lead elsewhere, or are for another address of
+            the Service than it has.
+        NoMachines: The cluster was adopted; the Pods were given time to reach the
+            Service, for what follows counts on the rules that nobody can read.
 
     Example:
         ``probe.rules(ns, "echo", pods)["node1"].rules``
     """
     cluster = current.current()
+    if cluster.record.is_adopted:
+        with suppress(NotReady):  # as where the Service leads nowhere on purpose
+            _until_reached(namespace, service, pods, min(timeout, ADOPTED_S))
+        raise cluster.record.no_machines("whose rules can be read")
     name = f"{namespace.name}/{service}"
     wanted = tuple(sorted(pod.ip for pod in pods))
 
-    def late(found: Mapping[str, Rules]) -> str:
-        machines = [m for m, each in found.items() if not each.lead_to(wanted, port)]
-        return f"other addresses on {', '.join(machines)}" if machines else ""
+    def look() -> _Seen:
+        spec = namespace.get("service", service)["spec"] if wanted else {}
+        found = {m: _on(cluster, m, name) for m in cluster.machines}
+        late = [
+            machine
+            for machine, each in found.items()
+            if each.service != spec.get("clusterIP", "")
+            or not each.lead_to(wanted, port)
+        ]
+        return _Seen(found, f"other addresses on {', '.join(late)}" if late else "")
 
     seen = until(
-        lambda: _Seen({m: _on(cluster, m, name) for m in cluster.machines}, late),
+        look,
         what=f"rules of Service {service}",
         want="the addresses of these Pods and no others, on every machine",
-        done=lambda seen: not str(seen),
+        done=lambda seen: not seen.late,
         timeout=timeout,
         where=namespace.where,
         next=f"look at the list: kubectl get endpointslices {_LABEL}={service}",
@@ -137,10 +165,31 @@ def rules(
 @dataclass(frozen=True)
 class _Seen:
     found: Mapping[str, Rules]
-    late: Callable[[Mapping[str, Rules]], str]
+    late: str
 
     def __str__(self) -> str:
-        return self.late(self.found)
+        return self.late
+
+
+def _until_reached(
+    namespace: Namespace, service: str, pods: Sequence[Pod], timeout: float
+) -> None:
+    """Wait until each of some Pods gets a connection to a Service's address."""
+    cluster = current.current()
+    spec = namespace.get("service", service)["spec"]
+    target = Target(spec["clusterIP"], spec["ports"][0]["port"], "the Service's port")
+
+    def reached() -> bool:
+        asked = (exchange(cluster, target, from_=pod, timeout=1) for pod in pods)
+        return not any(answer.failure for answer in asked)
+
+    until(
+        reached,
+        what=f"Service {service}",
+        want="a connection from each of these Pods",
+        timeout=timeout,
+        where=namespace.where,
+    )
 
 
 def _on(cluster: Cluster, machine: str, service: str) -> Rules:

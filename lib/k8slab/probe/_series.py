@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..core.patience import stretched
 from ..errors import BadInput
 from ..kube import current
 from ..kube.cluster import Cluster
@@ -232,7 +233,7 @@ def asking(
     finally:
         stop.set()
         for sender in made._senders:
-            sender.join(timeout + 1)
+            sender.join(stretched(timeout + 1))
 
 
 def _bounded(name: str, value: float, most: float) -> None:

@@ -1,4 +1,4 @@
-"""Record the changes of API objects as watches tell them, with the moment of each."""
+"""Record what changes on a cluster, with the moment of each change."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from ..core.hints import command
+from ..core.patience import stretched
 from ..core.poll import until
 from ..errors import LabError, NotReady
 from ..kube.namespace import Namespace
 from ..kube.objects import Object
 from ..kube.watch import Listed, Watch, key
 from . import steps as _steps
+from ._scaling import Scaling as Scaling
+from ._scaling import scaling as scaling
 from .steps import Change, Step
 
 KINDS = ("Deployment", "ReplicaSet", "ReplicationController", "Pod", "Event")
@@ -96,7 +99,7 @@ def changes(
     Example:
         ``with record.changes(ns) as story: …``, then ``show.timeline(story)``
     """
-    recording, limits = Recording(), _Limits(timeout, PATIENCE_S)
+    recording, limits = Recording(), _Limits(stretched(timeout), PATIENCE_S)
     watches: list[_Watch] = []
     try:
         for kind in kinds:
@@ -135,7 +138,7 @@ class _Watch:
 
     def wait_open(self) -> None:
         """Return when the server has begun to answer."""
-        if not self._open.wait(self._limits.patience_s):
+        if not self._open.wait(stretched(self._limits.patience_s)):
             raise self._late("it does not begin")
         if self._failure is not None:
             raise self._failure
@@ -157,7 +160,8 @@ class _Watch:
             return whole or self._version >= int(now.version)
 
         heard = self._recording.wait_for(
-            lambda: self._failure is not None or is_told(), self._limits.patience_s
+            lambda: self._failure is not None or is_told(),
+            stretched(self._limits.patience_s),
         )
         if self._failure is not None:
             raise self._failure
@@ -167,7 +171,7 @@ class _Watch:
     def close(self) -> None:
         """End the watch and its thread."""
         self._watch.stop()
-        self._thread.join(self._limits.patience_s)
+        self._thread.join(stretched(self._limits.patience_s))
 
     def _run(self) -> None:
         try:

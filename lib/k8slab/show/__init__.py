@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path as _Path
 from typing import Any
 
 from pygments import highlight as _paint
@@ -17,6 +18,7 @@ from ..core.rendered import Rendered
 from ..draw import arrivals as _arrivals
 from ..draw import bars as _bars
 from ..draw import matrix as _matrix
+from ..draw import scaling as _scaling
 from ..draw import timeline as _timeline
 from ..draw.topology import draw
 from ..errors import LabMissing
@@ -24,7 +26,7 @@ from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
 from ..probe._series import Requests
-from ..record import Recording
+from ..record import Recording, Scaling
 from . import _judge as _judge
 from . import _manifest as _manifest
 
@@ -47,7 +49,7 @@ class _Tones(Style):
 
 
 def manifest(
-    path: str, highlight: str | Sequence[str] = (), *, check: bool | None = None
+    path: str | _Path, highlight: str | Sequence[str] = (), *, check: bool | None = None
 ) -> Rendered:
     """Show a manifest with its line numbers, some paths marked.
 
@@ -61,6 +63,7 @@ def manifest(
         BadInput: There is no such file, or no such path in it.
         BadManifest: Kubernetes would refuse it.
     """
+    path = str(path)
     found = _manifest.read(_manifest.find(path), path)
     if check is None:
         check = ".broken." not in path
@@ -77,13 +80,13 @@ def manifest(
     return Rendered("\n".join(plain), _manifest_html(path, lines, marked))
 
 
-def validate(path: str) -> None:
+def validate(path: str | _Path) -> None:
     """Refuse a manifest that Kubernetes would refuse, and print nothing.
 
     Raises:
         BadManifest: Kubernetes would refuse it.
     """
-    _judge.check(_manifest.read(_manifest.find(path), path), _cluster())
+    _judge.check(_manifest.read(_manifest.find(path), str(path)), _cluster())
 
 
 def table(records: Sequence[Any], columns: Sequence[str] = ()) -> Rendered:
@@ -172,6 +175,16 @@ def requests(record: Requests, title: str = "Requests by time") -> Rendered:
         title: What was asked.
     """
     return _arrivals.draw(record, title)
+
+
+def scaling(story: Scaling, title: str = "Load, CPU and Pods by time") -> Rendered:
+    """Draw how an autoscaler followed the load, as `record.scaling` recorded it.
+
+    Args:
+        story: What was recorded.
+        title: What the picture is of.
+    """
+    return _scaling.draw(story, title)
 
 
 def _cluster() -> Cluster | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ..errors import BadInput, BadManifest
 from . import _yaml
 
 FOLDER = "manifests"
+_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Manifest:
                 wanted="a path with dots that is in it",
                 seen=path,
             )
-        return range(begin + 1, _last(node) + 2)
+        # What an alias (*name) names stands above it; the line itself is meant.
+        return range(begin + 1, max(_last(node), begin) + 2)
 
     def line(self, path: str) -> int:
         """Return the first line of a path, or of as much of it as is there."""
@@ -70,7 +73,7 @@ class Manifest:
         return self.lines(path).start if path else 1
 
 
-def find(name: str, start: Path | None = None) -> Path:
+def find(name: str | Path, start: Path | None = None) -> Path:
     """Return the file below the nearest ``manifests/`` folder, looking upwards.
 
     Args:
@@ -80,12 +83,13 @@ def find(name: str, start: Path | None = None) -> Path:
     Raises:
         BadInput: There is no such file.
     """
-    here = (start or Path.cwd()).resolve()
+    here, name = (start or Path.cwd()).resolve(), str(name)
     near: list[str] = []
     for folder in (here, *here.parents):
         candidate = folder / FOLDER / name
-        if candidate.is_file():
-            return candidate
+        with suppress(OSError):  # of a name that is too long
+            if candidate.is_file():
+                return candidate
         if (folder / FOLDER).is_dir():
             known = [str(p.relative_to(folder / FOLDER)) for p in _all(folder / FOLDER)]
             near += difflib.get_close_matches(name, known, n=3)
@@ -130,27 +134,34 @@ def read(path: Path, name: str = "") -> Manifest:
     return Manifest(name, path, text, first.root, first.data)
 
 
-def _walk(node: yaml.Node, path: str) -> tuple[yaml.Node | None, int]:
-    """Return the node a path names, and the line, from 0, on which it begins."""
-    begin = node.start_mark.line
-    while path:
-        if isinstance(node, yaml.SequenceNode):
-            head, _, path = path.partition(".")
-            if not head.isdigit() or int(head) >= len(node.value):
-                return None, 0
-            node = node.value[int(head)]
-            begin = node.start_mark.line
-            continue
-        if not isinstance(node, yaml.MappingNode):
-            return None, 0
-        for key, value in node.value:
-            rest = path.removeprefix(str(key.value))
-            if rest != path and (not rest or rest.startswith(".")):
-                node, begin, path = value, key.start_mark.line, rest[1:]
-                break
-        else:
-            return None, 0
-    return node, begin
+def _walk(
+    node: yaml.Node, path: str, begin: int | None = None
+) -> tuple[yaml.Node | None, int]:
+    """Return the node a path names, and the line, from 0, on which it begins.
+
+    A key may hold dots itself, as ``app.kubernetes.io/name`` does beside ``app``, so
+    every key that the path can begin with is tried, the longest first.
+    """
+    begin = node.start_mark.line if begin is None else begin
+    if not path:
+        return node, begin
+    if isinstance(node, yaml.SequenceNode):
+        head, _, rest = path.partition(".")
+        if head.isdigit() and int(head) < len(node.value):
+            return _walk(node.value[int(head)], rest)
+    if isinstance(node, yaml.MappingNode):
+        fitting = [
+            (key, value)
+            for key, value in node.value
+            if path == str(key.value) or path.startswith(f"{key.value}.")
+        ]
+        fitting.sort(key=lambda pair: -len(str(pair[0].value)))
+        for key, value in fitting:
+            rest = path[len(str(key.value)) + 1 :]
+            found = _walk(value, rest, key.start_mark.line)
+            if found[0] is not None:
+                return found
+    return None, 0
 
 
 def _last(node: yaml.Node) -> int:
@@ -181,4 +192,4 @@ def bad(
 
 
 def _all(folder: Path) -> Iterable[Path]:
-    return folder.glob("**/*.yaml")
+    return (each for each in folder.glob("**/*") if each.suffix in _SUFFIXES)

@@ -24,9 +24,29 @@ _AMOUNTS = frozenset(
         *("allocatable", "allocatedResources", "capacity", "consumedCapacity"),
         *("default", "defaultRequest", "hard", "limits", "max", "min", "overhead"),
         *("maxLimitRequestRatio", "podFixed", "requests", "used", "averageValue"),
-        *("divisor", "maximumVolumeSize", "sizeLimit", "step"),
+        *("divisor", "maximumVolumeSize", "sizeLimit", "step", "tolerance"),
     )
 )
+# https://github.com/kubernetes/apimachinery/blob/master/pkg/api/resource/quantity.go
+_AMOUNT = re.compile(
+    r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?\s*"
+)
+# Numbers or texts: the client says any object.
+_EITHER = frozenset(
+    ("maxSurge", "maxUnavailable", "minAvailable", "port", "targetPort")
+)
+# Fields of 32 bits; the client does not tell them from those of 64.
+_SMALL = _EITHER | frozenset(
+    (
+        *("backoffLimit", "completions", "containerPort", "failureThreshold"),
+        *("hostPort", "initialDelaySeconds", "maxReplicas", "minReadySeconds"),
+        *("minReplicas", "nodePort", "parallelism", "periodSeconds", "replicas"),
+        *("progressDeadlineSeconds", "revisionHistoryLimit", "successThreshold"),
+        *("timeoutSeconds", "weight"),
+    )
+)
+# https://www.rfc-editor.org/rfc/rfc3339
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
 _VALUES = re.compile(r"V\w*?(MetricTarget|MetricValueStatus|DeviceCapacity)")
 _BASE64 = (("V1Secret", "data"), ("V1ConfigMap", "binaryData"))
 
@@ -155,8 +175,21 @@ def _typed(kind: str, value: Any, path: str) -> Iterator[Problem]:
         for key, each in value.items():
             yield from _typed(inside[1], each, f"{path}.{key}")
     elif kind == "amount":
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            yield _problem(f"{path} has the wrong type", path, "an amount", value)
+        if not _is_amount(value):
+            wanted = "an amount, as 2, 500m, 1.5Gi or 64M"
+            yield _problem(f"{path} is no amount", path, wanted, value)
+    elif kind == "object" and _last(path) in _EITHER:
+        if not isinstance(value, str) and not _is_small(value):
+            wanted = "a whole number, or text"
+            yield _problem(f"{path} has the wrong type", path, wanted, value)
+    elif kind == "datetime":
+        if not isinstance(value, str) or not _TIME.fullmatch(value):
+            wanted = "a time, as 2026-11-28T09:00:00Z"
+            yield _problem(f"{path} is no time", path, wanted, value)
+    elif kind == "int" and _last(path) in _SMALL and _fits(kind, value):
+        if not _is_small(value):
+            wanted = "a number of at most 2147483647"
+            yield _problem(f"{path} is too large", path, wanted, value)
     elif kind in _PLAIN:
         if not _fits(kind, value):
             yield _problem(f"{path} has the wrong type", path, _name(kind), value)
@@ -169,7 +202,25 @@ def _typed(kind: str, value: Any, path: str) -> Iterator[Problem]:
 def _fits(kind: str, value: Any) -> bool:
     if kind in ("int", "float") and isinstance(value, bool):
         return False
+    if kind == "int" and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return False
     return isinstance(value, _PLAIN[kind])  # type: ignore[arg-type]
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _is_small(value: Any) -> bool:
+    """Say whether a value is a whole number of 32 bits."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return is_whole and -(2**31) <= value < 2**31
+
+
+def _is_amount(value: Any) -> bool:
+    if isinstance(value, str):
+        return _AMOUNT.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_base64(text: str) -> bool:

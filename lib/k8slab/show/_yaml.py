@@ -17,6 +17,9 @@ MAX_NODES = 200_000
 MAX_DEPTH = 100
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BOM = "\ufeff"
+_HALVES = re.compile(
+    r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.I
+)
 _STRANGE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
@@ -52,10 +55,11 @@ _Loader.yaml_implicit_resolvers = {
     letter: [(tag, pattern) for tag, pattern in known if "timestamp" not in tag]
     for letter, known in _BASE.yaml_implicit_resolvers.items()
 }
-_WHOLE = r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"
+_WHOLE = r"[-+]?(?:0[bB][01_]+|0[oO]?[0-7_]+|0|[1-9][0-9_]*|0[xX][0-9a-fA-F_]+)$"
 _INT = re.compile(_WHOLE)
 _FLOAT = re.compile(
-    rf"(?!{_WHOLE})[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
+    rf"(?!{_WHOLE})[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)"
+    r"(?:[eE][-+]?[0-9][0-9_]*)?$"
     r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
 )
 for _letter, _known in _Loader.yaml_implicit_resolvers.items():
@@ -83,6 +87,21 @@ def _whole(loader: Any, node: yaml.ScalarNode) -> int:
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+
+
+def _as_it_stands(loader: Any, *tag_and_node: Any) -> Any:
+    """Read a value whose tag says nothing to kubectl, as ``!Ref x`` or ``=``."""
+    node = tag_and_node[-1]
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    return node.value
+
+
+for _tag in ("tag:yaml.org,2002:value", "tag:yaml.org,2002:merge"):
+    _Loader.add_constructor(_tag, _as_it_stands)
+_Loader.add_multi_constructor("!", _as_it_stands)
 
 
 @dataclass(frozen=True)
@@ -139,6 +158,8 @@ def documents(text: str) -> list[Document]:
     Raises:
         Unreadable: It is no YAML, or aliases make it too large.
     """
+    if text.lstrip()[:1] == "{":  # JSON, which writes some signs in two halves
+        text = _HALVES.sub(_joined, text)
     try:
         _refuse_depth(text)
         loader = _Loader(text)
@@ -161,6 +182,13 @@ def documents(text: str) -> list[Document]:
             seen=str(error),
         ) from error
     return found
+
+
+def _joined(match: re.Match[str]) -> str:
+    """Return an escape of YAML for two of JSON that are one sign together."""
+    high, low = int(match[2], 16), int(match[3], 16)
+    sign = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
+    return f"{match[1]}\\U{sign:08x}"
 
 
 def _refuse_depth(text: str) -> None:

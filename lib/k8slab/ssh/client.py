@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import paramiko
 
+from ..core.patience import stretched
 from ..core.process import DEFAULT_TIMEOUT_S, Completed
 from ..errors import (
     BadInput,
@@ -26,13 +27,23 @@ from .command import LOST, RemoteCommand
 from .connect import Login, is_refusal
 
 SESSIONS = 8
+SUDO = ("sudo", "-n", "--")
+"""How who logs in becomes root; it asks for no password, for nobody could type one."""
 T = TypeVar("T")
 _SCRIPT = '__=$(cat); set {options}; eval "$__"'
 # Bash tells, on a line of its own mark, which line failed; other shells have no ERR.
 _MARK = "\x1ek8slab-line "
-_TRAP = """trap 'printf "\\036k8slab-line %s\\n" "$LINENO" >&2' ERR; """
+# Not where a script goes on behind it: in a substitution, behind 'set +e'; nor for the
+# whole of it, which is what 'eval' is.
+_TRAP = (  # one line, for lines are counted from the script's own first one
+    r"""trap 'if [[ $BASH_SUBSHELL = 0 && $- = *e* """
+    r"""&& $BASH_COMMAND != "eval \"\$__\"" ]]; """
+    r"""then printf "\036k8slab-line %s\n" "$LINENO" >&2; fi' ERR; """
+)
 _TOLD = re.compile(rf"{_MARK}(\d+)\n?")
-_BASH = re.compile(r"(?m)^bash: (?:eval: )?line (\d+): ")
+# Without ERR, bash ends a script where it cannot go on.
+_ENDS = "unbound variable|syntax error|unexpected|exec: |bad substitution"
+_BASH = re.compile(rf"(?m)^bash: (?:eval: )?line (\d+): (?=.*(?:{_ENDS}))")
 
 
 class SSHShell:
@@ -45,10 +56,13 @@ class SSHShell:
         address: Its address.
         lab: The name of the lab it belongs to, for messages.
         user: Who logs in.
-        key: The file of the lab's private key.
+        key: The file of the private key; None for the keys of the reader's agent.
         known_hosts: The file that pins the machine's host key.
         connect_timeout: Seconds until a connection attempt is given up.
         port: The port of its SSH server.
+        sudo: Whether who logs in becomes root by ``sudo``.
+        jump: How to log in to the host that the way goes through, if any.
+        foreign: Whether machine and key are the reader's, not the lab's maker's.
     """
 
     def __init__(
@@ -58,16 +72,22 @@ class SSHShell:
         *,
         lab: str,
         user: str = "root",
-        key: Path,
+        key: Path | None,
         known_hosts: Path,
         connect_timeout: float = 10,
         port: int = 22,
+        sudo: bool = False,
+        jump: Login | None = None,
+        foreign: bool = False,
     ) -> None:
         self.where = machine
         self.address = address
         self.lab = lab
-        self._login = Login(lab, machine, address, port, user, key, known_hosts)
-        self._connect_timeout = connect_timeout
+        self._login = Login(
+            lab, machine, address, port, user, key, known_hosts, jump, foreign
+        )
+        self._root = SUDO if sudo else ()
+        self._connect_timeout = stretched(connect_timeout)
         self._over = False
         self._client: paramiko.SSHClient | None = None
         self._sftp: paramiko.SFTPClient | None = None
@@ -148,7 +168,8 @@ class SSHShell:
         try:
             done = self._run(argv, shown, text, False, timeout, pass_on)
         except CommandTimeout as error:
-            error.what = f"the script did not end within {timeout:g} s and was ended"
+            limit = f"{error.timeout:g} s"
+            error.what = f"the script did not end within {limit} and was ended"
             error.where = self.where
             raise
         told = _TOLD.findall(done.stderr) or _BASH.findall(done.stderr)
@@ -156,7 +177,7 @@ class SSHShell:
         if done.ok or not check:
             return done
         line = int(told[-1]) if told else 0
-        raise _failed(done, line if line <= len(text.splitlines()) else 0)
+        raise _failed(done, line if line <= text.count("\n") + 1 else 0)
 
     def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
         """Write a file in one step, so that no reader ever sees half of it.
@@ -192,6 +213,20 @@ class SSHShell:
         content = self._on_files(path, lambda sftp: files.read(sftp, path))
         return content.decode("utf-8", "replace")
 
+    def upload(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        """Copy a file of this computer, of any size, in one step.
+
+        Args:
+            source: The file here.
+            path: The absolute path there.
+            mode: The file's permissions there.
+
+        Raises:
+            LabError: The machine refuses to write there.
+            MachineUnreachable: No connection, or it broke.
+        """
+        self._on_files(path, lambda sftp: files.upload(sftp, source, path, mode))
+
     def is_up(self) -> bool:
         """Tell at once whether the machine's SSH server answers.
 
@@ -202,7 +237,7 @@ class SSHShell:
             MachineUnreachable: It answers and refuses the lab's key.
         """
         try:
-            self._connection(connect_timeout=1.0)
+            self._connection(connect_timeout=stretched(1.0))
         except MachineUnreachable as error:
             both = (error, error.__cause__)
             if any(isinstance(e, HostKeyMismatch) or is_refusal(e) for e in both):
@@ -248,8 +283,9 @@ class SSHShell:
                 shown,
                 where=self.where,
                 lab=self.lab,
-                timeout=timeout,
+                timeout=stretched(timeout),
                 on_line=on_line,
+                root=self._root,
             )
             data = None if input is None else input.encode()
             self._running.add(command)
@@ -291,7 +327,7 @@ class SSHShell:
         self._connection()
         try:
             if self._sftp is None:
-                self._sftp = files.connect(self._channel())
+                self._sftp = files.connect(self._channel(), self._root)
             return work(self._sftp)
         except OSError as error:
             if isinstance(error, ConnectionError | TimeoutError):

@@ -109,6 +109,7 @@ class RemoteCommand:
         lab: The lab's name, for messages.
         timeout: Seconds until the command is ended.
         on_line: Called with each line, in the caller's thread.
+        root: What makes it root's, before its first word; empty where root logs in.
     """
 
     def __init__(
@@ -121,8 +122,10 @@ class RemoteCommand:
         lab: str,
         timeout: float,
         on_line: Callable[[str], None] | None,
+        root: Sequence[str] = (),
     ) -> None:
         self._channel = channel
+        self._root = tuple(root)
         self._again = again
         self._argv = tuple(argv)
         self._where = where
@@ -146,7 +149,7 @@ class RemoteCommand:
             MachineUnreachable: The connection broke while it ran.
         """
         limit = f"{max(self._timeout, 0.001):.3f}"
-        words = ["timeout", "-k", f"{KILL_AFTER_S:g}", limit, *argv]
+        words = [*self._root, "timeout", "-k", f"{KILL_AFTER_S:g}", limit, *argv]
         line = f"echo k8slab-pid $$ >&2; exec {shlex.join(words)}"
         self._thread(lambda: self._drive(line, input))
         try:
@@ -270,7 +273,8 @@ class RemoteCommand:
                 return
             with suppress(*LOST):
                 killer = self._again()
-                killer.exec_command(f"kill -TERM {self._err.pid}")
+                kill = [*self._root, "kill", "-TERM", str(self._err.pid)]
+                killer.exec_command(shlex.join(kill))
                 killer.status_event.wait(2 * KILL_AFTER_S)
                 killer.close()
 

@@ -1,4 +1,4 @@
-"""Open an SSH connection: the host key is pinned, only the lab's key is offered."""
+"""Open an SSH connection: the host key is pinned, only the right key is offered."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import NoReturn
 import paramiko
 
 from ..core.hints import anew, command
+from ..core.patience import stretched
 from ..errors import HostKeyMismatch, LabError, MachineUnreachable
 
 KEEPALIVE_S = 15
@@ -31,8 +32,10 @@ class Login:
         address: Its address.
         port: The port of its SSH server.
         user: Who logs in.
-        key: The file of the lab's private key.
+        key: The file of the private key; None for the keys of the reader's agent.
         known_hosts: The file that pins the machine's host key.
+        jump: How to log in to the host that the way goes through, if any.
+        foreign: Whether machine and key are the reader's, not the lab's maker's.
     """
 
     lab: str
@@ -40,8 +43,10 @@ class Login:
     address: str
     port: int
     user: str
-    key: Path
+    key: Path | None
     known_hosts: Path
+    jump: Login | None = None
+    foreign: bool = False
 
     def connect(self, timeout: float) -> paramiko.SSHClient:
         """Connect, verify the host key, log in and keep the connection alive.
@@ -54,14 +59,16 @@ class Login:
             MachineUnreachable: There is no answer, or the lab's key is refused.
             LabError: The lab's private key cannot be read.
         """
-        client = paramiko.SSHClient()
+        client = _Client()
         client.set_log_channel(_quiet_log())
         client.set_missing_host_key_policy(_Reject(self))
         key = self._private_key()
+        if self.jump is not None:
+            client.behind = self.jump.connect(timeout)
         try:
             if self.known_hosts.exists():
                 client.load_host_keys(str(self.known_hosts))
-            plug = self._plug(timeout)
+            plug = self._plug(client.behind, timeout)
             try:
                 client.connect(
                     self.address,
@@ -70,16 +77,17 @@ class Login:
                     username=self.user,
                     pkey=key,
                     look_for_keys=False,
-                    allow_agent=False,
-                    timeout=ANSWER_TIMEOUT_S,
-                    banner_timeout=ANSWER_TIMEOUT_S,
-                    auth_timeout=ANSWER_TIMEOUT_S,
+                    allow_agent=key is None,
+                    timeout=stretched(ANSWER_TIMEOUT_S),
+                    banner_timeout=stretched(ANSWER_TIMEOUT_S),
+                    auth_timeout=stretched(ANSWER_TIMEOUT_S),
                 )
             except BaseException:
                 client.close()
                 plug.close()
                 raise
         except paramiko.BadHostKeyException as error:
+            client.close()
             raise HostKeyMismatch(
                 f"{self.machine} shows another host key than the pinned one",
                 where=f"{self.machine} ({self.address})",
@@ -89,42 +97,109 @@ class Login:
                 next=self.replaced(),
             ) from None
         except (paramiko.SSHException, EOFError, OSError) as error:
+            client.close()
             raise self.unreachable(error) from error
         transport = client.get_transport()
         assert transport is not None  # noqa: S101 - connect made it
         transport.set_keepalive(KEEPALIVE_S)
         return client
 
+    def shown_key(self, timeout: float) -> paramiko.PKey:
+        """Return the host key that the machine shows; nobody logs in to it.
+
+        Args:
+            timeout: Seconds until the machine must have accepted the connection.
+
+        Raises:
+            MachineUnreachable: There is no answer.
+        """
+        behind = self.jump.connect(timeout) if self.jump is not None else None
+        try:
+            transport = paramiko.Transport(self._plug(behind, timeout))
+            transport.set_log_channel(_quiet_log())
+            try:
+                transport.start_client(timeout=stretched(ANSWER_TIMEOUT_S))
+                return transport.get_remote_server_key()
+            finally:
+                transport.close()
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self.unreachable(error) from error
+        finally:
+            if behind is not None:
+                behind.close()
+
     def unreachable(self, error: Exception) -> MachineUnreachable:
         """Say in our words why there is no connection."""
         refused = is_refusal(error)
+        whose = "the keys offered" if self.foreign else "the lab's key"
+        step = f"see what is stopped: {command('status', self.lab)}; "
+        step += f"{command('start', self.lab)} starts a stopped lab"
+        if self.foreign:
+            step = f"try it by hand: ssh -p {self.port} {self.user}@{self.address}"
         return MachineUnreachable(
-            f"{self.machine} refuses the lab's key"
+            f"{self.machine} refuses {whose}"
             if refused
             else f"{self.machine} does not answer on SSH",
             where=f"{self.machine} ({self.address}, port {self.port})",
             wanted=f"a login as {self.user}",
             seen=str(error) or type(error).__name__,
-            next=f"see what is stopped: {command('status', self.lab)}; "
-            f"{command('start', self.lab)} starts a stopped lab",
+            next=step,
         )
 
     def replaced(self) -> str:
         """Return what to do when another machine stands at this address."""
+        if self.foreign:
+            look = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+            return (
+                f"compare it with what its own console says: {look}; if it was "
+                f"replaced, forget the lab: {command('down', self.lab, '--forget')}"
+            )
         return f"if the machine was replaced, make the lab anew: {anew(self.lab)}"
 
-    def _plug(self, timeout: float) -> socket.socket:
-        """Open a TCP connection that sends at once and notices a dead peer."""
+    def _plug(
+        self, behind: paramiko.SSHClient | None, timeout: float
+    ) -> socket.socket | paramiko.Channel:
+        """Open a TCP connection that sends at once and notices a dead peer.
+
+        Args:
+            behind: The host that it goes through, if any.
+            timeout: Seconds until the machine must have accepted it.
+        """
+        if behind is not None:
+            transport = behind.get_transport()
+            assert transport is not None  # noqa: S101 - connect made it
+            return transport.open_channel(
+                "direct-tcpip",
+                (self.address, self.port),
+                ("127.0.0.1", 0),
+                timeout=timeout,
+            )
         plug = socket.create_connection((self.address, self.port), timeout=timeout)
         plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
+        silence_ms = int(stretched(SILENCE_MS))
+        plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silence_ms)
         return plug
 
-    def _private_key(self) -> paramiko.PKey:
+    def _private_key(self) -> paramiko.PKey | None:
+        if self.key is None:
+            return None
         try:
+            if self.foreign:
+                return paramiko.PKey.from_path(self.key)
             return paramiko.Ed25519Key.from_private_key_file(str(self.key))
-        except (OSError, ValueError, paramiko.SSHException) as error:
+        except (OSError, ValueError, TypeError, paramiko.SSHException) as error:
             seen = type(error).__name__
+        except paramiko.pkey.UnknownKeyType as error:
+            seen = type(error).__name__
+        if self.foreign:
+            raise LabError(
+                f"the key that logs in to {self.machine} cannot be read",
+                where=str(self.key),
+                wanted="a private key without a passphrase",
+                seen=seen,
+                next="give one with a passphrase to your agent, by ssh-add, and leave "
+                "out 'key' in the inventory",
+            )
         # Raised outside the handler: the reason may quote the key.
         raise LabError(
             "the lab's private key cannot be read",
@@ -139,6 +214,17 @@ def is_refusal(error: BaseException | None) -> bool:
     """Say whether a machine refused the key; one that is slow to answer did not."""
     refused = isinstance(error, paramiko.AuthenticationException)
     return refused and "timeout" not in str(error).lower()
+
+
+class _Client(paramiko.SSHClient):
+    """A client that closes the one it goes through, too."""
+
+    behind: paramiko.SSHClient | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self.behind is not None:
+            self.behind.close()
 
 
 class _Reject(paramiko.RejectPolicy):

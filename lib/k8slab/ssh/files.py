@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import errno
 import secrets
+import shlex
 import stat
-from contextlib import suppress
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
 
 import paramiko
+
+from ..core.patience import stretched
 
 FILE_TIMEOUT_S = 60.0
 
 
-def connect(channel: paramiko.Channel) -> paramiko.SFTPClient:
-    """Return a file client on a new channel; each answer has a deadline."""
-    channel.settimeout(FILE_TIMEOUT_S)
-    channel.invoke_subsystem("sftp")
+_SERVER = "/usr/lib/openssh/sftp-server"
+"""Debian's; root's is begun by its path, for the subsystem is of who logs in."""
+
+
+def connect(channel: paramiko.Channel, root: Sequence[str] = ()) -> paramiko.SFTPClient:
+    """Return a file client on a new channel; each answer has a deadline.
+
+    Args:
+        channel: A new channel.
+        root: What makes a command root's; empty where root logs in.
+    """
+    channel.settimeout(stretched(FILE_TIMEOUT_S))
+    if root:
+        channel.exec_command(shlex.join([*root, _SERVER]))
+    else:
+        channel.invoke_subsystem("sftp")
     return paramiko.SFTPClient(channel)
 
 
@@ -41,19 +57,41 @@ def put(sftp: paramiko.SFTPClient, path: str, data: bytes, mode: int) -> bool:
     """
     if _is_same(sftp, path, data, mode):
         return False
-    target = PurePosixPath(path)
-    temporary = str(target.with_name(f".{target.name}.{secrets.token_hex(6)}"))
     try:
-        _write_new(sftp, temporary, data, mode)
-        sftp.posix_rename(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            sftp.remove(temporary)
-        known = (errno.ENOENT, errno.EACCES)
-        if not isinstance(error, OSError) or error.errno in known:
+        with _beside(sftp, path) as temporary:
+            _write_new(sftp, temporary, data, mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EACCES):
             raise
         _write(sftp, path, data, mode, "r+b")
     return True
+
+
+def upload(sftp: paramiko.SFTPClient, source: Path, path: str, mode: int) -> None:
+    """Copy a file of this computer by a temporary one beside it.
+
+    Raises:
+        OSError: The machine refuses to write there, or the file here cannot be read.
+    """
+    _make_folder(sftp, PurePosixPath(path).parent)
+    with _beside(sftp, path) as temporary:
+        with source.open("rb") as data:
+            sftp.putfo(data, temporary, confirm=True)
+        sftp.chmod(temporary, mode)
+
+
+@contextmanager
+def _beside(sftp: paramiko.SFTPClient, path: str) -> Iterator[str]:
+    """Name a file to be written beside another, which then takes its place or goes."""
+    target = PurePosixPath(path)
+    temporary = str(target.with_name(f".{target.name}.{secrets.token_hex(6)}"))
+    try:
+        yield temporary
+        sftp.posix_rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            sftp.remove(temporary)
+        raise
 
 
 def _is_same(sftp: paramiko.SFTPClient, path: str, data: bytes, mode: int) -> bool:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from ..core.poll import until
 from ..kube.objects import Waited
-from ._objects import endpoints, for_object, gone, nodes, pod, pods, restarts
+from ._objects import (
+    endpoints,
+    for_object,
+    gone,
+    nodes,
+    pod,
+    pods,
+    restarts,
+    scaler,
+)
 
 __all__ = [
     "Waited",
@@ -15,5 +24,6 @@ __all__ = [
     "pod",
     "pods",
     "restarts",
+    "scaler",
     "until",
 ]

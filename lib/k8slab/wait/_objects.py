@@ -15,6 +15,8 @@ from ..kube.follow import (
     still_there,
 )
 from ..kube.objects import Endpoints, Node, Object, Pod, Waited
+from ..kube.scaler import KIND as _SCALER
+from ..kube.scaler import Scaler
 
 
 def pods(
@@ -278,6 +280,44 @@ def for_object(
         name=name,
         timeout=timeout,
     )
+
+
+def scaler(
+    source: Source,
+    name: str,
+    *,
+    want: str = "an average",
+    done: Callable[[Scaler], bool] = lambda seen: seen.average is not None,
+    timeout: float = TIMEOUT_S,
+) -> Scaler:
+    """Wait until a HorizontalPodAutoscaler is as wanted, and return what it knows.
+
+    Args:
+        source: The namespace that holds it.
+        name: Its name.
+        want: The wanted state in words; by default it knows an average.
+        done: Says whether it is as wanted.
+        timeout: Seconds until giving up.
+
+    Raises:
+        NotReady: The deadline passed.
+
+    Example:
+        ``wait.scaler(ns, "shop", want="3 Pods", done=lambda seen: seen.wanted == 3)``
+    """
+    found = follow(
+        source,
+        _SCALER,
+        lambda found: [Scaler.read(each) for each in found],
+        what=f"the HorizontalPodAutoscaler {name}",
+        want=want,
+        done=lambda seen: seen != [] and done(seen[0]),
+        show=lambda seen: str(seen[0]) if seen else "not there",
+        about=lambda seen: [name],
+        name=name,
+        timeout=timeout,
+    )
+    return found[0]
 
 
 def _unready(pods: list[Pod]) -> list[str]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
+from ..record import Scaling
 from ._log import LogView
 from ._pods import PodsView
 from ._requests import RequestsView
 from ._requests import Source as Asking
+from ._scaling import ScalingView
 
 TIMEOUT_S = 60.0
 
@@ -53,6 +55,26 @@ def requests(
         ``with probe.asking("node1", 31245) as asking, widgets.requests(asking): ...``
     """
     return RequestsView(source, title, timeout=timeout)
+
+
+def scaling(
+    story: Scaling,
+    *,
+    title: str = "Load, CPU and Pods by time",
+    timeout: float = 300,
+) -> ScalingView:
+    """Show how an autoscaler follows the load, while it is recorded.
+
+    Args:
+        story: What is being recorded, as ``record.scaling`` gives it.
+        title: What the picture is of.
+        timeout: Seconds until it stops changing.
+
+    Example:
+        ``with record.scaling(ns, "shop", load="app=visitors") as story,
+        widgets.scaling(story): ...``
+    """
+    return ScalingView(story, title, timeout=timeout)
 
 
 def log(

@@ -127,6 +127,21 @@ def not_found() -> bool:
     raise ApiError(404, where="GET /api/v1/pods/web", body=answer)
 
 
+def test_an_exercise_that_has_not_begun_costs_no_hint(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its start cell made the names that the grader asks; it is told, as often."""
+    unknown = lambda: nobody  # type: ignore[name-defined] # noqa: E731, F821
+    for _ in range(3):
+        check.exercise("begun", ("one", lambda: True), ("two", unknown, "a", "b"))
+    told = capsys.readouterr().out
+    check.exercise("begun", ("one", lambda: True), ("two", lambda: False, "a", "b"))
+
+    assert told.count("  seen: name 'nobody' is not defined: run the") == 3
+    assert "hint" not in told
+    assert "  hint: a\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("fact", "seen"),
     [
@@ -136,7 +151,6 @@ def not_found() -> bool:
         (lambda: [None][0].name, "is not there yet"),  # type: ignore[attr-defined]
         (lambda: next(iter([])), "is not there yet"),
         (lambda: int("10.5.x"), "is not there yet"),
-        (lambda: nobody, "name 'nobody' is not defined: run the exercise's start"),  # type: ignore[name-defined] # noqa: F821
         (not_found, 'pods "web" not found; run the exercise\'s start cell again'),
     ],
 )
@@ -153,10 +167,12 @@ def test_a_grader_never_breaks(
     assert lines[3] == "  hint: look"
 
 
-def test_a_mistake_of_another_kind_is_not_hidden() -> None:
-    """A fact that divides by zero is a mistake of the book."""
-    with pytest.raises(ZeroDivisionError):
-        check.exercise("wrong", ("one", lambda: 1 // 0))
+def test_a_mistake_of_another_kind_is_not_hidden(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A fact that divides by zero is a mistake of the book; its name is shown."""
+    assert not check.exercise("wrong", ("one", lambda: 1 // 0))
+    assert "seen: ZeroDivisionError: " in capsys.readouterr().out
 
 
 def test_hints_are_fetched_by_name(
@@ -198,3 +214,26 @@ def test_claims_are_collected_in_a_block() -> None:
 
     with pytest.raises(CheckFailed, match="seen:   1 true"):
         block()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ZeroDivisionError(), OSError("gone"), AssertionError(), RecursionError()],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_error_of_a_fact_ends_the_cell(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a fact meets means no; Ctrl-C still ends the cell."""
+
+    def fact() -> bool:
+        raise error
+
+    assert not check.exercise("any", ("one", fact, "look"))
+    assert "hint: look" in capsys.readouterr().out
+
+    def pressed() -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check.exercise("any", ("one", pressed, "look"))

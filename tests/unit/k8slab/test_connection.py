@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from k8slab.errors import (
     ApiError,
     ApiUnreachable,
     CertificateExpired,
+    HostProblem,
     LabMissing,
     WrongCluster,
 )
@@ -100,3 +102,51 @@ def test_requests_of_many_threads_are_counted(cluster: Cluster, fake: Any) -> No
         thread.join()
 
     assert cluster.requests == len(fake.requests) == 201
+
+
+@pytest.mark.parametrize(
+    "line", ["edit rc x", "create rc x --edit", "apply edit-last-applied rc x"]
+)
+def test_without_any_editor_the_way_to_one_is_told(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """Kubectl would say that it cannot start vi."""
+    monkeypatch.setattr("k8slab.kube.kubectl.search_path", lambda: "")
+    monkeypatch.setenv("EDITOR", "/gone/emacs")
+    with pytest.raises(HostProblem) as caught:
+        cluster.kubectl_command(line.split())
+
+    assert caught.value.next == "apt-get install --yes nano"
+    assert cluster.kubectl_command(["get", "pods"])
+
+
+@pytest.mark.parametrize("name", ["KUBE_EDITOR", "VISUAL", "EDITOR"])
+def test_the_readers_editor_is_found_by_its_usual_variables(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """With its options, the reader's PATH and home, and a shell that knows quotes."""
+    for each in ("KUBE_EDITOR", "VISUAL", "EDITOR"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, "sed -i 's/a b/c/'")
+    monkeypatch.setenv("SHELL", "/usr/sbin/nologin")
+    monkeypatch.setenv("HOME", "/home/my user")
+    _, variables = cluster.kubectl_command(["edit", "rc", "x"])
+    words = shlex.split(variables["KUBE_EDITOR"])
+
+    assert words[-2:] == ["-i", "s/a b/c/"]
+    assert "HOME=/home/my user" in words
+    assert variables["SHELL"] == "/bin/sh"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["KUBECTL_EXTERNAL_DIFF", "KUBECACHEDIR", "KUBECTL_COMMAND_HEADERS", "HTTPS_PROXY"],
+)
+def test_what_would_bend_kubectl_is_taken_from_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The reader's other settings do not reach the lab, nor the lab them."""
+    monkeypatch.setenv(name, "/home/ada/x")
+    _, variables = cluster.kubectl_command(["get", "pods"])
+
+    assert variables[name] == ""

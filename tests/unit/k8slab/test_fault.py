@@ -13,6 +13,8 @@ import pytest
 
 from k8slab import fault
 from k8slab.errors import BadInput, LabError, NotReady
+from k8slab.fault._kind import Place, Seen
+from k8slab.fault._namespaces import PendingTaints
 from k8slab.kube.cluster import Cluster
 
 HOLDER = """
@@ -25,6 +27,17 @@ for line in sys.argv[2:]:
 print("held", flush=True)
 sys.stdin.read()
 """
+REFUSED = {
+    "phase": "Pending",
+    "conditions": [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "0/3 nodes are available: 2 had untolerated taint",
+        }
+    ],
+}
 
 
 class Worker:
@@ -125,6 +138,36 @@ def test_the_way_back_is_noted_down_before_the_change(
     assert workers["node1"].noted == [1]
 
 
+def test_a_cell_that_breaks_something_may_be_run_twice(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """The first one is undone, another worker's is not."""
+    fault.inject("kubelet-stopped", "node2").begin()
+    fault.inject("kubelet-stopped", "node1").begin()
+
+    fault.inject("kubelet-stopped", "node1").begin()
+
+    kubelet = ["stop kubelet", "start kubelet", "stop kubelet"]
+    assert [line for line in workers["node1"].asked if line in kubelet] == kubelet
+    assert workers["node2"].running == {"containerd"}
+    assert notes(cluster) == ["kubelet-stopped"] * 2
+
+
+def test_what_counts_as_whole_and_shows_its_symptom_is_undone_first(
+    cluster: Cluster, workers: dict[str, Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Controllers may notice late that it was broken."""
+    kind = type(fault.find("containerd-stopped"))
+    fault.inject("containerd-stopped", "node1").begin()
+    monkeypatch.setattr(kind, "healthy", lambda *_: Seen(True, "whole"))
+    again = fault.inject("containerd-stopped", "node1")
+    again.begin()
+    again.undo()
+
+    asked = [words for words in workers["node1"].asked if "containerd" in words]
+    assert asked[:3] == ["stop containerd", "start containerd", "stop containerd"]
+
+
 @pytest.mark.parametrize("error", [LabError("a check failed"), KeyboardInterrupt()])
 def test_an_error_or_an_interrupt_undoes_it(
     cluster: Cluster, workers: dict[str, Worker], error: BaseException
@@ -176,6 +219,34 @@ def test_what_is_broken_already_is_not_broken_again(
     assert "stop containerd" not in workers["node1"].asked
 
 
+def test_a_pod_that_a_late_scheduler_placed_is_made_anew(
+    cluster: Cluster, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The taints are there before the scheduler has heard of them."""
+    monkeypatch.setattr(PendingTaints, "_taint", lambda *_: None)
+    names = iter(["placed", "placed-again", "refused"])
+    made: list[str] = []
+
+    def make(method: str, path: str) -> None:
+        """Do what controller and scheduler do."""
+        if (
+            method == "GET"
+            and path.endswith("/pods")
+            and not any(fake.holds("pods", name, "t") for name in made)
+        ):
+            made.append(name := next(names))
+            status = REFUSED if name == "refused" else {"phase": "Running"}
+            node = "" if name == "refused" else "node1"
+            pod = {"metadata": {"name": name, "labels": {"app": "shop"}}}
+            fake.put("pods", {**pod, "spec": {"nodeName": node}, "status": status}, "t")
+
+    fake.on_request = make
+    PendingTaints().inject(Place(cluster, "t"))
+
+    assert [r.split()[0] for r in fake.requests].count("DELETE") == 2
+    assert fake.holds("pods", "refused", "t")
+
+
 @pytest.mark.parametrize("where", ["", "master", "node9"])
 def test_a_place_that_does_not_fit_is_refused(
     cluster: Cluster, workers: dict[str, Worker], where: str
@@ -193,6 +264,29 @@ def test_an_unknown_fault_is_refused(cluster: Cluster) -> None:
         fault.inject("kubelet-sad", "node1")
 
     assert "kubelet-stopped" in caught.value.wanted
+
+
+def test_a_fault_of_an_addon_needs_it(cluster: Cluster, fake: Any) -> None:
+    """Where it is not enabled nothing is changed, and the error says what to type."""
+    with pytest.raises(BadInput) as caught:
+        fault.inject("metrics-server-away").begin()
+
+    assert "addon enable" in caught.value.next
+    assert not [each for each in fake.requests if not each.startswith("GET")]
+    assert notes(cluster) == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_faults_of_addons_are_not_drawn(
+    seed: int, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No lab has to have one."""
+    drawn = []
+    begin = lambda self: drawn.append(self.fault)  # noqa: E731
+    monkeypatch.setattr(fault.Injection, "begin", begin)
+    fault.draw(seed, cluster=cluster)
+
+    assert [each.addon for each in drawn] == [""]
 
 
 def test_what_a_killed_session_left_is_undone_the_newest_first(
@@ -259,6 +353,54 @@ def test_a_drawn_fault_gives_nothing_away_until_it_is_repaired(
     assert (first.solved, second.solved) == (False, True)
     assert "kubelet" not in shown + early
     assert "it was kubelet-stopped" in capsys.readouterr().out
+    assert notes(cluster) == []
+
+
+def test_a_judge_who_is_asked_again_says_the_same(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was repaired once is solved, whatever became of it."""
+    monkeypatch.setattr("k8slab.fault._blind.PATIENCE_S", 0.1)
+    hidden = fault.draw(1, among=["kubelet-stopped"])
+    for worker in workers.values():
+        worker.answer("systemctl start kubelet")
+    fault.judge(hidden)
+    first = capsys.readouterr().out
+    for worker in workers.values():
+        worker.answer("systemctl stop kubelet")
+
+    assert fault.judge(hidden).solved
+    assert capsys.readouterr().out == first
+
+
+def test_a_fault_that_a_clean_up_undid_is_not_judged(
+    cluster: Cluster, workers: dict[str, Worker], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reader has repaired nothing; it has to be drawn again."""
+    hidden = fault.draw(1, among=["kubelet-stopped"])
+    fault.heal(cluster)
+    capsys.readouterr()
+    verdict = fault.judge(hidden)
+    told = capsys.readouterr().out
+
+    assert not verdict.solved
+    assert "undid the fault meanwhile: run the exercise's start cell again" in told
+    assert "hint" not in told
+    assert "kubelet" not in told
+
+
+def test_heal_undoes_what_this_session_broke(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """Without its end, and without a new connection."""
+    broken = fault.inject("kubelet-stopped", "node1")
+    broken.begin()
+
+    assert fault.heal(cluster) == ["kubelet-stopped on node1"]
+    assert broken.health
     assert notes(cluster) == []
 
 

@@ -28,6 +28,30 @@ def test_a_written_file_has_the_mode_it_is_given(tmp_path: Path, mode: int) -> N
     assert (tmp_path / "a").stat().st_mode & 0o777 == mode
 
 
+def test_a_link_stays_and_a_device_is_refused(tmp_path: Path) -> None:
+    """What a link leads to is replaced; /dev/null would be lost to all programs."""
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    files.write(tmp_path / "link", "text")
+    with pytest.raises(FileExistsError):
+        files.write(tmp_path / "pipe", "text")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "pipe"]
+
+
+def test_a_lock_with_odd_content_is_a_lock(tmp_path: Path) -> None:
+    """Who holds it is not known then."""
+    file = tmp_path / "lock"
+    with files.locked(file):
+        file.write_bytes(b"\xff\xfe")
+        with pytest.raises(InUse) as caught, files.locked(file, wait=False):
+            pass
+
+    assert caught.value.seen == ""
+
+
 def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
     """Neither a part of the new one nor a draft stays."""
     files.write(tmp_path / "a", "old")

@@ -70,6 +70,18 @@ def test_a_failure_is_short_and_complete(cluster: Cluster, kubectl: Any) -> None
     ]
 
 
+def test_a_chapter_without_its_namespace_is_told_how_to_begin(
+    cluster: Cluster, kubectl: Any
+) -> None:
+    """After its cleanup a chapter begins at its first cell, and the error says so."""
+    cluster.namespace = "chapter"
+    kubectl("echo 'Error: namespaces \"chapter\" not found' >&2; exit 1")
+
+    with pytest.raises(CommandFailed) as caught:
+        magics.kubectl("apply -f pod.yaml")
+    assert "the chapter's first cell" in str(caught.value.next)
+
+
 def test_another_cluster_is_refused_before_kubectl_starts(
     cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -194,6 +194,15 @@ def test_a_name_that_gives_nothing_is_an_error(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("item", ["{pods[0]}", "{pods[0].name}", "{a.b[-1]}"])
+def test_an_item_of_a_list_is_asked_for_by_a_name(typed: Any, item: str) -> None:
+    """It is no pattern of a shell, and the error says what to write."""
+    with pytest.raises(BadInput, match="is no name") as caught:
+        typed(f"delete pod {item}", pods=["b"])
+
+    assert "then {one}" in caught.value.wanted
+
+
 def test_notebook_names_and_local_names_are_known(shell: Any, kubectl: Any) -> None:
     """In a real shell: user's names, a function's own, jsonpath untouched."""
     kubectl(EACH)
@@ -290,6 +299,81 @@ def test_commands_stand_below(cluster: Cluster, line: str, cell: str) -> None:
         magics.kubectl(line, cell, {})
 
 
+def test_a_result_in_braces_is_as_many_words_as_it_printed(typed: Any) -> None:
+    """As $(…) is in a shell, in whose place it is offered; in quotes it is one."""
+    two = magics.Result("kubectl get pods -o name", "pod/a\npod/b\n", "", 0, 0.1)
+
+    assert typed("delete {two}", two=two) == ["delete", "pod/a", "pod/b"]
+    assert typed("describe '{two}'", two=two)[1:] == [
+        "pod/",
+        "od/b",
+    ]  # one, of two lines
+
+
+@pytest.mark.parametrize("pipe", ["wc -l", "grep -c ."])
+def test_nothing_is_counted_as_none(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str], pipe: str
+) -> None:
+    """What kubectl remarks beside it is no line of it."""
+    kubectl("echo No resources found >&2")
+
+    assert int(magics.kubectl(f"get pods | {pipe}").text) == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r"create cm x --from-literal=k=$'a\nb'",
+        "get pods ${HOME:-b}",
+        'get pods "${POD:?none}"',
+        'get pods "${#X} ${X%y}"',
+        "get pods ${PODS[0]}",
+        "get pods $1",
+        "exec x -- rm -f /tmp/*",
+        "exec x -- ls -la /tmp/*.log",
+        "delete pod --force web-*",
+        "delete pod --now web-?",
+    ],
+)
+def test_what_a_shell_would_expand_is_refused(typed: Any, line: str) -> None:
+    """Also behind an option that takes no value, and in what a Pod runs."""
+    with pytest.raises(BadInput, match="no shell that could read"):
+        typed(line, PODS=["a"])
+
+
+@pytest.mark.parametrize(
+    "line", ["-n chapter diff -f x", "diff -f x", "auth -n chapter can-i get pods"]
+)
+def test_an_answer_is_one_with_options_in_front(
+    cluster: Cluster, kubectl: Any, line: str
+) -> None:
+    """The verb is what counts, not the first word without a hyphen."""
+    kubectl("exit 1")
+
+    assert magics.kubectl(line).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["port-forward --help", "proxy -h", "edit pod x --help", "apply -f - --help"],
+)
+def test_help_is_always_given(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """It ends by itself, whatever the command would do."""
+    kubectl("echo Usage")
+    magics.kubectl(line)
+
+    assert capsys.readouterr().out == "Usage\n"
+
+
+def test_a_range_may_have_blanks(typed: Any) -> None:
+    """Its end is no Python name, however it is written."""
+    path = "{ range .items[*]}{.a}{end}"
+
+    assert typed(f"get pods -o jsonpath='{path}'")[-1] == f"jsonpath={path}"
+
+
 @pytest.mark.parametrize(
     ("pipe", "lines"),
     [
@@ -301,6 +385,7 @@ def test_commands_stand_below(cluster: Cluster, line: str, cell: str) -> None:
         ("| sort -r -k 2 | head -n1", ["NAME STATUS"]),
         ("| grep {name}", ["web Running"]),
         ("| grep nobody", ["(no line is left)"]),
+        ("| grep nobody | wc -l", ["0"]),
     ],
 )
 def test_a_pipe_leads_into_a_filter(
@@ -454,10 +539,12 @@ def test_a_timeout_says_how_to_give_more(
     monkeypatch.setattr(_limits, "TIMEOUT_S", 0.2)
     kubectl("exec /bin/sleep 60")
 
-    with pytest.raises(CommandTimeout, match="exec x --request-timeout=10m"):
+    with pytest.raises(CommandTimeout, match="exec x --request-timeout=10m -- sleep 1"):
         magics.kubectl("exec x -- sleep 1")
     assert _limits.limit(["get", "--request-timeout=10m"], endless=False) == 600
-    assert _limits.more_time(["wait", "x"]).endswith("wait x --timeout=10m")
+    assert _limits.more_time(*[["wait", "x"]] * 2).endswith("wait x --timeout=10m")
+    restart = ["rollout", "restart", "deploy/x"]
+    assert _limits.more_time(restart, restart).endswith("x --request-timeout=10m")
 
 
 def test_a_script_that_takes_too_long_says_how_to_give_more(cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.shell import FakeShell
 
 from k8slab.errors import (
     ApiError,
@@ -23,6 +24,7 @@ from k8slab.folder import LabFolder
 from k8slab.kube import namespace
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.holder import Holder
+from k8slab.machine import Machine
 
 
 @pytest.fixture
@@ -50,6 +52,17 @@ def test_scratch_makes_a_labelled_namespace(api: Any, cluster: Cluster) -> None:
     assert (ns.name, cluster.namespace) == ("chapter", "chapter")
 
 
+def test_a_namespace_that_stays_empty_leads_to_the_controller_manager(
+    fake: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in every namespace is made by a part that may be away."""
+    monkeypatch.setattr(namespace, "FILLED_S", 0.2)
+    with pytest.raises(NotReady) as caught:
+        cluster.scratch("chapter")
+
+    assert "controller manager" in caught.value.next
+
+
 def test_scratch_removes_what_was_there(api: Any, cluster: Cluster) -> None:
     """What an earlier run left is gone, its Pods told to be quick."""
     cluster.scratch("chapter")
@@ -75,13 +88,44 @@ def test_objects_outside_namespaces_are_removed_by_label(
     ]
 
 
+DOOR = ("gateway.networking.k8s.io", "v1", "GatewayClass", "gatewayclasses", False)
+
+
+@pytest.mark.parametrize("just_now", [False, True])
+def test_kinds_that_an_addon_took_along_are_no_hindrance(
+    api: Any, cluster: Cluster, just_now: bool
+) -> None:
+    """Neither since the server was asked first, nor since it was asked last."""
+    api.kinds.append(DOOR)
+    ns = cluster.scratch("chapter")
+    if not just_now:
+        api.kinds.remove(DOOR)
+    gone = {"kind": "Status", "message": "the server could not find it"}
+    api.errors["GET /apis/gateway.networking.k8s.io/v1/gatewayclasses"] = (404, gone)
+    ns.remove()
+
+    assert not api.holds("namespaces", "chapter")
+
+
+def test_objects_of_kinds_that_came_later_are_removed(
+    api: Any, cluster: Cluster
+) -> None:
+    ns = cluster.scratch("chapter")
+    api.kinds.append(DOOR)
+    mine = {"metadata": {"name": "mine", "labels": {"k8slab.dev/chapter": "chapter"}}}
+    api.put("gatewayclasses", mine)
+    ns.remove()
+
+    assert not api.holds("gatewayclasses", "mine")
+
+
 def test_remove_twice_is_the_same_as_once(api: Any, cluster: Cluster) -> None:
-    """Removing is idempotent and gives the default namespace back."""
+    """Removing is idempotent, and no other namespace becomes the default."""
     ns = cluster.scratch("chapter")
     ns.remove()
     ns.remove()
 
-    assert cluster.namespace == "default"
+    assert cluster.namespace == "chapter"
     with pytest.raises(ApiError):
         cluster.get("ns", "chapter")
 
@@ -214,6 +258,18 @@ def test_an_unknown_machine_is_named_with_the_known_ones(cluster: Cluster) -> No
     """The message lists the machines there are."""
     with pytest.raises(UnknownMachine, match="one of master, node1, node2"):
         cluster.on("node9")
+
+
+def test_an_admitted_machine_is_reached_until_it_is_dismissed(cluster: Cluster) -> None:
+    """One that the lab's folder does not know; those that it knows stay."""
+    record = replace(cluster.record.nodes[-1], name="node3")
+    cluster.admit(Machine(record, FakeShell("node3", "172.30.1.14")))
+    there = cluster.machines
+    for name in ("node3", "node3", "node2"):
+        cluster.dismiss(name)
+
+    assert there == ("master", "node1", "node2", "node3")
+    assert cluster.machines == ("master", "node1", "node2")
 
 
 def test_the_client_key_is_for_its_owner_only(

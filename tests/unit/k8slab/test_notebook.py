@@ -265,6 +265,18 @@ def test_a_command_without_a_lab_is_advised_alike(
     assert f"next:   {ADVICE} (it took 34 s in the book's own run)" in text
 
 
+def test_what_is_not_there_may_be_made_by_a_cell_above(
+    shell: InteractiveShell, chapter: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who ran a cell too early is told so; another refusal is another matter."""
+    at(shell, "here", monkeypatch)
+    code = "from k8slab import errors\nraise errors.ApiError({}, where='GET', body='')"
+    gone, refused = (told(shell, code.format(status))[0] for status in (404, 403))
+
+    assert f"next:   if a cell above makes it, {ADVICE} (it took 34 s" in gone
+    assert "next:" not in refused
+
+
 @pytest.mark.parametrize("name", ["first", "pod", "waits"])
 def test_a_name_of_a_cell_that_was_left_out_is_explained(
     shell: InteractiveShell,

@@ -10,6 +10,7 @@ import pytest
 from k8slab import wait
 from k8slab.core import poll
 from k8slab.errors import ApiError, ApiUnreachable, BadInput, LabError, NotReady
+from k8slab.kube import watch
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 
@@ -27,6 +28,14 @@ def _slice() -> dict[str, Any]:
     return {"metadata": {"name": "e", "labels": labels}, "endpoints": ends}
 
 
+def _scaler() -> dict[str, Any]:
+    return {
+        "metadata": {"name": "shop"},
+        "spec": {"maxReplicas": 3, "scaleTargetRef": {"name": "shop"}},
+        "status": {"currentReplicas": 1, "desiredReplicas": 1},
+    }
+
+
 WAITS: dict[str, Callable[[Namespace], Any]] = {
     "pods": lambda ns: wait.pods(ns, ready=1, timeout=LIMIT_S),
     "pod": lambda ns: wait.pod(ns, "echo-1", ready=True, timeout=LIMIT_S),
@@ -36,6 +45,9 @@ WAITS: dict[str, Callable[[Namespace], Any]] = {
     "nodes": lambda ns: wait.nodes(ns.cluster, ready=1, timeout=LIMIT_S),
     "for_object": lambda ns: wait.for_object(
         ns, "ConfigMap", "new", want="there", timeout=LIMIT_S
+    ),
+    "scaler": lambda ns: wait.scaler(
+        ns, "shop", want="there", done=lambda seen: True, timeout=LIMIT_S
     ),
     "until": lambda ns: wait.until(
         lambda: ns.ready_pods(), what="a Pod", want="one", timeout=LIMIT_S
@@ -62,6 +74,7 @@ def ns(fake: Any, cluster: Cluster) -> Namespace:
     fake.put("nodes", _node())
     fake.put("endpointslices", _slice(), "chapter")
     fake.put("configmaps", {"metadata": {"name": "new"}}, "chapter")
+    fake.put("horizontalpodautoscalers", _scaler(), "chapter")
     return Namespace(cluster, "chapter")
 
 
@@ -73,9 +86,11 @@ def test_every_wait_is_tried() -> None:
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("name", WAITS)
 def test_a_passing_answer_is_waited_out(
-    fake: Any, ns: Namespace, name: str, answer: str
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch, name: str, answer: str
 ) -> None:
     """Whatever the server says first, even of its kinds, the wait succeeds."""
+    for module in (poll, watch):
+        monkeypatch.setattr(module, "PAUSE_S", 0.02)
     ANSWERS[answer](fake)
 
     WAITS[name](ns)

@@ -46,6 +46,8 @@ ELSEWHERE = [
     "get pods -l -- --server=https://10.0.0.1:6443",
     "get pods -Al -- --server=https://10.0.0.1:6443",
     "exec echo -n -- --server=https://10.0.0.1:6443",
+    "set env deploy/x --containers -- --server=https://10.0.0.1:6443",
+    "set env deploy/x --prefix -- --server=https://10.0.0.1:6443",
     "exec --namespace -- --server=https://10.0.0.1:6443 echo",
     "config set-cluster kubernetes",
     "config set clusters.kubernetes.server https://10.0.0.1",

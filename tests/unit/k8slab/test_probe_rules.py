@@ -16,12 +16,19 @@ from k8slab.probe._rules import read
 ADDRESSES = ("10.244.1.2", "10.244.1.3", "10.244.2.2")
 
 
+OWN = "10.96.0.7"
+
+
 def saved(
-    *addresses: str, service: str = "x/echo", port: str = "", sticky: bool = False
+    *addresses: str,
+    service: str = "x/echo",
+    port: str = "",
+    sticky: bool = False,
+    own: str = OWN,
 ) -> str:
     """Return rules as ``iptables-save`` prints those of kube-proxy."""
     lines = [
-        "-A KUBE-SERVICES -d 10.96.0.7/32 -p tcp -m comment --comment "
+        f"-A KUBE-SERVICES -d {own}/32 -p tcp -m comment --comment "
         f'"{service}{port} cluster IP" -m tcp --dport 12345 -j KUBE-SVC-A',
         '-A KUBE-SVC-B -m comment --comment "x/echo-node -> 10.244.9.9:1" '
         "-j KUBE-SEP-9",
@@ -50,8 +57,11 @@ def pods(fake: Any) -> list[Pod]:
 
 
 @pytest.fixture
-def ns(cluster: Cluster) -> Namespace:
+def ns(cluster: Cluster, fake: Any) -> Namespace:
     """Return a namespace on machines whose rules are up to date."""
+    fake.put(
+        "services", {"metadata": {"name": "echo"}, "spec": {"clusterIP": OWN}}, "x"
+    )
     for name in cluster.machines:
         say(cluster, name, saved(*ADDRESSES))
     return Namespace(cluster, "x")
@@ -70,6 +80,7 @@ def test_each_endpoint_has_its_share(port: str) -> None:
     assert [rule.probability for rule in found.rules] == [0.333, 0.5, 1.0]
     assert [rule.share for rule in found.rules] == [0.333, 0.333, 0.333]
     assert (found.addresses, found.sticky) == (ADDRESSES, False)
+    assert found.service == OWN
     assert found.rules[0].endpoint == "10.244.1.2:12345"
 
 
@@ -118,6 +129,16 @@ def test_a_machine_that_stays_behind_is_named(
     say(cluster, "node2", text)
 
     with pytest.raises(NotReady, match="other addresses on node2"):
+        probe.rules(ns, "echo", pods, timeout=0)
+
+
+def test_rules_of_a_service_that_was_deleted_are_waited_out(
+    cluster: Cluster, ns: Namespace, pods: list[Pod]
+) -> None:
+    """Made again under its name it has another address, which nobody answers yet."""
+    say(cluster, "node1", saved(*ADDRESSES, own="10.96.0.6"))
+
+    with pytest.raises(NotReady, match="other addresses on node1"):
         probe.rules(ns, "echo", pods, timeout=0)
 
 

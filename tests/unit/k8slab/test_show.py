@@ -114,6 +114,22 @@ def test_a_path_that_is_not_there_is_an_error(write: Any) -> None:
         show.manifest(write(RC), highlight="spec.selektor")
 
 
+def test_an_alias_is_marked_where_it_stands(write: Any) -> None:
+    """What it names stands above it."""
+    path = write(CONFIG + "  labels: &l\n    a: b\n  annotations: *l\n")
+    read = _manifest.read(_manifest.find(path))
+
+    assert list(read.lines("metadata.annotations")) == [7]
+    assert list(read.lines("metadata.labels")) == [5, 6]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, Path("x/none.yaml")], ids=["long", "Path"])
+def test_a_name_that_cannot_be_a_file_is_our_error(name: str | Path) -> None:
+    """Whatever the system says of it."""
+    with pytest.raises(BadInput, match="no such manifest"):
+        show.manifest(name)
+
+
 def test_a_missing_file_names_the_near_one(write: Any) -> None:
     """A misspelt name leads to the right one."""
     write(RC, "rc-echo.yaml")
@@ -170,6 +186,7 @@ def test_a_manifest_holds_one_object(write: Any, text: str) -> None:
     assert refusal(write(text)).what == "a manifest holds one object"
 
 
+JSON = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}'
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n"
 
 
@@ -248,6 +265,25 @@ def test_what_is_no_manifest_is_our_error(
         (of("Service", "spec:\n  selector:\n    app: 1"), 7, "text"),
         (of("Pod", "spec:\n  containers:\n  - args: [1]"), 7, "text"),
         (of("Pod", "spec:\n  overhead:\n    cpu: true"), 7, "an amount"),
+        *(
+            (of("ResourceQuota", f"spec:\n  hard:\n    memory: {amount}"), 7, "amount")
+            for amount in ("128MB", "'64 Mi'", "abc", "''", "1:30", "1K", "1e")
+        ),
+        *(
+            (
+                of("Service", f"spec:\n  ports:\n  - port: 80\n    targetPort: {port}"),
+                8,
+                "",
+            )
+            for port in ("true", "1.5", "[a]", "99999999999")
+        ),
+        (of("Deployment", "spec:\n  replicas: 99999999999", "apps/v1"), 6, "at most"),
+        (of("Deployment", "spec:\n  replicas: 1e20", "apps/v1"), 6, "a number"),
+        (of("Pod", "  creationTimestamp: yesterday"), 5, "a time"),
+        (of("Pod", "  creationTimestamp: 2026-11-01"), 5, "a time"),
+        (CONFIG + "data:\n  a: 1.5_5\n", 6, "text"),
+        (CONFIG + "data:\n  a: 0X1F\n", 6, "text"),
+        (of("Pod", "  labels:\n    app: x\n    app.kubernetes.io/name: 5"), 7, "text"),
         (of("Deployment", "spec:\n  replicas: '3'", "apps/v1"), 6, "a number"),
         (of("Deployment", "spec:\n  paused: 1", "apps/v1"), 6, "true or false"),
     ],
@@ -283,6 +319,16 @@ def test_values_of_the_wrong_type_are_refused(
         of("Pod", "spec:\n  containers:\n  - resources: {limits: {cpu: 1, m: 0.5}}"),
         of("Pod", "spec:\n  volumes:\n  - emptyDir: {sizeLimit: 1000}"),
         of("ResourceQuota", "spec:\n  hard:\n    pods: 4"),
+        of("ResourceQuota", "spec:\n  hard: {a: 1.5Gi, b: 1e3, c: 500m, d: ' 2 '}"),
+        of("Pod", "  creationTimestamp: 2026-11-01T09:00:00Z"),
+        of("Pod", "  creationTimestamp: null"),
+        of(
+            "Deployment",
+            "spec: {strategy: {rollingUpdate: {maxSurge: 25%}}}",
+            "apps/v1",
+        ),
+        json.dumps({**json.loads(JSON), "data": {"a": "\U0001f600", "b": "\\\\ud83d"}}),
+        CONFIG + "data: {a: =, b: <<, c: !Ref x}\n",
         of("Service", "spec:\n  ports:\n  - {port: 80, targetPort: web}"),
         of("Pod", "spec:\n  volumes:\n  - configMap: {defaultMode: 0o644}"),
         of("Pod", "spec:\n  volumes:\n  - configMap: {defaultMode: 0644}"),
@@ -354,6 +400,17 @@ def test_the_api_server_judges_when_there_is_one(
     assert fake.requests.count(place) == 2
     assert fake.queries[-1] == {"dryRun": ["All"], "fieldValidation": ["Strict"]}
     assert error.where == "manifests/x/rc.yaml:21"
+
+
+def test_a_kind_that_came_later_is_known(
+    write: Any, cluster: Cluster, fake: Any
+) -> None:
+    """A reader adds kinds to a cluster, and shows objects of them."""
+    show.validate(write(RC))
+    fake.kinds.append(("shop.example", "v1", "Basket", "baskets", True))
+    basket = "apiVersion: shop.example/v1\nkind: Basket\nmetadata: {name: mine}\n"
+
+    assert "kind: Basket" in str(show.manifest(write(basket)))
 
 
 def test_invalid_values_are_found_by_their_cause(

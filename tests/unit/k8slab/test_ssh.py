@@ -266,6 +266,14 @@ def test_a_script_stops_at_its_first_failure(machine: FakeMachine) -> None:
         ("true\necho $nobody\n", 2),
         ("true\nif then\n", 2),
         ("true\nexit 3\n", 0),
+        ("nosuch || true\ntrue\nexit 3\n", 0),
+        ('echo "have: $(false)"\ntrue\nexit 3\n', 0),
+        ('echo "have: $(set -e; false)"\ntrue\nexit 3\n', 0),
+        ("true\ntrue\n[ 1 = 2 ] && echo x\n", 0),
+        ("set +e\nfalse\nexit 2\n", 0),
+        ("x=1\nx=$(false)\n", 2),
+        ("echo 'a\x0cb'\nfalse\n", 2),
+        ("true\nexec nosuch\n", 2),
     ],
 )
 def test_a_failing_line_of_a_script_is_named(

@@ -152,6 +152,16 @@ def test_the_deadline_is_kept_and_explained(fake: Any, ns: Namespace) -> None:
     assert caught.value.waited_s >= 0.5
 
 
+def test_a_scheduler_that_is_away_is_named(fake: Any, ns: Namespace) -> None:
+    """No event and no condition says so: nobody is there who would write one."""
+    fake.put("pods", fake.pod("echo-1", ready=False, phase="Pending", node=""), ns.name)
+
+    with pytest.raises(NotReady) as caught:
+        wait.pods(ns, "app=echo", ready=1, timeout=0.2)
+
+    assert "echo-1 Pending, which no scheduler has seen" in caught.value.seen
+
+
 @pytest.mark.parametrize(
     "trouble",
     [

@@ -1,0 +1,82 @@
+"""Turn what the world outside raises into an error of ours, in one place."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import HostProblem, LabError
+from .hints import command
+
+_FOLDERS = "K8SLAB_HOME and K8SLAB_CACHE name the folders that are used"
+_NEXT = {
+    errno.ENOSPC: "make room on that disk, then repeat the command",
+    errno.EDQUOT: "make room on that disk, then repeat the command",
+    errno.EROFS: f"choose a folder that can be written; {_FOLDERS}",
+    errno.EMFILE: "end other programs, or raise the limit: ulimit -n 8192",
+    errno.ENFILE: "end other programs, which hold too many files",
+    errno.ENOMEM: "end other programs, or give this computer more memory",
+    errno.EACCES: "become root, then repeat the command: sudo -i",
+    errno.EPERM: "become root, then repeat the command: sudo -i",
+    errno.ENOTDIR: f"look at what lies in that folder's place; {_FOLDERS}",
+    errno.EISDIR: f"look at what lies in that file's place; {_FOLDERS}",
+    errno.EEXIST: f"look at what lies in that place already; {_FOLDERS}",
+}
+_ELSE = "mend what the system says, then repeat the command"
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Let a block raise errors of ours alone; also a decorator.
+
+    Raises:
+        HostProblem: The system refused something, or gave a text that is none.
+        LabError: As the block raised it.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # whoever read the output has seen enough
+        raise
+    except (OSError, UnicodeError, json.JSONDecodeError) as error:
+        raise ours(error) from error
+
+
+def ours(error: OSError | UnicodeError | json.JSONDecodeError) -> LabError:
+    """Return an error of the system, or of a text that it gave, in our words."""
+    if isinstance(error, json.JSONDecodeError):
+        return HostProblem(
+            "a program of this computer answers what cannot be read",
+            where="this computer",
+            wanted="JSON",
+            seen=f"{error.msg}: {error.doc[:200]!r}",
+            next=f"see what this computer lacks: {command('doctor')}",
+        )
+    if isinstance(error, UnicodeDecodeError):
+        return HostProblem(
+            "a file that should be text is none",
+            where="this computer",
+            wanted=f"text in {error.encoding}",
+            seen=f"{error.reason} at byte {error.start}",
+            next="the full trace names the file; write it anew, or remove it",
+        )
+    if isinstance(error, UnicodeError):
+        return HostProblem(
+            "a text has characters that cannot be written here",
+            where="this computer",
+            wanted="a terminal or file that takes UTF-8",
+            seen=str(error),
+            next="export PYTHONUTF8=1, then repeat the command",
+        )
+    names = [error.filename, error.filename2]
+    # It may also be the number of an open file.
+    paths = [os.fsdecode(name) for name in names if not isinstance(name, int | None)]
+    reason = error.strerror or str(error) or type(error).__name__
+    return HostProblem(
+        f"this computer refuses: {reason}",
+        where=" and ".join(paths) or "this computer",
+        seen=f"{type(error).__name__}: {error}",
+        next=_NEXT.get(error.errno or 0, _ELSE),
+    )

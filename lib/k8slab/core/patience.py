@@ -1,0 +1,20 @@
+"""Give slow machines more time: one factor, by which every deadline is multiplied."""
+
+from __future__ import annotations
+
+from .env import patience
+
+
+def stretched(seconds: float) -> float:
+    """Return a deadline as it is on this computer: ``K8SLAB_PATIENCE`` times as long.
+
+    Whoever waits multiplies, where the time begins to run, and nobody who only hands a
+    deadline on: a command, a wait, a connection, a request.
+
+    Args:
+        seconds: The deadline of a usual computer.
+
+    Raises:
+        BadInput: The factor is none.
+    """
+    return seconds * patience()

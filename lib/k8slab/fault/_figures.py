@@ -1,0 +1,85 @@
+"""The fault of the add-on that tells what nodes and Pods use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.hints import command
+from ..errors import ApiError, BadInput
+from ..kube.objects import Object
+from ._kind import CLUSTER, Fault, Place, Seen
+
+ADDON = "metrics-server"
+_SCALE = f"/apis/apps/v1/namespaces/kube-system/deployments/{ADDON}/scale"
+_FIGURES = "/apis/metrics.k8s.io/v1beta1/nodes"
+
+
+class MetricsServerAway(Fault):
+    """Nobody serves the figures of nodes and Pods."""
+
+    name = "metrics-server-away"
+    needs = CLUSTER
+    addon = ADDON
+    symptom = "kubectl top is refused, and autoscalers show <unknown>."
+    cause = "The Deployment metrics-server in kube-system has no Pods."
+    cure = (
+        "Give it its Pods back: kubectl scale deployment metrics-server --replicas=1."
+    )
+
+    def check(self, at: Place) -> None:
+        """Refuse a cluster that has no metrics-server."""
+        super().check(at)
+        try:
+            _scale(at)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            raise BadInput(
+                f"the fault {self.name} breaks the add-on {ADDON}",
+                where=at.cluster.where,
+                wanted="it is enabled",
+                seen="it is not",
+                next=command("addon enable", at.cluster.lab, ADDON),
+            ) from error
+
+    def save(self, at: Place) -> dict[str, Any]:
+        """Keep the number of its Pods."""
+        return {"replicas": _scale(at)["spec"]["replicas"]}
+
+    def inject(self, at: Place) -> None:
+        """Take its Pods away."""
+        _write(at, 0)
+
+    def shows(self, at: Place) -> Seen:
+        """Look whether the API server has nobody to ask for figures."""
+        try:
+            at.cluster.connection.send("GET", _FIGURES)
+        except ApiError as error:
+            return Seen(error.status == 503, f"HTTP status {error.status}")
+        return Seen(False, "there are figures")
+
+    def repair(self, at: Place) -> None:
+        """Give it its Pods back, unless somebody did."""
+        if _scale(at)["spec"].get("replicas", 0) == 0:
+            _write(at, at.saved["replicas"])
+
+    def healthy(self, at: Place) -> Seen:
+        """Look whether there are figures of every machine."""
+        found = at.cluster.connection.send("GET", _FIGURES)
+        told = {each["metadata"]["name"] for each in found.get("items") or []}
+        lacking = [name for name in at.cluster.machines if name not in told]
+        words = f"no figures of {', '.join(lacking)}" if lacking else "all have figures"
+        return Seen(not lacking, words)
+
+
+def _scale(at: Place) -> Object:
+    return at.cluster.connection.send("GET", _SCALE)
+
+
+def _write(at: Place, replicas: int) -> None:
+    at.cluster.connection.send(
+        "PATCH",
+        _SCALE,
+        body={"spec": {"replicas": replicas}},
+        headers={"Content-Type": "application/merge-patch+json"},
+    )

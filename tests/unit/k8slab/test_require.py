@@ -1,0 +1,149 @@
+"""A chapter's setup has add-ons enabled by the command, or says what to type."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import lab
+from fakes.api_server import FakeApi
+
+from k8slab.errors import LabError
+from k8slab.folder import LabFolder
+from k8slab.kube.cluster import Cluster
+
+
+@pytest.fixture
+def beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Cluster, folder: LabFolder
+) -> Path:
+    """Return the place of the command that is beside this Python."""
+    folder.save(replace(lab.RECORD, complete=True))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    return programs / "k8slab"
+
+
+def write(program: Path, script: str) -> None:
+    """Make the command a shell script."""
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def test_it_is_enabled_once(
+    cluster: Cluster,
+    folder: LabFolder,
+    beside: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the command, which is told the lab; what it says is shown."""
+    enabled = replace(lab.RECORD, complete=True, addons=("toy",)).to_json()
+    (folder.root / "then").write_text(enabled)
+    write(beside, f'echo "$@"; cp {folder.root}/then {folder.record_file}')
+    cluster.require("toy")
+    cluster.require("toy")
+
+    assert capsys.readouterr().out == "addon enable --name default toy\n"
+    assert cluster.record.addons == ("toy",)
+
+
+def play(folder: LabFolder, program: Path, addons: Mapping[str, str]) -> None:
+    """Make the command one after which the lab has the add-ons that are given.
+
+    Args:
+        folder: The lab.
+        program: The command.
+        addons: Verb and add-on, as ``enable toy``, and all that there are then.
+    """
+    for words, names in addons.items():
+        record = replace(lab.RECORD, complete=True, addons=tuple(names.split()))
+        (folder.root / words).write_text(record.to_json())
+    write(program, f'echo "$2 $5"; cp "{folder.root}/$2 $5" {folder.record_file}')
+
+
+def test_what_it_enabled_is_released_and_nothing_else(
+    cluster: Cluster,
+    folder: LabFolder,
+    beside: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the reader had enabled before stays; releasing it twice does nothing."""
+    folder.save(replace(lab.RECORD, complete=True, addons=("mine",)))
+    all_of_them = {
+        "enable toy": "mine toy",
+        "enable other": "mine toy needed other",
+        "disable other": "mine toy needed",
+        "disable needed": "mine toy",
+        "disable toy": "mine",
+    }
+    play(folder, beside, all_of_them)
+    cluster.require("mine", "toy", "other")
+    cluster.release()
+    cluster.release()
+
+    assert capsys.readouterr().out.splitlines() == list(all_of_them)
+
+
+def test_what_an_ended_session_left_is_released_by_the_next(
+    fake: FakeApi,
+    cluster: Cluster,
+    folder: LabFolder,
+    beside: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the next of that chapter; another chapter's goes on with what it required."""
+    play(folder, beside, {"enable toy": "toy", "disable toy": ""})
+    cluster.require("toy")
+    other, again = lab.connect(fake, folder), lab.connect(fake, folder)
+    other.release()
+    again.require("toy")
+    again.release()
+    for session in (other, again):
+        session.close()
+
+    assert capsys.readouterr().out.splitlines() == ["enable toy", "disable toy"]
+    assert folder.required() == {}
+
+
+def test_a_failure_says_what_to_type(cluster: Cluster, beside: Path) -> None:
+    """After what the command itself said."""
+    write(beside, "echo broken >&2; exit 4")
+    with pytest.raises(LabError, match="enable the add-on toy failed") as caught:
+        cluster.require("toy")
+
+    assert "exit code 4" in caught.value.seen
+    assert "k8slab addon enable" in caught.value.next
+
+
+def test_without_the_command_it_says_what_to_type(
+    cluster: Cluster, beside: Path
+) -> None:
+    """As where a lab's folder was copied to another computer."""
+    with pytest.raises(
+        LabError, match="nothing here can enable the add-on toy"
+    ) as caught:
+        cluster.require("toy")
+
+    assert "k8slab addon enable" in caught.value.next
+
+
+def test_what_must_not_be_there_is_removed(
+    cluster: Cluster,
+    folder: LabFolder,
+    beside: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is not enabled is left alone."""
+    folder.save(replace(lab.RECORD, complete=True, addons=("toy",)))
+    (folder.root / "then").write_text(replace(lab.RECORD, complete=True).to_json())
+    write(beside, f'echo "$2 $5"; cp {folder.root}/then {folder.record_file}')
+    cluster.disable("other", "toy")
+    cluster.disable("toy")
+
+    assert capsys.readouterr().out == "disable toy\n"
+    assert cluster.record.addons == ()

@@ -1,0 +1,191 @@
+"""Machines of the reader: by sudo, by any key or an agent, through a jump host."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fakes.ssh_server import FakeMachine
+
+from k8slab import wait
+from k8slab.errors import (
+    HostKeyMismatch,
+    LabError,
+    MachineUnreachable,
+)
+from k8slab.ssh.connect import Login
+
+SUDO = """\
+#!/bin/sh
+[ "$1 $2" = "-n --" ] || exit 1
+shift 2
+BY_SUDO=yes exec "$@"
+"""
+Made = Callable[[str], FakeMachine]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Made]:
+    """Return what makes a machine of a name."""
+    machines = []
+
+    def make(name: str) -> FakeMachine:
+        (tmp_path / name).mkdir()
+        machines.append(FakeMachine(tmp_path / name))
+        return machines[-1]
+
+    yield make
+    for each in machines:
+        each.close()
+
+
+@pytest.fixture
+def sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a sudo on the machines that says that it was there."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sudo").write_text(SUDO)
+    (folder / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def keygen(file: Path, kind: str, passphrase: str = "") -> str:
+    """Make a key pair; return the public line's type and data."""
+    argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", str(file)]
+    subprocess.run(argv, check=True)
+    return " ".join(file.with_suffix(".pub").read_text().split()[:2])
+
+
+def login(machine: FakeMachine, **other: object) -> Login:
+    """Return how to log in to a machine of the reader's."""
+    settings = {"jump": None, "key": machine.key, **other}
+    return Login(
+        "own",
+        "node1",
+        "127.0.0.1",
+        machine.port,
+        "ada",
+        known_hosts=machine.known_hosts,
+        foreign=True,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.usefixtures("sudo")
+def test_commands_and_scripts_are_roots(made: Made) -> None:
+    """Input, output and exit code are as without sudo."""
+    with made("node1").runner(sudo=True) as ssh:
+        assert ssh.run(["sh", "-c", "echo $BY_SUDO"]).stdout == "yes\n"
+        assert ssh.run(["cat"], input="x").stdout == "x"
+        assert ssh.script("echo $BY_SUDO").stdout == "yes\n"
+        assert ssh.run(["sh", "-c", "exit 3"], check=False).returncode == 3
+
+
+@pytest.mark.usefixtures("sudo")
+def test_a_command_of_roots_is_ended_by_root(made: Made) -> None:
+    """Who logs in may not signal it."""
+    machine = made("node1")
+    with machine.runner(sudo=True) as ssh:
+
+        def begun(_: str) -> None:
+            threading.Thread(target=ssh.end).start()
+
+        with pytest.raises(MachineUnreachable):
+            ssh.run(["sh", "-c", "echo begun; sleep 30"], on_line=begun)
+        wait.until(
+            lambda: any(c.startswith("sudo -n -- kill") for c in machine.commands),
+            what="its end",
+            want="by sudo",
+            timeout=5,
+        )
+    assert "exec sudo -n -- timeout -k" in machine.commands[0]
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+def test_the_readers_key_is_of_any_kind(made: Made, tmp_path: Path, kind: str) -> None:
+    """The lab's own key is of one kind."""
+    machine = made("node1")
+    machine.authorized = keygen(tmp_path / "mine", kind)
+    with machine.runner(key=tmp_path / "mine", foreign=True) as ssh:
+        assert ssh.run(["true"]).ok
+
+
+def test_a_key_with_a_passphrase_belongs_to_an_agent(
+    made: Made, tmp_path: Path
+) -> None:
+    """It says so, and shows nothing of the key."""
+    machine = made("node1")
+    machine.authorized = keygen(tmp_path / "mine", "ed25519", "secret")
+    with (
+        machine.runner(key=tmp_path / "mine", foreign=True) as ssh,
+        pytest.raises(LabError, match="cannot be read") as caught,
+    ):
+        ssh.run(["true"])
+
+    assert "ssh-add" in caught.value.next
+
+
+def test_an_agents_key_logs_in(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no key is named; without an agent the machine refuses."""
+    machine = made("node1")
+    machine.authorized = keygen(tmp_path / "mine", "ed25519")
+    socket = tmp_path / "agent"
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with (
+        machine.runner(key=None, foreign=True) as ssh,
+        pytest.raises(MachineUnreachable, match="node1"),
+    ):
+        ssh.run(["true"])
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=-3)
+    try:
+        wait.until(socket.exists, what="the agent", want="its socket", timeout=5)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        add = ["ssh-add", "-q", str(tmp_path / "mine")]
+        subprocess.run(add, check=True)
+        with machine.runner(key=None, foreign=True) as ssh:
+            assert ssh.run(["true"]).ok
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
+def test_a_host_key_is_seen_without_a_login(made: Made) -> None:
+    """Nobody shows a key of ours to a host that nobody knows."""
+    machine = made("node1")
+    machine.authorized = "nobody"
+    key = login(machine).shown_key(5)
+
+    assert (
+        f"{key.get_name()} {key.get_base64()}"
+        == machine.host_public.rpartition(" ")[0].strip()
+    )
+
+
+def test_a_jump_host_is_gone_through(made: Made) -> None:
+    """Its own key is pinned, and closing the machine's connection closes its, too."""
+    jump, machine = made("jump"), made("node1")
+    with machine.runner(foreign=True, jump=login(jump)) as ssh:
+        assert ssh.run(["echo", "there"]).stdout == "there\n"
+        assert login(machine, jump=login(jump)).shown_key(5)
+
+    assert set(jump.passed_on) == {("127.0.0.1", machine.port)}
+    assert jump.commands == []
+
+
+def test_an_unknown_jump_host_is_refused(made: Made) -> None:
+    """Nothing goes through it."""
+    jump, machine = made("jump"), made("node1")
+    jump.known_hosts.write_text("")
+    with (
+        machine.runner(foreign=True, jump=login(jump)) as ssh,
+        pytest.raises(HostKeyMismatch, match="never pinned"),
+    ):
+        ssh.run(["true"])
+
+    assert machine.logins == 0
