@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from k8slab import lab, magics
-from k8slab.core.env import Environment
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Plain, Silent
 from k8slab.errors import BadInput, LabMissing, UnknownMachine
@@ -15,15 +14,14 @@ from k8slab.folder import MachineRecord
 from k8slab.kube.cluster import Cluster
 from k8slab.ssh.client import SSHShell
 
-from . import lifecycle
+from . import adopted, lifecycle
 from .install import facts as _facts
 from .install.facts import Compared, Facts
 from .install.pin import pin
 from .install.steps.control_plane import ADMIN_CONF
-from .settings import Settings, own_lab
+from .settings import INSTALL, Settings, own_lab
 
 WORKERS = 2
-PURPOSE = "install"
 # An engine mounts /etc/hostname, and hostnamectl could not replace a mounted file.
 _AS_DELIVERED = """\
 if mountpoint --quiet /etc/hostname; then umount /etc/hostname; fi
@@ -193,6 +191,7 @@ def fresh() -> Machines:
         HostProblem: This computer cannot carry them; nothing was made.
         BundleError: There is no whole bundle; nothing was made.
     """
+    adopted.refuse(None, "beside which bare ones are made")
     name = _own(None)
     remove()
     lifecycle.up(name, workers=WORKERS, image="bare", cluster=False)
@@ -212,6 +211,7 @@ def install() -> Machines:
         BundleError: There is no whole bundle; nothing was made.
         PhaseFailed: A step failed; what was made is removed.
     """
+    adopted.refuse(None, "beside which bare ones are made")
     name = _own(None)
     remove()
     lifecycle.up(name, workers=WORKERS, image="bare", reporter=Plain(sys.stdout))
@@ -249,4 +249,4 @@ def compare(first: Facts, second: Facts) -> list[Compared]:
 
 
 def _own(beside: str | None) -> str:
-    return own_lab(beside or Environment.read().lab, PURPOSE)
+    return own_lab(lab.folder(beside).name, INSTALL)

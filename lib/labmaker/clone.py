@@ -26,9 +26,22 @@ def clone(source: Path, target: Path, runner: Runner) -> None:
     Raises:
         CommandFailed: It cannot be copied.
     """
-    same_disk = source.stat().st_dev == target.parent.stat().st_dev
-    how = "--link" if same_disk else "--reflink=auto"
-    runner.run(["cp", "--archive", how, str(source), str(target)], timeout=300)
+    copy = ["cp", "--archive"]
+    if source.stat().st_dev == target.parent.stat().st_dev:
+        # Two mounts of one disk have one number, and some file systems have no links.
+        linked = [*copy, "--link", str(source), str(target)]
+        if runner.run(linked, check=False, timeout=300).ok:
+            return
+        _remove(target)
+    runner.run([*copy, "--reflink=auto", str(source), str(target)], timeout=300)
+
+
+def _remove(path: Path) -> None:
+    """Remove what a failed copy left."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def clone_store(golden: Path, target: Path, runner: Runner) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,15 +14,20 @@ from pathlib import Path
 from typing import Protocol
 
 from k8slab.core.process import Completed, LocalRunner, search_path
+from k8slab.errors import HostProblem
 
 from .plan import AddressPlan
 
 ANSWER_TIMEOUT_S = 5.0
 LIMITS: Mapping[str, int] = {"nofile": 20_000, "nproc": 30_000}
 """What machines are given where root may, by the limits' names in ulimit."""
+ROUTES = ("ip", "-json", "-4", "route", "show", "table", "all")
+"""The command that tells all routes of this computer."""
+_A_NETWORK = 8
+"""The widest range that belongs to somebody; a wider one is a kind of default."""
 _LABELS = {"nofile": "Max open files", "nproc": "Max processes"}
-SYS_RESOURCE = 24
-"""The bit of the capability by which root raises its own limits."""
+SYS_ADMIN, SYS_RESOURCE = 21, 24
+"""Bits of the capabilities by which root mounts, and raises its own limits."""
 
 
 class Host(Protocol):
@@ -41,6 +47,10 @@ class Host(Protocol):
 
     def free_bytes(self, folder: Path) -> int:
         """Return the free bytes where a folder is, or will be."""
+        ...
+
+    def free_inodes(self, folder: Path) -> int | None:
+        """Return the files that can be made there; None where nothing limits them."""
         ...
 
     def inotify_in_use(self) -> int:
@@ -65,8 +75,12 @@ class ThisComputer:
 
     def free_bytes(self, folder: Path) -> int:
         """Return the free bytes where a folder is, or will be."""
-        there = next(p for p in (folder, *folder.parents) if p.exists())
-        return shutil.disk_usage(there).free
+        return shutil.disk_usage(_there(folder)).free
+
+    def free_inodes(self, folder: Path) -> int | None:
+        """Return the files that can be made there; None where nothing limits them."""
+        found = os.statvfs(_there(folder))
+        return found.f_favail if found.f_files else None  # btrfs counts none
 
     def inotify_in_use(self) -> int:
         """Return how many inotify instances all processes hold."""
@@ -75,6 +89,46 @@ class ThisComputer:
             with suppress(OSError):  # processes end while they are looked at
                 held += os.readlink(entry) == "anon_inode:inotify"
         return held
+
+
+def _there(folder: Path) -> Path:
+    """Return a folder, or the one in which it will be made."""
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(folder))
+    return there
+
+
+def require_root(what: str, *, mounts: bool = False, host: Host | None = None) -> None:
+    """Refuse at once what only root can do, before it fails half way.
+
+    Args:
+        what: What is to be done, as the start of the error message.
+        mounts: Whether it mounts, which root of a container may not everywhere.
+        host: The computer; this one by default.
+
+    Raises:
+        HostProblem: This process is another user's, or may not mount.
+    """
+    host = host or ThisComputer()
+    user = (status(host, "Uid").split() or ["?"])[1:2] or ["?"]
+    if user[0] != "0":
+        raise HostProblem(
+            f"{what} needs root",
+            where="this computer",
+            wanted="user id 0",
+            seen=f"user id {user[0]}",
+            next="become root, then repeat the command: sudo -i",
+        )
+    if mounts and not holds(host, SYS_ADMIN):
+        raise HostProblem(
+            f"{what} needs root that may mount",
+            where="this computer",
+            wanted="the capability SYS_ADMIN",
+            seen="root without it, as in most containers",
+            next="run it as root of the computer itself, or in a container with "
+            "--privileged",
+        )
 
 
 def status(host: Host, field: str) -> str:
@@ -122,7 +176,8 @@ def foreign_routes(
     """Return the foreign routes that meet a plan's ranges, and whether they clash.
 
     A wider route by way of a router does not: the lab's own routes win over it, and
-    what it loses is only the lab's ranges.
+    what it loses is only the lab's ranges. Nor does one of half of all addresses or so,
+    with which a VPN takes the default route's place.
 
     Args:
         routes: What ``ip -json -4 route show table all`` printed.
@@ -138,7 +193,9 @@ def foreign_routes(
         own = route.get("type") == "unreachable" and network in plan.ranges.all
         if own or not met:
             continue
-        wide = "gateway" in route and any(r.subnet_of(network) for r in met)
+        wide = any(r.subnet_of(network) for r in met) and (
+            "gateway" in route or network.prefixlen < _A_NETWORK
+        )
         device = route.get("dev", route.get("type", "?"))
         taken.append((f"{network} by {device} meets {met[0]}", not wide))
     return taken

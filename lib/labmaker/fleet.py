@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +16,11 @@ from k8slab.core.hints import anew, command
 from k8slab.core.phases import Ledger
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
-from k8slab.errors import LabError
+from k8slab.errors import LabError, NotReady
 from k8slab.folder import LabFolder, LabRecord, MachineRecord
 from k8slab.ssh.keys import generate_key, known_hosts_line
 
+from .bundle import Bundle
 from .clone import clone, clone_store
 from .host.firewall import apply_rules, remove_rules
 from .plan import AddressPlan
@@ -24,6 +28,8 @@ from .providers import Mount, Provider
 from .settings import Settings
 
 SSH_TIMEOUT_S = 30.0
+SILENT_S = 8.0
+"""Seconds after which a machine that runs is taken to have lost its network."""
 _ENDED_EVERY_S = 3.0
 _LOGIN = "authorized_keys"
 
@@ -46,8 +52,22 @@ class Images:
     apt: Path
     registry: Path
 
+    @classmethod
+    def of(cls, bundle: Bundle) -> Images:
+        """Return what a bundle holds of them."""
+        kinds = ("bare", "ready", "depot")
+        return cls(
+            references={kind: bundle.image_ref(kind) for kind in kinds},
+            archives={kind: bundle.image_tar(kind) for kind in kinds},
+            store=bundle.path("store"),
+            apt=bundle.path("apt"),
+            registry=bundle.path("registry"),
+        )
 
-def dismantle(provider: Provider, slots: Iterable[int], runner: Runner) -> None:
+
+def dismantle(
+    provider: Provider, places: Iterable[int | AddressPlan], runner: Runner
+) -> None:
     """Remove a lab's machines, firewall rules and network, whatever of them is there.
 
     The network comes last: until then its range and its bridge's name belong to no
@@ -55,13 +75,14 @@ def dismantle(provider: Provider, slots: Iterable[int], runner: Runner) -> None:
 
     Args:
         provider: The lab's provider.
-        slots: The slots whose firewall rules are the lab's.
+        places: The plans whose firewall rules are the lab's, or slots of the book's.
         runner: Runs ``ip`` and ``iptables`` on this computer.
     """
     bridge = provider.bridge_if_any()
     provider.remove_machines()
-    for slot in slots:
-        remove_rules(AddressPlan(slot), bridge, runner, hooks=provider.asks_first)
+    for place in places:
+        plan = place if isinstance(place, AddressPlan) else AddressPlan(place)
+        remove_rules(plan, bridge, runner, hooks=provider.asks_first)
     provider.remove_network()
 
 
@@ -111,6 +132,23 @@ class Fleet:
                 phase.unchanged()
         with ledger.phase("keys"):
             self._keys(machines)
+
+    def pin(self, machine: MachineRecord) -> None:
+        """Make a machine's folder and its host key, and pin the key."""
+        private, public = generate_key()
+        self._folder.machine(machine.name).mkdir(parents=True)
+        self._folder.write(self._host_key(machine), private)
+        self.unpin(machine)
+        line = known_hosts_line(str(machine.address), public)
+        self._folder.write(self._folder.known_hosts.name, self._pinned() + line)
+
+    def unpin(self, machine: MachineRecord) -> None:
+        """Forget a machine's host key, if one is pinned."""
+        address = f"{machine.address} "
+        lines = self._pinned().splitlines(keepends=True)
+        kept = "".join(line for line in lines if not line.startswith(address))
+        if kept != "".join(lines):
+            self._folder.write(self._folder.known_hosts.name, kept)
 
     def boot(
         self,
@@ -174,15 +212,42 @@ class Fleet:
             for name in names:
                 self._reach(name)
 
-    def stop(self) -> None:
-        """Shut all machines down."""
+    def stop(self, names: Sequence[str] | None = None) -> None:
+        """Shut machines down, all by default."""
         self.close()
-        self._provider.stop(list(self._provider.states()))
+        self._provider.stop(list(self._provider.states()) if names is None else names)
+
+    def silent(self, names: Sequence[str]) -> list[str]:
+        """Return which of these machines do not answer on SSH, in their order.
+
+        One that has just been started is given some seconds.
+        """
+        waited_for = set(names)
+
+        def all_answer() -> bool:
+            with ThreadPoolExecutor(len(names)) as pool:
+                asked = {n: pool.submit(self.shells[n].is_up) for n in waited_for}
+            waited_for.difference_update(n for n, it in asked.items() if it.result())
+            return not waited_for
+
+        with suppress(NotReady):
+            until(all_answer, what="silent", want="answers", timeout=SILENT_S)
+        return [name for name in names if name in waited_for]
 
     def remove(self) -> None:
         """Remove machines, network and firewall rules, whatever of them is there."""
         self.close()
-        dismantle(self._provider, [self._plan.slot], self._runner)
+        dismantle(self._provider, [self._plan], self._runner)
+
+    def discard(self, machine: MachineRecord) -> None:
+        """Remove one machine with its data and its pinned key, whatever is there."""
+        self.shells[machine.name].close()
+        self._provider.remove_machines(machine.name)
+        self.unpin(machine)
+        # Or the next machine with its address would not be found for half a minute.
+        forget = ["ip", "neighbour", "flush", "to", str(machine.address)]
+        self._runner.run(forget, check=False)
+        shutil.rmtree(self._folder.machine(machine.name), ignore_errors=True)
 
     def _load(self, images: Images, wanted: set[str]) -> bool:
         missing = [
@@ -199,13 +264,13 @@ class Fleet:
         private, public = generate_key()
         self._folder.write(self._folder.key.name, private)
         self._folder.write(_LOGIN, public + "\n")
-        known = []
+        self._folder.known_hosts.unlink(missing_ok=True)
         for machine in machines:
-            private, public = generate_key()
-            self._folder.machine(machine.name).mkdir(parents=True)
-            self._folder.write(self._host_key(machine), private)
-            known.append(known_hosts_line(str(machine.address), public))
-        self._folder.write(self._folder.known_hosts.name, "".join(known))
+            self.pin(machine)
+
+    def _pinned(self) -> str:
+        known = self._folder.known_hosts
+        return known.read_text(encoding="utf-8") if known.exists() else ""
 
     def _host_key(self, machine: MachineRecord) -> str:
         return f"machines/{machine.name}/ssh_host_ed25519_key"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from k8slab.core.env import Environment
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner, Runner
-from k8slab.errors import HostProblem, NotReady
+from k8slab.errors import NotReady
+from k8slab.folder import LabRecord
 
 from .host.firewall import slots_with_rules
 from .plan import AddressPlan
-from .providers import NAMES, Provider, provider_of
+from .providers import Provider, working
 
 # A lab may be removed between the look at the rules and that at the networks.
 _PASSING_S = 3.0
@@ -42,14 +42,24 @@ def of_labs(
     )
 
 
+def strangers(record: LabRecord, provider: Provider) -> frozenset[str]:
+    """Return a line for each machine of a lab that its folder does not know.
+
+    Args:
+        record: What the lab's folder says of it.
+        provider: The lab's provider.
+    """
+    known = {machine.name for machine in record.machines}
+    return frozenset(
+        f"the machine {name} of the lab {record.name}"
+        for name in provider.states()
+        if name not in known
+    )
+
+
 def of_all() -> frozenset[str]:
     """Return a line for each trace of any lab here, whoever provides it."""
-    providers = []
-    for name in NAMES:
-        with suppress(HostProblem):  # one that does not work here has none
-            (provider := provider_of(name, "")).about()
-            providers.append(provider)
-    return of_labs(Environment.read().home, "", providers, LocalRunner())
+    return of_labs(Environment.read().home, "", list(working()), LocalRunner())
 
 
 def _orphans(providers: Sequence[Provider], runner: Runner) -> frozenset[int]:

@@ -8,11 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from k8slab.core.hints import command
+from k8slab.core.names import NAME_LENGTH
 from k8slab.errors import BadInput, LabError
-from k8slab.folder import NAME_LENGTH, LabRecord, MachineRecord, records
+from k8slab.folder import LabRecord, MachineRecord, records
 
 from .plan import SLOTS, AddressPlan
 
+HALF_DONE = "addon"
+"""Under which name a lab's folder keeps, for its maker, an add-on left half done."""
+INSTALL = "install"
+"""The purpose of the lab that the chapter about installing makes; see `own_lab`."""
 _PURPOSE = 7
 Power = Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]]
 """Returns the commands that cut a machine's power and give it back."""
@@ -29,6 +34,7 @@ class Settings:
         image: ``ready`` or ``bare``: what the machines start from.
         provider: What provides its machines, by its name in `providers`.
         kubernetes: The version installed.
+        family: Which ranges the slot is counted in; see `AddressPlan`.
     """
 
     name: str
@@ -37,11 +43,12 @@ class Settings:
     image: str
     provider: str
     kubernetes: str
+    family: int = 0
 
     @property
     def plan(self) -> AddressPlan:
         """The lab's addresses."""
-        return AddressPlan(self.slot)
+        return AddressPlan(self.slot, self.family)
 
     @property
     def machines(self) -> tuple[MachineRecord, ...]:
@@ -71,7 +78,12 @@ class Settings:
             machines=tuple(machines),
             ranges=self.plan.ranges,
             images=dict(images),
-            maker={"slot": self.slot, "workers": self.workers, "image": self.image},
+            maker={
+                "slot": self.slot,
+                "family": self.family,
+                "workers": self.workers,
+                "image": self.image,
+            },
         )
 
     @classmethod
@@ -89,13 +101,36 @@ class Settings:
                 str(record.maker["image"]),
                 record.provider,
                 record.kubernetes,
+                int(record.maker.get("family", 0)),
             )
         except KeyError as error:
+            if record.is_own_machines:
+                raise LabError(
+                    f"the machines of the lab {record.name!r} were there before it",
+                    wanted="a lab whose machines were made here",
+                    seen=str(record.maker.get("inventory", "an inventory")),
+                    next=f"make a lab beside it: {command('up', 'own')}",
+                ) from error
             raise LabError(
                 f"the lab {record.name!r} was not made by this command",
                 wanted="the settings that this command notes in lab.json",
                 seen=f"no {error}",
             ) from error
+
+
+def refuse_own(name: str) -> None:
+    """Refuse a name that `own_lab` gives, for its lab goes with another one.
+
+    Raises:
+        BadInput: A chapter would take the lab for one that it made.
+    """
+    if name.endswith(f"-{INSTALL}"):
+        raise BadInput(
+            "that is the name of a lab that a chapter makes beside another",
+            wanted=f"a name that does not end with -{INSTALL}",
+            seen=name,
+            next="choose another --name",
+        )
 
 
 def own_lab(lab: str, purpose: str) -> str:
@@ -128,14 +163,21 @@ def free_slot(home: Path, taken: Collection[int] = ()) -> int:
     Raises:
         BadInput: All slots are taken.
     """
-    used = {record.maker.get("slot") for record in records(home)} | set(taken)
-    for slot in range(SLOTS):
-        if slot not in used:
-            return slot
+    return free_slots(home, taken)[0]
+
+
+def free_slots(home: Path, taken: Collection[int] = ()) -> list[int]:
+    """Return the slots that no lab has, one at least; see `free_slot`."""
+    known = records(home)
+    used = {record.maker.get("slot") for record in known} | set(taken)
+    if free := [slot for slot in range(SLOTS) if slot not in used]:
+        return free
     raise BadInput(
         f"there are {SLOTS} labs already",
         where=str(home),
         wanted=f"fewer than {SLOTS}",
         seen=str(len(used)),
-        next=f"remove one: {command('down', 'NAME')}",
+        next=f"remove one, as this: {command('down', known[-1].name)}"
+        if known
+        else "remove one of those that were made with another K8SLAB_HOME",
     )

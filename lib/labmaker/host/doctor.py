@@ -11,18 +11,22 @@ from typing import Literal
 from k8slab.errors import CommandFailed, HostProblem
 
 from .. import computer
-from ..computer import Host, ThisComputer, foreign_routes
+from ..computer import ROUTES, Host, ThisComputer, foreign_routes
 from ..plan import SLOTS, AddressPlan
 from ..providers import Provider
 from . import kernel
 
 GIB = 1024**3
-MEMORY = 3 * GIB
+MEMORY_OF_A_MACHINE = 3 * GIB // 4
 DISK_TO_BUILD = 15 * GIB
 DISK_TO_RUN = 3 * GIB
+"""For a lab of `MACHINES`; what others need goes by their number."""
+INODES = 15_000
+"""Machines' images have 9,300 files and folders, and a lab's machines make 3,000."""
+INOTIFY = "fs.inotify.max_user_instances"
 INOTIFY_INSTANCES = 1024
-INOTIFY_OF_A_LAB = 60
-"""A lab of three machines holds about 45; without one, containerd has no CRI."""
+INOTIFY_OF_A_MACHINE = 15
+"""A lab of four machines holds about 45; without one, containerd has no CRI."""
 OPEN_FILES = 8192
 """Of one process; the API server and etcd are far below it."""
 PROCESSES_OF_A_MACHINE = 2000
@@ -72,6 +76,18 @@ class Finding:
     cure: str = ""
     severity: Literal["error", "warning"] = "error"
 
+    def __str__(self) -> str:
+        """It in lines that no terminal cuts; all facts only where it is not well."""
+        if self.ok:
+            return f"✔ {self.name}: {self.seen}"
+        mark = {"error": "✘", "warning": "!"}[self.severity]
+        lines = [f"{mark} {self.name}"]
+        for label in ("seen", "wanted", "cure"):
+            head, *rest = str(getattr(self, label)).splitlines() or [""]
+            lines.append(f"  {label + ':':<8}{head}")
+            lines += [f"  {'':<8}{line}" for line in rest]
+        return "\n".join(lines)
+
 
 def diagnose(
     plan: AddressPlan,
@@ -99,19 +115,21 @@ def diagnose(
     """
     host = host or ThisComputer()
     provides, images = _provider(provider)
+    to_run = DISK_TO_RUN * machines // MACHINES
     return [
         _root(host),
         _capabilities(host),
         *_commands(host),
         provides,
         _cgroups(host),
-        _inotify(host),
+        _inotify(host, machines),
         _modules(host),
         _limit(host, "open files", "nofile", OPEN_FILES),
         _limit(host, "processes", "nproc", machines * PROCESSES_OF_A_MACHINE),
-        _memory(host),
-        *_disk(host, folders, DISK_TO_RUN if has_bundle else DISK_TO_BUILD),
-        *_disk(host, images, DISK_TO_RUN),
+        _memory(host, machines),
+        *_disk(host, folders, to_run if has_bundle else DISK_TO_BUILD),
+        *_disk(host, images, DISK_TO_RUN, engine=provider.name),  # machines share them
+        *_inodes(host, images, provider.name),
         _addresses(host, plan, bridge),
     ]
 
@@ -203,19 +221,26 @@ def _cgroups(host: Host) -> Finding:
     )
 
 
-def _inotify(host: Host) -> Finding:
-    name = "fs.inotify.max_user_instances"
-    allowed = int(host.read_text("/proc/sys/" + name.replace(".", "/")))
+def inotify_wanted(host: Host, machines: int = MACHINES) -> tuple[int, int, int]:
+    """Return how many inotify instances are allowed, free, and should be allowed."""
+    allowed = int(host.read_text("/proc/sys/" + INOTIFY.replace(".", "/")))
     free = allowed - host.inotify_in_use()
-    ok = allowed >= INOTIFY_INSTANCES and free >= INOTIFY_OF_A_LAB
-    wanted = max(INOTIFY_INSTANCES, 2 * allowed if free < INOTIFY_OF_A_LAB else 0)
+    enough = free >= machines * INOTIFY_OF_A_MACHINE
+    least = max(INOTIFY_INSTANCES, 0 if enough else 2 * allowed)
+    return allowed, free, max(allowed if enough else 0, least)
+
+
+def _inotify(host: Host, machines: int) -> Finding:
+    need = machines * INOTIFY_OF_A_MACHINE
+    allowed, free, wanted = inotify_wanted(host, machines)
+    ok = allowed >= wanted
     return Finding(
         "inotify instances",
         ok,
         f"{allowed} allowed, {free} of them free",
-        f"at least {wanted} allowed, {INOTIFY_OF_A_LAB} free",
-        "" if ok else f"sysctl -w {name}={wanted}",
-        "error" if free < INOTIFY_OF_A_LAB else "warning",
+        f"at least {wanted} allowed, {need} free",
+        "" if ok else f"sysctl -w {INOTIFY}={wanted}",
+        "error" if free < need else "warning",
     )
 
 
@@ -233,16 +258,25 @@ def _limit(host: Host, name: str, option: str, least: int) -> Finding:
     return Finding(f"limit of {name}", not cure, seen, wanted, cure)
 
 
-def _memory(host: Host) -> Finding:
+def _memory(host: Host, machines: int) -> Finding:
     text = host.read_text("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.M)
     seen = int(found[1]) * 1024 if found else 0
-    ok = seen >= MEMORY
+    need = machines * MEMORY_OF_A_MACHINE
+    ok = seen >= need
     cure = "" if ok else "end other programs, or give this computer more memory"
-    return Finding("memory", ok, f"{_gib(seen)} available", _gib(MEMORY), cure)
+    return Finding("memory", ok, f"{_gib(seen)} available", _gib(need), cure)
 
 
-def _disk(host: Host, folders: Sequence[Path], least: int) -> Iterator[Finding]:
+def _disk(
+    host: Host, folders: Sequence[Path], least: int, *, engine: str = ""
+) -> Iterator[Finding]:
+    cure = (
+        f"make room there, where {engine} keeps images and machines, or move that "
+        f"folder in the settings of {engine}"
+        if engine
+        else "make room, or set K8SLAB_CACHE and K8SLAB_HOME to folders with room"
+    )
     for folder in folders:
         seen = host.free_bytes(folder)
         ok = seen >= least
@@ -251,9 +285,26 @@ def _disk(host: Host, folders: Sequence[Path], least: int) -> Iterator[Finding]:
             ok,
             f"{_gib(seen)} free at {folder}",
             f"{_gib(least)} free",
+            "" if ok else cure,
+        )
+
+
+def _inodes(host: Host, folders: Sequence[Path], engine: str) -> Iterator[Finding]:
+    """Look for room for files: a disk may have none left, and be empty."""
+    for folder in folders:
+        seen = host.free_inodes(folder)
+        if seen is None:
+            continue
+        ok = seen >= INODES
+        yield Finding(
+            "inodes",
+            ok,
+            f"{seen} free at {folder}",
+            f"{INODES} free",
             ""
             if ok
-            else "make room, or set K8SLAB_CACHE and K8SLAB_HOME to folders with room",
+            else "remove files there: 'df --inodes' counts them; or move that folder "
+            f"in the settings of {engine} to a disk that has more",
         )
 
 
@@ -265,7 +316,7 @@ def _addresses(host: Host, plan: AddressPlan, bridge: str) -> Finding:
     ranges = ", ".join(str(network) for network in plan.ranges.all)
     wanted = f"nobody else in the new lab's {ranges}"
     try:
-        asked = host.run(["ip", "-json", "-4", "route", "show", "table", "all"]).check()
+        asked = host.run(ROUTES).check()
     except (CommandFailed, HostProblem) as error:
         cure = f"apt-get install --yes {PACKAGES['ip']}"
         return Finding("addresses", False, error.what, wanted, cure)

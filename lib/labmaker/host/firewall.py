@@ -96,7 +96,7 @@ def slots_with_rules(runner: Runner) -> frozenset[int]:
     argv = ["ip", "-json", "-4", "route", "show", "type", "unreachable"]
     routes = json.loads(runner.run(argv).stdout or "[]")
     refused = {route["dst"] for route in routes}
-    plans = (AddressPlan(slot) for slot in range(SLOTS))
+    plans = (plan for slot in range(SLOTS) for plan in AddressPlan.every(slot))
     return frozenset(
         plan.slot for plan in plans if refused & {str(r) for r in plan.ranges.all}
     )

@@ -9,9 +9,8 @@ from k8slab.core.process import Runner
 
 from ..computer import Host, ThisComputer
 from . import kernel
-from .doctor import INOTIFY_INSTANCES
+from .doctor import INOTIFY, MACHINES, inotify_wanted
 
-_INSTANCES = "fs.inotify.max_user_instances"
 _APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes")
 _TIMEOUT_S = 900.0
 
@@ -34,7 +33,7 @@ def prepare(
     host = host or ThisComputer()
     install([*names, *kernel.packages(host)], runner, ledger)
     kernel.load(host, runner, ledger)
-    raise_inotify(runner, ledger)
+    raise_inotify(runner, ledger, host=host)
 
 
 def missing(names: Sequence[str], runner: Runner) -> list[str]:
@@ -74,23 +73,32 @@ def install(names: Sequence[str], runner: Runner, ledger: Ledger) -> None:
         runner.run([*_APT, *install], timeout=_TIMEOUT_S)
 
 
-def raise_inotify(runner: Runner, ledger: Ledger) -> None:
-    """Allow as many inotify instances as several labs need, until the next boot.
+def raise_inotify(
+    runner: Runner,
+    ledger: Ledger,
+    *,
+    host: Host | None = None,
+    machines: int = MACHINES,
+) -> None:
+    """Allow as many inotify instances as a lab needs beside all else, until a boot.
 
     Each systemd, containerd and kubelet holds a few; one lab takes about 45 of the
-    128 that a kernel allows by default, and without one containerd has no CRI.
+    128 that a kernel allows by default, and without one containerd has no CRI. It is
+    left as it is then: other labs may have come to need it.
 
     Args:
         runner: Runs ``sysctl`` on this computer.
         ledger: Times and shows the phases.
+        host: The computer; this one by default.
+        machines: How many the lab has, the depot included.
 
     Raises:
         CommandFailed: The limit cannot be written.
     """
     with ledger.phase("inotify instances", "this computer") as phase:
-        have = int(runner.run(["sysctl", "-n", _INSTANCES]).stdout)
-        if have >= INOTIFY_INSTANCES:
+        have, _, wanted = inotify_wanted(host or ThisComputer(), machines)
+        if have >= wanted:
             phase.unchanged(f"{have} are allowed")
             return
-        runner.run(["sysctl", "-w", f"{_INSTANCES}={INOTIFY_INSTANCES}"])
-        phase.changed(f"{have} were allowed, {INOTIFY_INSTANCES} are now")
+        runner.run(["sysctl", "-w", f"{INOTIFY}={wanted}"])
+        phase.changed(f"{have} were allowed, {wanted} are now, until the next boot")

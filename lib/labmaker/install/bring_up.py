@@ -85,14 +85,14 @@ def _machines(
     boots beside the master; ready ones have them.
     """
     first = _boot(context.master)
-    bare = context.master.image == "bare"
+    bare = context.master.image != "ready"
     for machine in context.record.machines:
-        at_once = machine.is_master or (bare and not machine.is_node)
+        at_once = machine.is_master or (bare and machine is context.depot)
         needs = [] if at_once else [first]
         schedule.add(_boot(machine), partial(boot, machine), needs=needs)
     schedule.add(_SERVE, serve, needs=[_boot(context.depot)])
     for machine in context.nodes:
-        before = [_boot(machine), *([_SERVE] if machine.image == "bare" else [])]
+        before = [_boot(machine), *([] if machine.image == "ready" else [_SERVE])]
         for what, step in NODE_STEPS:
             name = f"{what} ({machine.name})"
             schedule.add(
@@ -151,6 +151,14 @@ def _cluster(
         what="Pods that ask for names",
         where=master.name,
     )
+    if context.network:
+        schedule.add(
+            "Pod network",
+            partial(pod_network.apply_manifest, context, shell),
+            needs=[_TOKEN],
+            what="Pod network of the manifest",
+            where=master.name,
+        )
     for worker in context.workers:
         schedule.add(
             _join(worker),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from k8slab.folder import LabRecord, MachineRecord, Ranges
 from k8slab.ssh.shell import Shell
 
 from ..bundle import Bundle, Versions
+from .profile import DEPOT, Profile, Sources
 
-DEPOT = "depot.lab"
+__all__ = ["DEPOT", "InstallContext", "install_packages", "installed"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,21 @@ class InstallContext:
         versions: What to install.
         ca: The certificate of the lab's own authority, in PEM.
         apt_key: The public key that signs the depot's packages.
+        profile: What follows from the machines.
+        sources: Where packages and images come from.
+        depot_on: The node that serves images; empty where a machine of its own, or
+            somebody else, does.
+        network: The manifest of another Pod network than ours; empty for ours.
     """
 
     record: LabRecord
     versions: Versions
     ca: str
     apt_key: bytes
+    profile: Profile = field(default_factory=Profile)
+    sources: Sources = field(default_factory=Sources)
+    depot_on: str = ""
+    network: str = ""
 
     @classmethod
     def of(cls, record: LabRecord, bundle: Bundle, ca: str) -> InstallContext:
@@ -38,6 +48,8 @@ class InstallContext:
     @property
     def ranges(self) -> Ranges:
         """The lab's address ranges."""
+        if self.record.ranges is None:
+            raise self.record.no_machines("to install anything on")
         return self.record.ranges
 
     @property
@@ -58,7 +70,10 @@ class InstallContext:
     @property
     def depot(self) -> MachineRecord:
         """The machine that serves packages and images."""
-        return next(m for m in self.record.machines if not m.is_node)
+        if self.depot_on:
+            return next(m for m in self.nodes if m.name == self.depot_on)
+        apart = (m for m in self.record.machines if not m.is_node)
+        return next(apart, self.master)
 
 
 def installed(shell: Shell, names: Sequence[str]) -> dict[str, str]:

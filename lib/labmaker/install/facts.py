@@ -32,7 +32,8 @@ ON_EACH: Mapping[str, str] = {
     "apt source": "cat /etc/apt/sources.list.d/kubernetes.list "
     "/etc/apt/apt.conf.d/50depot; sha256sum < /etc/apt/keyrings/kubernetes.gpg",
     "image registry": "cat /etc/containerd/certs.d/registry.lab/hosts.toml",
-    "packages": "dpkg-query --show containerd kubeadm kubectl kubelet kubernetes-cni",
+    "packages": "dpkg-query --show containerd cri-tools kubeadm kubectl kubelet "
+    "kubernetes-cni",
     "containerd's settings": "sha256sum < /etc/containerd/config.toml",
     "units": "for unit in containerd kubelet pod-routes; do "
     "echo $unit $(systemctl is-enabled $unit) $(systemctl is-active $unit); done",

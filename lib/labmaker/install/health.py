@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from k8slab.core.hints import command
+from k8slab.core.patience import stretched
 from k8slab.core.poll import until
 from k8slab.errors import CommandFailed, NotReady
 from k8slab.folder import LabRecord, MachineRecord
+from k8slab.kube.validity import not_valid, says_not_valid
 from k8slab.ssh.shell import Shell
 
-from .steps.control_plane import ADMIN_CONF, API_PORT
+from .steps.admin import KUBECTL, kubectl
+from .steps.control_plane import API_PORT
 
 TIMEOUT_S = 120.0
 _LABEL = "k8slab.dev/check=dns"
@@ -21,7 +25,6 @@ _NAME = "kubernetes.default.svc.cluster.local."
 # etcd, API server, controller manager, scheduler:
 # https://kubernetes.io/docs/reference/networking/ports-and-protocols/
 _PORTS = (2379, API_PORT, 10257, 10259)
-_KUBECTL = ("kubectl", f"--kubeconfig={ADMIN_CONF}")
 
 
 def restore_master(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
@@ -42,15 +45,16 @@ def restore_master(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
     """
     connects = [f"exec 3<>/dev/tcp/127.0.0.1/{port}" for port in _PORTS]
     # The API server listens before it answers; a kubectl waits for that.
-    ask = " ".join([*_KUBECTL, "get", "--raw=/version"])
+    ask = " ".join([*KUBECTL, "get", "--raw=/version"])
     until(
         lambda: shell.run(["bash", "-c", " && ".join([*connects, ask])], check=False),
         what="the control plane does not answer",
         want=f"connections to the ports {', '.join(map(str, _PORTS))}, and a version",
         done=lambda tried: tried.ok,
+        failed=lambda tried: says_not_valid(tried.stderr) or None,
         timeout=timeout,
-        where="master",
-        next=command("ssh", shell.lab, "master journalctl -u kubelet -n 30"),
+        where=shell.where,
+        next=command("ssh", shell.lab, f"{shell.where} journalctl -u kubelet -n 30"),
     )
     shell.run(["systemctl", "restart", "kubelet"])
 
@@ -73,7 +77,7 @@ def ask_names(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) ->
     image = record.images["echo"]
     pods = [_pod(worker, image) for worker in record.nodes if not worker.is_master]
     listing = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
-    replace = [*_KUBECTL, "replace", "--force", "--validate=false", "--filename=-"]
+    replace = [*KUBECTL, "replace", "--force", "--validate=false", "--filename=-"]
     until(
         lambda: shell.run(replace, input=listing, check=False),
         what="the API server does not take Pods",
@@ -81,8 +85,8 @@ def ask_names(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) ->
         done=lambda asked: asked.ok,
         timeout=timeout,
         every=0.3,
-        where="master",
-        next=command("ssh", shell.lab, "master journalctl -u kubelet -n 30"),
+        where=shell.where,
+        next=command("ssh", shell.lab, f"{shell.where} journalctl -u kubelet -n 30"),
     )
 
 
@@ -116,14 +120,14 @@ def wait_names(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) -
 
 def forget_names(shell: Shell) -> None:
     """Remove the Pods of `ask_names`, from the API at once."""
-    delete = [*_KUBECTL, "delete", "pods", f"--selector={_LABEL}"]
-    delete += ["--namespace=kube-system", "--force", "--grace-period=0"]
-    shell.run([*delete, "--wait=false"])
+    delete = ["delete", "pods", f"--selector={_LABEL}", "--namespace=kube-system"]
+    kubectl(shell, *delete, "--force", "--grace-period=0", "--wait=false").check()
 
 
 def is_well(shell: Shell, nodes: Sequence[str]) -> bool:
     """Say whether all nodes are Ready and CoreDNS is available, as of now."""
-    wait = [*_KUBECTL, "wait", "--timeout=1s", "--request-timeout=5s"]
+    limits = [f"--timeout={stretched(1):g}s", f"--request-timeout={stretched(5):g}s"]
+    wait = [*KUBECTL, "wait", *limits]
     is_ready = [*wait, "--for=condition=Ready", *(f"node/{name}" for name in nodes)]
     available = [*wait, "--for=condition=Available", "--namespace=kube-system"]
     return (
@@ -132,27 +136,43 @@ def is_well(shell: Shell, nodes: Sequence[str]) -> bool:
     )
 
 
+def check_time(shell: Shell) -> None:
+    """Raise what says so when a certificate of the cluster is not valid now.
+
+    Args:
+        shell: The master over SSH.
+
+    Raises:
+        CertificateExpired: The administrator's or the API server's is not.
+    """
+    asked = shell.run([*KUBECTL, "get", "--raw=/version"], check=False)
+    if why := says_not_valid(asked.stderr):
+        raise not_valid(shell.lab, "a certificate of the cluster", why, shell.address)
+
+
 def kube_system_uid(shell: Shell) -> str:
     """Return the UID of ``kube-system``: no two clusters have the same."""
     uid = ["get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}"]
-    return shell.run([*_KUBECTL, *uid]).stdout.strip()
+    return kubectl(shell, *uid).check().stdout.strip()
 
 
 def _wait(
     shell: Shell, condition: str, objects: Sequence[str], what: str, timeout: float
 ) -> None:
-    argv = [*_KUBECTL, "wait", f"--for={condition}", f"--timeout={timeout:.0f}s"]
+    limit = f"--timeout={stretched(timeout):.0f}s"
+    wait = ["wait", f"--for={condition}", limit, *objects]
     try:
-        shell.run([*argv, *objects], timeout=timeout + 5)
+        kubectl(shell, *wait, timeout=timeout + 5).check()
     except CommandFailed as error:
         raise NotReady(
             what,
             wanted=f"{' '.join(objects)} to fulfil {condition}",
             seen="\n".join([*error.stderr.splitlines()[-3:], *_scene(shell)]),
-            waited_s=timeout,
+            waited_s=stretched(timeout),
             where="the cluster",
-            next=f"keep what fails: {command('up', shell.lab, '--keep')}; "
-            f"then look at it: {command('kubectl', shell.lab, 'get pods -A')}",
+            next=command(
+                "ssh", shell.lab, " ".join([shell.where, *KUBECTL, "get pods -A"])
+            ),
         ) from error
 
 
@@ -160,16 +180,15 @@ def _scene(shell: Shell) -> list[str]:
     """Return what is not well in the cluster, and its last events."""
     seen: list[str] = []
     for words in (["get", "nodes"], ["get", "pods", "-A", "-o", "wide"]):
-        seen += shell.run([*_KUBECTL, *words], check=False).stdout.splitlines()[:15]
+        seen += shell.run([*KUBECTL, *words], check=False).stdout.splitlines()[:15]
     events = ["get", "events", "-A", "--sort-by=.lastTimestamp", "--no-headers"]
-    asked = shell.run(
-        [*_KUBECTL, *events, "--field-selector=type!=Normal"], check=False
-    )
+    asked = shell.run([*KUBECTL, *events, "--field-selector=type!=Normal"], check=False)
     return seen + asked.stdout.splitlines()[-8:]
 
 
 def _pod(worker: MachineRecord, image: str) -> dict[str, Any]:
     key, _, value = _LABEL.partition("=")
+    tries = str(math.ceil(stretched(20)))
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -198,9 +217,9 @@ def _pod(worker: MachineRecord, image: str) -> dict[str, Any]:
                     # The kubelet tells at once what a probe finds; that a container
                     # has ended it sees when it looks, once a second.
                     "readinessProbe": {
-                        "exec": {"command": ["echo-client", "resolve", _NAME, "20"]},
-                        "timeoutSeconds": 30,
-                        "periodSeconds": 1,
+                        "exec": {"command": ["echo-client", "resolve", _NAME, tries]},
+                        "timeoutSeconds": math.ceil(stretched(30)),
+                        "periodSeconds": math.ceil(stretched(1)),
                     },
                 }
             ],

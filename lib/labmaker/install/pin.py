@@ -5,7 +5,7 @@ from __future__ import annotations
 from k8slab.errors import WrongCluster
 from k8slab.folder import LabFolder
 from k8slab.kube.kubeconfig import Kubeconfig
-from k8slab.kube.pinning import Fingerprint
+from k8slab.kube.pinning import Fingerprint, check_access
 from k8slab.ssh.shell import Shell
 
 from . import health
@@ -35,3 +35,29 @@ def pin(folder: LabFolder, master: Shell) -> None:
         )
     uid = health.kube_system_uid(master)
     Fingerprint(access.ca_sha256, uid, access.server).save(folder.fingerprint)
+
+
+def refresh(folder: LabFolder, master: Shell) -> bool:
+    """Take the master's kubeconfig over when its certificate was renewed.
+
+    Args:
+        folder: The lab's files.
+        master: The master over SSH.
+
+    Returns:
+        Whether it was another one.
+
+    Raises:
+        WrongCluster: It leads to another cluster than the pinned one.
+    """
+    told = master.read(ADMIN_CONF)
+    if told == folder.kubeconfig.read_text(encoding="utf-8"):
+        return False
+    draft = folder.write("kubeconfig.new", told)
+    try:
+        pinned = Fingerprint.load(folder.fingerprint, folder.name)
+        check_access(Kubeconfig.read(draft, folder.name), pinned)
+    finally:
+        draft.unlink()
+    folder.write(folder.kubeconfig.name, told)
+    return True

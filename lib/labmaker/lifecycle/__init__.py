@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from k8slab import lab
+from k8slab.core import files, outside
 from k8slab.core.env import Environment
+from k8slab.core.hints import command
 from k8slab.core.phases import Ledger, Reporter
 from k8slab.core.signals import terminable
 from k8slab.errors import (
@@ -16,13 +19,18 @@ from k8slab.errors import (
     HostProblem,
     LabError,
     PhaseFailed,
+    RangeInUse,
 )
 
+from .. import adopted, inventory
+from ..computer import require_root
 from ..providers import provider_of
 from ..settings import Settings
 from .status import Status
 
 if TYPE_CHECKING:  # half a second with all it works with; 'k8slab --help' needs none
+    from ..inventory.hostkeys import Ask
+    from ..inventory.work import OwnMachines
     from .transitions import Transitions
 
 DEFAULT_WORKERS = 2
@@ -36,6 +44,8 @@ def up(
     slot: int | None = None,
     keep: bool = False,
     cluster: bool = True,
+    machines: Path | None = None,
+    ask: Ask | None = None,
     reporter: Reporter | None = None,
 ) -> Ledger:
     """Bring a lab up: from nothing, from a stop, or from what a crash left.
@@ -47,25 +57,36 @@ def up(
         slot: The number its addresses follow from; a free one when None.
         keep: Leave what was made when it fails.
         cluster: Whether to make the machines a cluster.
+        machines: The inventory of machines that are there, to be made a cluster.
+        ask: Asks the reader whether a host key is right; None where nobody can be.
         reporter: Shows the phases.
 
     Returns:
         The phases with their times.
 
     Raises:
+        NoMachines: The lab is an adopted cluster.
         SettingsDiffer: The lab exists with other settings; nothing was changed.
         HostProblem: This computer cannot carry it; nothing was made.
         BundleError: There is no whole bundle; nothing was made.
         PhaseFailed: A phase failed; what was made is removed unless ``keep``.
     """
+    adopted.refuse(name, "to bring up")
     ledger = _ledger(reporter)
+    own = inventory.find(name)
+    if machines is not None or own is not None:
+        settings = {"--nodes": workers, "--image": image, "--slot": slot}
+        _refuse_settings(settings)
+        with _own_machines(name) as at_work, _phases(ledger):
+            _up_own(at_work, ledger, machines, ask, keep=keep)
+        return ledger
     with _transitions(name) as work, _phases(ledger):
         record = work.folder.record()
         if record is None:
             work.create(
                 ledger,
                 workers=DEFAULT_WORKERS if workers is None else workers,
-                image=image or "ready",
+                image="ready" if image is None else image,
                 slot=slot,
                 keep=keep,
                 cluster=cluster,
@@ -74,17 +95,74 @@ def up(
             if any(work.folder.journal.glob("*.json")):
                 lab.heal(work.folder.name)  # or it would not be found healthy
             work.revive(ledger, record, workers=workers, image=image, slot=slot)
+            work.clear(ledger, record)
+            work.resume_addons(ledger, record)
     return ledger
 
 
-def down(name: str | None = None, *, reporter: Reporter | None = None) -> bool:
-    """Remove a lab with everything it made; return whether there was one."""
+def down(
+    name: str | None = None,
+    *,
+    forget: bool = False,
+    reporter: Reporter | None = None,
+) -> bool:
+    """Remove a lab with everything it made; return whether there was one.
+
+    An adopted cluster is forgotten: its folder goes, and it is not asked. On machines
+    of an inventory, what was done is undone by their journals.
+
+    Args:
+        name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
+        forget: Only forget an inventory's machines, as when they are gone for ever.
+        reporter: Shows the phases.
+
+    Raises:
+        BadInput: To forget is asked of a lab whose machines were made here.
+        LabError: Something on an inventory's machines cannot be undone; the lab stays.
+    """
+    if adopted.forget(name):
+        return True
+    own = inventory.find(name)
+    folder = lab.folder(name)
+    if own is None and not forget:
+        folder.refuse_lost_notes()
+    elif own is None and folder.notes:
+        with outside.told(), folder.locked():
+            folder.remove()
+        return True
+    if forget and own is None:
+        meant = folder.name
+        raise BadInput(
+            "only machines that were there can be left as they are",
+            where=f"lab {meant}",
+            wanted="a lab of an inventory",
+            seen="--forget",
+            next=f"remove it with its machines: {command('down', meant)}",
+        )
+    if own is not None:
+        with _own_machines(name) as own_work, _phases(ledger := _ledger(reporter)):
+            if forget:
+                own_work.folder.remove()
+            else:
+                own_work.remove(ledger, own)
+        return True
     with _transitions(name) as work, _phases(ledger := _ledger(reporter)):
         return work.remove(ledger)
 
 
 def stop(name: str | None = None, *, reporter: Reporter | None = None) -> None:
-    """Shut a lab's machines down; their data stays."""
+    """Shut a lab's machines down; their data stays.
+
+    Raises:
+        LabMissing: There is no such lab.
+        NoMachines: The lab is an adopted cluster.
+    """
+    adopted.refuse(name, "to stop")
+    own = inventory.find(name)
+    if own is not None:
+        with _own_machines(name) as own_work, _phases(ledger := _ledger(reporter)):
+            own_work.stop(ledger, own)
+        return
     with _transitions(name) as work, _phases(ledger := _ledger(reporter)):
         work.stop(ledger)
 
@@ -94,6 +172,7 @@ def start(name: str | None = None, *, reporter: Reporter | None = None) -> Ledge
 
     Raises:
         LabMissing: There is no such lab.
+        NoMachines: The lab is an adopted cluster.
     """
     if lab.find(name) is None:
         raise lab.missing(lab.folder(name).name)
@@ -103,25 +182,45 @@ def start(name: str | None = None, *, reporter: Reporter | None = None) -> Ledge
 def reset(name: str | None = None, *, reporter: Reporter | None = None) -> Ledger:
     """Make a lab anew with the same settings.
 
+    Its addresses are others if another lab takes them while they are free.
+
     Raises:
         LabMissing: There is no such lab.
+        NoMachines: The lab is an adopted cluster.
     """
+    adopted.refuse(name, "to make anew")
     record = lab.find(name)
     if record is None:
         raise lab.missing(lab.folder(name).name)
+    if record.is_own_machines:
+        raise BadInput(
+            "the machines of an inventory are not made anew",
+            where=f"lab {record.name}",
+            wanted="a lab whose machines were made here",
+            seen=str(record.maker.get("inventory", "an inventory")),
+            next=f"undo it, then install again: {command('down', record.name)}, then "
+            + command("up", record.name, "--inventory FILE"),
+        )
     settings = Settings.of(record)
     down(name, reporter=reporter)
-    return up(
-        name,
-        workers=settings.workers,
-        image=settings.image,
-        slot=settings.slot,
-        reporter=reporter,
-    )
+
+    def again(slot: int | None) -> Ledger:
+        return up(
+            name,
+            workers=settings.workers,
+            image=settings.image,
+            slot=slot,
+            reporter=reporter,
+        )
+
+    try:
+        return again(settings.slot)
+    except RangeInUse:
+        return again(None)
 
 
 def status(name: str | None = None) -> Status:
-    """Return what a lab is and how its machines are.
+    """Return what a lab is and how its machines are, or whether it answers.
 
     Raises:
         LabMissing: There is no such lab.
@@ -129,6 +228,25 @@ def status(name: str | None = None) -> Status:
     record = lab.find(name)
     if record is None:
         raise lab.missing(lab.folder(name).name)
+    if record.is_adopted or record.ranges is None:
+        return Status(
+            name=record.name,
+            complete=True,
+            machines={"(adopted)": adopted.state(record.name)},
+            network=adopted.server(record.name),
+            kubernetes=record.kubernetes,
+        )
+    if record.is_own_machines:
+        from ..inventory.work import OwnMachines
+
+        return Status(
+            name=record.name,
+            complete=record.complete,
+            machines=OwnMachines(lab.folder(name)).states(record),
+            network=str(record.ranges.machines),
+            kubernetes=record.kubernetes,
+        )
+    require_root("looking at a lab's machines")  # others have machines of their own
     states = provider_of(record.provider, record.name).states()
     return Status(
         name=record.name,
@@ -137,6 +255,52 @@ def status(name: str | None = None) -> Status:
         network=str(record.ranges.machines),
         kubernetes=record.kubernetes,
     )
+
+
+def _up_own(
+    at_work: OwnMachines,
+    ledger: Ledger,
+    machines: Path | None,
+    ask: Ask | None,
+    *,
+    keep: bool,
+) -> None:
+    """Make machines that are there a lab, or see a lab on such machines work."""
+    from ..bundle import opened
+
+    record = at_work.folder.record()
+    if record is None:
+        assert machines is not None  # noqa: S101 - else there is such a lab
+        with ledger.phase("open", "bundle") as phase:
+            phase.unchanged()
+            bundle = opened()
+        at_work.create(ledger, machines, bundle, ask, keep=keep)
+        return
+    named = str(machines.absolute()) if machines is not None else ""
+    if named and named != record.maker.get("inventory"):
+        raise BadInput(
+            f"there is a lab named {record.name!r} already",
+            where=str(at_work.folder.root),
+            wanted="a name that no lab has",
+            seen=f"a lab of {record.maker.get('inventory', 'other machines')}",
+            next="choose another --name",
+        )
+    if any(at_work.folder.journal.glob("*.json")):
+        lab.heal(at_work.folder.name)
+    at_work.look(ledger, record)
+
+
+def _refuse_settings(settings: Mapping[str, object]) -> None:
+    """Refuse options that say how machines are made, where machines are there."""
+    given = [option for option, value in settings.items() if value is not None]
+    if given:
+        raise BadInput(
+            "machines that are there are not made by options",
+            where=", ".join(given),
+            wanted="--inventory alone",
+            seen=", ".join(f"{name} {settings[name]}" for name in given),
+            next="leave them out; the inventory says which machines there are",
+        )
 
 
 def _ledger(reporter: Reporter | None) -> Ledger:
@@ -156,15 +320,30 @@ def _transitions(name: str | None) -> Iterator[Transitions]:
 
     folder = lab.folder(name)
     env = Environment.read()
-    with folder.locked(), terminable():
+    require_root("changing a lab")
+    with outside.told(), files.usual_modes(), folder.locked(), terminable():
         yield Transitions(folder, env.provider, env.cache, source())
+
+
+@contextmanager
+def _own_machines(name: str | None) -> Iterator[OwnMachines]:
+    """Give what works on machines that were there, which nobody else may do meanwhile.
+
+    Here it needs no root: all it changes on this computer is the lab's folder.
+    """
+    from ..inventory.work import OwnMachines
+
+    folder = lab.folder(name)
+    with outside.told(), files.usual_modes(), folder.locked(), terminable():
+        yield OwnMachines(folder)
 
 
 @contextmanager
 def _phases(ledger: Ledger) -> Iterator[None]:
     """Name the phase in which an error happened, and stop showing phases."""
     try:
-        yield
+        with outside.told():
+            yield
     except (BadInput, BundleError, HostProblem, PhaseFailed):
         raise
     except LabError as error:

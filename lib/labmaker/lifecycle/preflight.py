@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from k8slab.core.hints import command
 from k8slab.core.process import Runner
-from k8slab.errors import BadInput, HostProblem, SettingsDiffer
+from k8slab.errors import BadInput, RangeInUse, SettingsDiffer
 
+from ..computer import ROUTES, foreign_routes
 from ..host import doctor
 from ..host.firewall import slots_with_rules
-from ..plan import AddressPlan
+from ..plan import FAMILIES, SLOTS, AddressPlan
 from ..providers import Provider
-from ..settings import Settings, free_slot
+from ..settings import Settings, free_slot, free_slots
 
 IMAGES = ("ready", "bare")
 
 
-def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
+def choose_slot(
+    home: Path,
+    wanted: int | None,
+    runner: Runner,
+    networks: Collection[IPv4Network],
+) -> int:
     """Return the number a new lab's addresses follow from.
 
     Args:
         home: The folder of all labs.
         wanted: The slot asked for; the lowest free one when None.
         runner: Runs ``ip`` on this computer.
+        networks: What the providers here keep; see `providers.networks`.
 
     Raises:
         BadInput: All slots are taken, or there is no such slot.
-        HostProblem: Another lab, perhaps of another home, has the wanted one.
+        RangeInUse: Another lab, perhaps of another home, has the wanted one.
     """
-    taken = slots_with_rules(runner)
+    taken = _taken(runner, networks)
     if wanted is None:
         return free_slot(home, taken)
     ranges = ", ".join(str(network) for network in AddressPlan(wanted).ranges.all)
     if wanted in taken:
-        raise HostProblem(
+        raise RangeInUse(
             "the address range is in use by another lab",
             where=f"--slot {wanted}",
             wanted="a slot that no lab on this computer has",
@@ -43,6 +51,71 @@ def choose_slot(home: Path, wanted: int | None, runner: Runner) -> int:
             next="leave out --slot, and a free one is taken",
         )
     return wanted
+
+
+def choose_plan(
+    home: Path,
+    wanted: int | None,
+    runner: Runner,
+    networks: Collection[IPv4Network],
+) -> AddressPlan:
+    """Return the addresses of a new lab, which nobody else here has.
+
+    Where a VPN or another bridge has the book's ranges, for machines, Pods or Services,
+    others are taken. A slot that is asked for is one of the book's while it has any.
+
+    Args:
+        home: The folder of all labs.
+        wanted: The slot asked for; the lowest free one when None.
+        runner: Runs ``ip`` on this computer.
+        networks: What the providers here keep; see `providers.networks`.
+
+    Raises:
+        BadInput: All slots are taken, or there is no such slot.
+        RangeInUse: Another lab, perhaps of another home, has the wanted one; or a
+            provider keeps it for a network that is no lab's.
+    """
+    slot = choose_slot(home, wanted, runner, networks)
+    routes = runner.run([*ROUTES]).stdout
+
+    def kept(plan: AddressPlan) -> list[str]:
+        met = (n for n in networks for own in plan.ranges.all if n.overlaps(own))
+        return [str(network) for network in met]
+
+    def is_free(plan: AddressPlan) -> bool:
+        clashes = (clash for _, clash in foreign_routes(routes, plan, ""))
+        return not any(clashes) and not kept(plan)
+
+    usual = [AddressPlan(number) for number in range(SLOTS)]
+    if wanted is not None:
+        slots = [slot]
+        if any(map(is_free, usual)):
+            plan = AddressPlan(slot)
+            if seen := kept(plan):
+                raise RangeInUse(
+                    "the address range belongs to a network that is there already",
+                    where=f"--slot {wanted}",
+                    wanted="none that meets "
+                    + ", ".join(str(network) for network in plan.ranges.all),
+                    seen=", ".join(seen),
+                    next="leave out --slot, and a free one is taken",
+                )
+            return plan
+    else:
+        slots = free_slots(home, _taken(runner, networks))
+    plans = [AddressPlan(n, family) for family in range(FAMILIES) for n in slots]
+    return next(filter(is_free, plans), plans[0])
+
+
+def _taken(runner: Runner, networks: Collection[IPv4Network]) -> frozenset[int]:
+    """Return the slots of all labs here, whatever their homes.
+
+    A lab that runs has its routes. After a restart of this computer only the network of
+    its provider is left, which has none until the lab starts.
+    """
+    plans = (plan for slot in range(SLOTS) for plan in AddressPlan.every(slot))
+    kept = frozenset(plan.slot for plan in plans if plan.network in networks)
+    return slots_with_rules(runner) | kept
 
 
 def examine(settings: Settings, provider: Provider, folders: Sequence[Path]) -> str:
@@ -75,7 +148,8 @@ def examine(settings: Settings, provider: Provider, folders: Sequence[Path]) -> 
     )
     doctor.raise_on_errors(findings)
     warnings = [finding.name for finding in findings if not finding.ok]
-    return "warnings: " + ", ".join(warnings) if warnings else ""
+    cures = f"; their cures: {command('doctor')}"
+    return "warnings: " + ", ".join(warnings) + cures if warnings else ""
 
 
 def refuse_remains(settings: Settings, provider: Provider) -> None:

@@ -12,8 +12,9 @@ class Status:
     Attributes:
         name: The lab's name.
         complete: Whether it has been up once.
-        machines: Each machine's state by name: ``running``, ``exited`` or ``gone``.
-        network: The range of its machines.
+        machines: Each machine's state by name: ``running``, ``exited`` or ``gone``;
+            for an adopted cluster, whether it ``answers``, or why not.
+        network: The range of its machines, or an adopted cluster's address.
         kubernetes: The version installed.
     """
 

@@ -10,27 +10,31 @@ from pathlib import Path
 
 from k8slab import lab
 from k8slab.core import files
-from k8slab.core.hints import command
+from k8slab.core.hints import anew, command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
-from k8slab.errors import LabError
+from k8slab.errors import CommandFailed, HostProblem, LabError, NotReady
 from k8slab.folder import LabFolder, LabRecord, MachineRecord
 
+from .. import leftovers
 from ..bundle import Bundle
 from ..clone import clone
 from ..computer import ThisComputer
 from ..fleet import Fleet, Images, dismantle
 from ..host import kernel
+from ..host.doctor import inotify_wanted
+from ..host.setup import raise_inotify
 from ..install import bring_up, health
 from ..install.context import InstallContext
-from ..install.pin import pin
+from ..install.pin import pin, refresh
 from ..install.steps import depot
 from ..pki import make_identity
-from ..providers import Provider, provider_of
-from ..settings import Settings
-from . import preflight
+from ..plan import AddressPlan
+from ..providers import NAMES, Provider, networks, provider_of, working
+from ..settings import HALF_DONE, Settings
+from . import advice, preflight
 
 
 class Transitions:
@@ -78,17 +82,24 @@ class Transitions:
             # One new lab after the other chooses its addresses, whatever its home,
             # until its routes are made: there the others see them.
             turn.enter_context(files.locked(self._cache))
+            plan = preflight.choose_plan(
+                self.folder.home, slot, self._runner, networks(self._runner)
+            )
             settings = Settings(
                 name=self.folder.name,
-                slot=preflight.choose_slot(self.folder.home, slot, self._runner),
+                slot=plan.slot,
+                family=plan.family,
                 workers=workers,
                 image=image,
                 provider=provider.name,
                 kubernetes=bundle.versions.kubernetes,
             )
+            self._raise_limits(ledger, len(settings.machines))
             with ledger.phase("doctor", "this computer") as phase:
                 folders = [self._cache, self.folder.home]
-                phase.unchanged(preflight.examine(settings, provider, folders))
+                said = preflight.examine(settings, provider, folders)
+                by = f"machines by {provider.name}"
+                phase.unchanged("; ".join(filter(None, [by, said])))
                 preflight.refuse_remains(settings, provider)
             kernel.load(ThisComputer(), self._runner, ledger)
             record = settings.record(provider.power, bundle.versions.images)
@@ -98,7 +109,10 @@ class Transitions:
                     fleet.enclose(ledger)
                     turn.close()
                     self._make(ledger, record, bundle, fleet, cluster=cluster)
-            except BaseException:
+            except BaseException as error:
+                advise = advice.after_keeping if keep else advice.after_removal
+                if isinstance(error, LabError):
+                    error.next = advise(error.next, self.folder.name)
                 if not keep:
                     self.remove(ledger)
                 raise
@@ -134,9 +148,14 @@ class Transitions:
             slot=slot,
         )
         with self._fleet(record) as fleet:
-            states = self._provider(record.provider).states()
+            states = self._maker(record).states()
             self._whole(record, states)
-            stopped = [name for name, state in states.items() if state != "running"]
+            # Not a machine that a chapter added: the lab's folder knows none of it.
+            own = [machine.name for machine in record.machines]
+            stopped = [name for name in own if states[name] != "running"]
+            running = [name for name in own if name not in stopped]
+            if running:
+                stopped += self._revive_silent(ledger, fleet, running)
             if not stopped and self._works(ledger, record, fleet):
                 return
             # A restart of this computer took them away as it stopped the machines.
@@ -148,6 +167,30 @@ class Transitions:
                 _served(fleet, ledger)
                 return
             self._rejoin(ledger, record, fleet, stopped)
+
+    def _revive_silent(
+        self, ledger: Ledger, fleet: Fleet, running: Sequence[str]
+    ) -> list[str]:
+        """Stop machines that run and do not answer; return them, to be started.
+
+        Whatever was taken from them meanwhile, as the bridge that they were plugged
+        into, they get again as they start.
+        """
+        with ledger.phase("look at the machines") as phase:
+            fleet.apply_firewall()
+            silent = fleet.silent(running)
+            phase.unchanged(f"silent: {', '.join(silent)}" if silent else "all answer")
+        if silent:
+            with ledger.phase("stop " + ", ".join(silent)):
+                fleet.stop(silent)
+        return silent
+
+    def _raise_limits(self, ledger: Ledger, machines: int) -> None:
+        """Raise what root may raise; where root may not, the doctor says so."""
+        have, _, wanted = inotify_wanted(ThisComputer(), machines)
+        if have < wanted:
+            with suppress(CommandFailed, HostProblem):
+                raise_inotify(self._runner, ledger, machines=machines)
 
     def _rejoin(
         self, ledger: Ledger, record: LabRecord, fleet: Fleet, stopped: Sequence[str]
@@ -161,7 +204,11 @@ class Transitions:
         if first in stopped:
             fleet.start([first], ledger)
             with ledger.phase("control plane", first):
-                health.restore_master(master)
+                try:
+                    health.restore_master(master)
+                except NotReady:
+                    health.check_time(master)
+                    raise
         others = [name for name in stopped if name != first]
         ways = [partial(health.ask_names, record, master)]
         if others:
@@ -169,6 +216,34 @@ class Transitions:
         in_parallel(ways, abort=fleet.abandon)
         _served(fleet, ledger)
         bring_up.prove(record, master, ledger)
+        refresh(self.folder, master)
+
+    def clear(self, ledger: Ledger, record: LabRecord) -> None:
+        """Remove the machine that an ended session added to a cluster that is up.
+
+        Args:
+            ledger: Times and shows the phase; there is none without such a machine.
+            record: What the lab's folder says of it.
+        """
+        added = leftovers.strangers(record, self._maker(record))
+        if added and self.folder.kubeconfig.exists():
+            from .. import spare  # a second, which few need
+
+            with ledger.phase("what an ended session added") as phase:
+                if not spare.clear(self.folder.name):
+                    phase.unchanged("its session is alive")
+
+    def resume_addons(self, ledger: Ledger, record: LabRecord) -> None:
+        """See the add-ons of a lab work that is up, and remove one left half done.
+
+        Args:
+            ledger: Times and shows the phases; there are none without add-ons.
+            record: What the lab's folder says of it.
+        """
+        if record.addons or record.maker.get(HALF_DONE):
+            from .. import addons  # a second, which few need
+
+            addons.resume(self.folder, ledger)
 
     def stop(self, ledger: Ledger) -> None:
         """Shut the lab's machines down.
@@ -184,19 +259,22 @@ class Transitions:
 
     def remove(self, ledger: Ledger) -> bool:
         """Remove all there is of the lab; return whether there was anything."""
+        self.folder.refuse_foreign()
         record: LabRecord | None = None
         with suppress(LabError):  # a record that cannot be read is removed, too
             record = self.folder.record()
         there = self.folder.root.exists()
         with undisturbed():
             with ledger.phase("remove the machines and their network") as phase:
-                if record is not None:
+                if record is not None and record.provider in NAMES:
                     with self._fleet(record) as fleet:
                         fleet.remove()
                 else:
-                    provider = self._provider(self._new)
-                    there = there or bool(provider.states())
-                    dismantle(provider, provider.slots(own=True), self._runner)
+                    for provider in self._possible():
+                        there = there or bool(provider.states())
+                        slots = provider.slots(own=True)
+                        plans = [plan for n in slots for plan in AddressPlan.every(n)]
+                        dismantle(provider, plans, self._runner)
                 if not there:
                     phase.unchanged("there was none")
             self.folder.remove()
@@ -214,7 +292,7 @@ class Transitions:
         identity = make_identity(record.name, depot.NAMES)
         self.folder.write(self.folder.ca.name, identity.ca)
         clone(bundle.kubectl, self.folder.kubectl, self._runner)
-        images = _images(bundle)
+        images = Images.of(bundle)
         fleet.found(images, ledger)
         context = InstallContext.of(record, bundle, identity.ca)
 
@@ -248,12 +326,15 @@ class Transitions:
     def _works(self, ledger: Ledger, record: LabRecord, fleet: Fleet) -> bool:
         """Say whether a lab whose machines run needs nothing."""
         with ledger.phase("look at the lab") as phase:
-            fleet.apply_firewall()
             if self.folder.kubeconfig.exists():
                 names = [machine.name for machine in record.nodes]
                 if not health.is_well(fleet.shells["master"], names):
+                    health.check_time(fleet.shells["master"])
                     phase.changed("the cluster is not well yet")
                     return False
+                if refresh(self.folder, fleet.shells["master"]):
+                    phase.changed("the administrator's certificate is another one")
+                    return True
             phase.unchanged("it is up")
             return True
 
@@ -275,12 +356,27 @@ class Transitions:
             phase.unchanged()
             return Bundle.open(self._cache, self._source)
 
+    def _possible(self) -> list[Provider]:
+        """Return all that may have made the lab, where nobody knows who did."""
+        names = [self._provider(self._new).name]
+        names += [p.name for p in working(self._runner) if p.name not in names]
+        return [self._provider(name) for name in names]
+
     def _provider(self, name: str) -> Provider:
         return provider_of(name, self.folder.name, self._runner)
 
+    def _maker(self, record: LabRecord) -> Provider:
+        return provider_of(
+            record.provider,
+            record.name,
+            self._runner,
+            where=str(self.folder.record_file),
+            advice=f"begin anew: {anew(record.name)}",
+        )
+
     @contextmanager
     def _fleet(self, record: LabRecord) -> Iterator[Fleet]:
-        provider = self._provider(record.provider)
+        provider = self._maker(record)
         fleet = Fleet(self.folder, record, provider, self._runner)
         try:
             yield fleet
@@ -291,14 +387,3 @@ class Transitions:
 def _served(fleet: Fleet, ledger: Ledger) -> None:
     with ledger.phase("serve packages and images", "depot"):
         depot.wait_served(fleet.shells["depot"])
-
-
-def _images(bundle: Bundle) -> Images:
-    kinds = ("bare", "ready", "depot")
-    return Images(
-        references={kind: bundle.image_ref(kind) for kind in kinds},
-        archives={kind: bundle.image_tar(kind) for kind in kinds},
-        store=bundle.path("store"),
-        apt=bundle.path("apt"),
-        registry=bundle.path("registry"),
-    )

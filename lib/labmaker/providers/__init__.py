@@ -6,10 +6,11 @@ below those that ask it, the host's doctor too, so it knows neither them nor the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
 
 from k8slab.core.process import LocalRunner, Runner
-from k8slab.errors import BadInput
+from k8slab.errors import BadInput, HostProblem
 
 from ..computer import Host, ThisComputer
 from .base import About, Mount, Provider
@@ -25,8 +26,10 @@ __all__ = [
     "Provider",
     "build_image",
     "ensure_image",
+    "networks",
     "packages",
     "provider_of",
+    "working",
 ]
 
 _KNOWN: Mapping[str, type[Containers]] = {each.name: each for each in (Podman, Docker)}
@@ -35,33 +38,70 @@ NAMES = tuple(_KNOWN)
 
 
 def provider_of(
-    name: str, lab: str, runner: Runner | None = None, *, host: Host | None = None
+    name: str,
+    lab: str,
+    runner: Runner | None = None,
+    *,
+    host: Host | None = None,
+    where: str = "K8SLAB_PROVIDER",
+    advice: str = "unset K8SLAB_PROVIDER",
 ) -> Provider:
     """Return the provider of a lab's machines.
 
     Args:
-        name: One of `NAMES`; empty for the first whose commands this computer has, or
-            for the preferred one where it has none.
+        name: One of `NAMES`; empty for the first that works, of those whose commands
+            this computer has, or for the preferred one where none does.
         lab: The lab's name.
         runner: Runs the provider's commands on this computer.
         host: The computer; this one by default.
+        where: Where the name was given.
+        advice: What to do when there is no such provider.
 
     Raises:
         BadInput: There is no such provider.
     """
-    host = host or ThisComputer()
+    host, runner = host or ThisComputer(), runner or LocalRunner()
     if not name:
-        found = (each for each in NAMES if not _KNOWN[each].lacking(host))
-        name = next(found, NAMES[0])
+        there = [each for each in NAMES if not _KNOWN[each].lacking(host)]
+        name = next(iter(there), NAMES[0])
+        if len(there) > 1:  # only then is it worth the time that asking takes
+            name = next((each.name for each in working(runner, host=host)), name)
     if name not in _KNOWN:
         raise BadInput(
             f"there is no provider named {name!r}",
-            where="K8SLAB_PROVIDER",
+            where=where,
             wanted="one of " + ", ".join(NAMES),
             seen=name,
-            next="unset K8SLAB_PROVIDER",
+            next=advice,
         )
-    return _KNOWN[name](lab, runner or LocalRunner(), host)
+    return _KNOWN[name](lab, runner, host)
+
+
+def working(
+    runner: Runner | None = None, *, host: Host | None = None
+) -> Iterator[Provider]:
+    """Yield all providers that work here, to be asked for what any lab has.
+
+    Args:
+        runner: Runs the providers' commands on this computer.
+        host: The computer; this one by default.
+    """
+    host, runner = host or ThisComputer(), runner or LocalRunner()
+    for each in _KNOWN.values():
+        provider = each("", runner, host)
+        try:
+            provider.about()
+        except HostProblem:  # one that does not work has nothing
+            continue
+        yield provider
+
+
+def networks(
+    runner: Runner | None = None, *, host: Host | None = None
+) -> frozenset[IPv4Network]:
+    """Return the ranges of all networks that `working` providers keep."""
+    every = [provider.networks() for provider in working(runner, host=host)]
+    return frozenset[IPv4Network]().union(*every)
 
 
 def packages(*names: str, host: Host | None = None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
@@ -102,8 +103,8 @@ class Provider(Protocol):
         """Return the commands that cut a machine's power and give it back."""
         ...
 
-    def remove_machines(self) -> None:
-        """Remove all machines, running or not."""
+    def remove_machines(self, *names: str) -> None:
+        """Remove machines, running or not; all there are when none is named."""
         ...
 
     def remove_network(self) -> None:
@@ -120,6 +121,13 @@ class Provider(Protocol):
 
     def labs(self) -> frozenset[str]:
         """Return the names of all labs that have a machine or a network here."""
+        ...
+
+    def networks(self) -> frozenset[IPv4Network]:
+        """Return the ranges of all its networks, of labs and others.
+
+        Also of those that have no bridge, and so no route, until a machine starts.
+        """
         ...
 
     def slots(self, *, own: bool = False) -> frozenset[int]:

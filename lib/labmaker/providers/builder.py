@@ -61,6 +61,7 @@ def build_image(
             "build",
             "--quiet",
             "--isolation=chroot",
+            "--http-proxy=false",
             "--network=host",
             "--pull=never",
             "--layers=false",

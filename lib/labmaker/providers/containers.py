@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import ClassVar
 
+from k8slab.core.patience import stretched
 from k8slab.core.process import Runner
 from k8slab.errors import CommandFailed, HostProblem
 from k8slab.folder import MachineRecord
@@ -17,7 +21,18 @@ from ..plan import SLOTS, AddressPlan
 from .base import About, Mount
 
 LABEL = "k8slab.dev/lab"
+_LABS = f"--filter=label={LABEL}"
+# The engines nest it differently, and one writes it with a small letter.
+_SUBNET = re.compile(r'"[Ss]ubnet": *"([0-9.]+/[0-9]+)"')
 _STOP_S = 20
+
+PROXIES = tuple(
+    name
+    for proxy in ("http", "https", "ftp", "all", "no")
+    for name in (f"{proxy}_proxy", f"{proxy}_proxy".upper())
+)
+"""What an engine would write into each machine's settings from the reader's, often with
+a password. A machine's way leads to the lab only, so it needs none of them."""
 
 # --privileged: the kubelet and containerd mount, load rules and make cgroups.
 # pids-limit: a default of 2048 leaves each unit 307 tasks; containerd then crashes.
@@ -159,7 +174,7 @@ class Containers(ABC):
 
     def stop(self, names: Sequence[str]) -> None:
         """Shut machines down as their own ``poweroff`` would."""
-        self._each("stop", ("-t", str(_STOP_S)), names)
+        self._each("stop", ("-t", f"{stretched(_STOP_S):.0f}"), names)
 
     def power(self, machine: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the commands that cut a machine's power and give it back."""
@@ -167,9 +182,10 @@ class Containers(ABC):
         off, on = self._argv("kill", container), self._argv("start", container)
         return tuple(off), tuple(on)
 
-    def remove_machines(self) -> None:
-        """Remove all machines, running or not."""
-        self._each("rm", (*self._remove, "--volumes"), list(self.states()))
+    def remove_machines(self, *names: str) -> None:
+        """Remove machines, running or not; all there are when none is named."""
+        there = [name for name in self.states() if name in names or not names]
+        self._each("rm", (*self._remove, "--volumes"), there)
 
     def remove_network(self) -> None:
         """Remove the network, and so give its range and its bridge's name back."""
@@ -191,7 +207,7 @@ class Containers(ABC):
         return frozenset(
             name
             for listing in (("ps", "--all"), ("network", "ls"))
-            for name in self._labelled(*listing, f"--filter=label={LABEL}")
+            for name in self._labelled(*listing, _LABS)
         )
 
     def slots(self, *, own: bool = False) -> frozenset[int]:
@@ -200,13 +216,16 @@ class Containers(ABC):
         Args:
             own: Look at this lab's network only, not at those of all labs.
         """
-        label = f"{LABEL}={self._lab}" if own else LABEL
-        found = self._run("network", "ls", "--quiet", f"--filter=label={label}").split()
-        # Not checked: one of them may have been removed since.
-        inspect = self._argv("network", "inspect", *found)
-        told = self._runner.run(inspect, check=False).stdout if found else ""
-        plans = (AddressPlan(slot) for slot in range(SLOTS))
-        return frozenset(p.slot for p in plans if f'"{p.network}"' in told)
+        ranges = self._ranges(f"--filter=label={LABEL}={self._lab}" if own else _LABS)
+        plans = (plan for slot in range(SLOTS) for plan in AddressPlan.every(slot))
+        return frozenset(plan.slot for plan in plans if plan.network in ranges)
+
+    def networks(self) -> frozenset[IPv4Network]:
+        """Return the ranges of all the engine's networks, of labs and others.
+
+        Also of those that have no bridge, and so no route, until a machine starts.
+        """
+        return self._ranges()
 
     @abstractmethod
     def packages(self) -> tuple[str, ...]:
@@ -223,6 +242,14 @@ class Containers(ABC):
     @abstractmethod
     def _labelled(self, *listing: str) -> Sequence[str]:
         """Return the values of our label in what a listing prints."""
+
+    def _ranges(self, *filters: str) -> frozenset[IPv4Network]:
+        found = self._run("network", "ls", "--quiet", *filters).split()
+        # Not checked: one of them may have been removed since.
+        inspect = self._argv("network", "inspect", *found)
+        told = self._runner.run(inspect, check=False).stdout if found else ""
+        # Docker takes a network by the address of its gateway, too.
+        return frozenset(IPv4Network(n, strict=False) for n in _SUBNET.findall(told))
 
     def _limits(self) -> list[tuple[str, int]]:
         """Return limits that root may set here; the engines' defaults may exceed it."""
@@ -243,11 +270,25 @@ class Containers(ABC):
             cure = f"run '{' '.join(argv)}' and mend what it complains about"
             raise self._unusable(f"{error.what}; {error.seen}", cure) from error
 
+    def _refuse_elsewhere(self, *variables: str) -> None:
+        """Refuse an engine that the reader's variables lead to another computer.
+
+        A socket of this computer is no other one.
+
+        Raises:
+            HostProblem: One of the variables is set to something else.
+        """
+        for name in variables:
+            value = os.environ.get(name, "")
+            if value and not value.startswith("unix://"):
+                seen = f"{name}={value}, by which {self.name} works on another computer"
+                raise self._unusable(seen, f"unset {name}, then repeat the command")
+
     def _unusable(self, seen: str, cure: str) -> HostProblem:
         return HostProblem(
             f"{self.name} does not work",
             where="this computer",
-            wanted=f"{self.name} that answers within {ANSWER_TIMEOUT_S:g} s",
+            wanted=f"{self.name} that answers within {stretched(ANSWER_TIMEOUT_S):g} s",
             seen=seen,
             next=cure,
         )

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..computer import SYS_RESOURCE, holds
 from ..plan import AddressPlan
 from .base import About
-from .containers import LABEL, Containers
+from .containers import LABEL, PROXIES, Containers
 
 # Older ones give --privileged all capabilities there are, newer ones all they hold.
 _GIVES_WHAT_IT_HOLDS = 23
@@ -28,7 +28,9 @@ class Docker(Containers):
     # dns: the daemon answers machines' look-ups, and would pass on what it does not
     # know; so it is told to ask the machine itself, where nobody listens.
     # exec: unlike others, docker forbids to run what lies in such a file system.
+    # env: its client's settings may name proxies, and what is set here goes before.
     _machine = (
+        *(f"--env={name}=" for name in PROXIES),
         "--dns=127.0.0.1",
         "--tmpfs=/tmp:exec",
         "--tmpfs=/run:exec",
@@ -46,6 +48,15 @@ class Docker(Containers):
     asks_first = ("DOCKER-USER",)
 
     def _look(self) -> About:
+        self._refuse_elsewhere("DOCKER_HOST")
+        template = "--format={{.Name}} {{.Endpoints.docker.Host}}"
+        name, _, host = self._ask("context", "inspect", template).strip().partition(" ")
+        if not host.startswith("unix://"):
+            raise self._unusable(
+                f"the context {name}, by which docker works at {host}",
+                "docker context use default, and unset DOCKER_CONTEXT",
+            )
+        self._ask("network", "ls", "--quiet")  # its list can be read
         said = self._ask(
             "info", "--format={{.ServerVersion}} {{.DefaultRuntime}} {{.DockerRootDir}}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,9 +12,12 @@ from typing import ClassVar
 
 from ..plan import AddressPlan
 from .base import About
-from .containers import LABEL, Containers
+from .containers import LABEL, PROXIES, Containers
 
 _SETTINGS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
+_OWN_SETTINGS = "CONTAINERS_STORAGE_CONF"
+_ELSEWHERE = ("CONTAINER_HOST", "CONTAINER_CONNECTION")
+"""Variables by which podman works on another computer, and has other options here."""
 _IMAGES = Path("/var/lib/containers/storage")
 
 
@@ -28,6 +32,10 @@ class Podman(Containers):
     # systemd=false: on cgroup v1, podman would mount the host's own systemd
     # hierarchy into every machine, and stopping one would end the others'.
     _machine = (
+        # Neither the reader's variables nor those that podman's settings give all.
+        "--http-proxy=false",
+        "--env-host=false",
+        *(f"--unsetenv={name}" for name in PROXIES),
         "--systemd=false",
         "--dns=none",
         "--no-hosts",
@@ -44,14 +52,18 @@ class Podman(Containers):
         return ("netavark", *sorted(self.commands.values()))
 
     def _look(self) -> About:
+        self._refuse_elsewhere(*_ELSEWHERE)
         version = self._ask("version", "--format={{.Client.Version}}").strip()
-        self._ask("ps", "--quiet", "--last=1")  # its list of containers can be read
+        # Its lists can be read.
+        self._ask("ps", "--quiet", "--last=1")
+        self._ask("network", "ls", "--quiet")
         return About(version, self._images())
 
     def _images(self) -> Path:
         """Return what podman's settings say: 'podman info' takes ten times as long."""
-        for file in _SETTINGS:
-            with suppress(OSError, KeyError, tomllib.TOMLDecodeError):
+        own = os.environ.get(_OWN_SETTINGS)
+        for file in _SETTINGS if own is None else (own,):
+            with suppress(OSError, KeyError, TypeError, tomllib.TOMLDecodeError):
                 said = tomllib.loads(self._host.read_text(file))
                 return Path(said["storage"]["graphroot"])
         return _IMAGES

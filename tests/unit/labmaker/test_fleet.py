@@ -1,10 +1,13 @@
 """Labs that are made and removed at the same time keep out of each other's way."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from k8slab.core.process import Completed
-from labmaker.fleet import dismantle
+from k8slab.folder import LabFolder
+from labmaker.fleet import Fleet, dismantle
 from labmaker.providers import provider_of
+from labmaker.settings import Settings
 
 
 class Computer:
@@ -53,3 +56,26 @@ def test_a_bridges_name_is_given_back_when_the_bridge_is_gone() -> None:
 
     assert sorted(computer.removed[:2]) == ["k8slab-test-master", "k8slab-test-node1"]
     assert computer.removed[2:] == [*filters, "podman7", *routes, "0123456789ab"]
+
+
+def test_a_machines_key_is_pinned_beside_the_others_and_forgotten(
+    tmp_path: Path,
+) -> None:
+    """Once for each address, also when a machine is made anew."""
+    settings = Settings("test", 3, 2, "ready", "podman", "1.37.2")
+    folder, computer = LabFolder(tmp_path, "test"), Computer()
+    record = settings.record(lambda name: ((), ()), {})
+    provider = provider_of("podman", "test", computer)
+    fleet = Fleet(folder, record, provider, computer)
+    _, first, second, _ = record.machines
+    for machine in (first, second):
+        fleet.pin(machine)
+    fleet.discard(second)
+    fleet.pin(second)
+    both = folder.known_hosts.read_text().split()[::3]
+    fleet.discard(second)
+    one = folder.known_hosts.read_text().split()[::3]
+
+    assert both == ["172.30.4.12", "172.30.4.13"]
+    assert one == ["172.30.4.12"]
+    assert not folder.machine(second.name).exists()

@@ -6,14 +6,25 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
+from fakes.host import FakeHost
 from paths import ROOT
 
+from k8slab import lab
 from k8slab.core.hints import anew, command
+from k8slab.core.phases import Ledger
+from k8slab.errors import BadInput, LabMissing, NotReady
+from k8slab.folder import LabFolder
 from labmaker import cli
+from labmaker.lifecycle import transitions
+from labmaker.plan import SLOTS, AddressPlan
+from labmaker.providers import provider_of
+from labmaker.settings import Settings, free_slot
 
 LIB = ROOT / "lib"
 LAB = "blue"
@@ -151,3 +162,100 @@ def test_what_follows_kubectl_is_kubectls() -> None:
     assert (given.params["name"], given.args) == ("blue", own)
     short = parse("k8slab kubectl -n kube-system get pods -A")
     assert short.args == ["-n", "kube-system", "get", "pods", "-A"]
+
+
+HINTS = sorted({hint for _, hint in BUILT} | {anew(LAB), "look at 'ip route'", ""})
+MAKES = "labmaker.lifecycle.transitions"
+NEEDS_NO_LAB = {"up", "doctor", "setup", "bundle"}
+TAKES_A_LAB_THAT_WAS_NEVER_UP = {
+    *("ssh", "status", "reset", "down", "stop"),
+    *("doctor", "setup"),
+}
+
+
+def verbs(said: str) -> set[str]:
+    """Return the commands of a hint, each of which parses."""
+    lines = re.findall(r"'(k8slab [^']*)'", said)
+    return {parse(line).command_path.split()[1] for line in lines}
+
+
+class Failing(transitions.Transitions):
+    """Makes a lab until a step fails with an error that gives this hint."""
+
+    def __init__(self, home: Path, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(LabFolder(home, LAB), "podman", home, home)
+        (home / "removed").unlink(missing_ok=True)
+        host = FakeHost()
+        self.hint = hint
+        self._runner: Any = host
+        versions: Any = SimpleNamespace(kubernetes="1.37.2", images={})
+        bundle: Any = SimpleNamespace(versions=versions)
+        monkeypatch.setattr(self, "_bundle", lambda ledger: bundle)
+        provider = provider_of("podman", LAB, host, host=host)
+        monkeypatch.setattr(self, "_provider", lambda name: provider)
+        plan = AddressPlan(0)
+        monkeypatch.setattr(f"{MAKES}.preflight.choose_plan", lambda *_: plan)
+        monkeypatch.setattr(f"{MAKES}.preflight.examine", lambda *_: "")
+        monkeypatch.setattr(f"{MAKES}.preflight.refuse_remains", lambda *_: None)
+        monkeypatch.setattr(f"{MAKES}.kernel.load", lambda *_: None)
+        monkeypatch.setattr(f"{MAKES}.Fleet.enclose", lambda *_: None)
+
+    def _make(self, *_: object, **__: object) -> None:
+        raise NotReady("x", wanted="a", seen="b", waited_s=1, next=self.hint)
+
+    def remove(self, ledger: Ledger) -> bool:
+        """Remove the folder; there is nothing else."""
+        self.folder.remove()
+        return True
+
+
+@pytest.mark.parametrize("hint", HINTS)
+@pytest.mark.parametrize("keep", [False, True], ids=["removed", "kept"])
+def test_a_hint_after_a_failed_up_fits_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hint: str, keep: bool
+) -> None:
+    """None sends the reader into a lab that is gone, or that was never up."""
+    work = Failing(tmp_path, hint, monkeypatch)
+    with pytest.raises(NotReady) as caught:
+        work.create(
+            Ledger(), workers=1, image="ready", slot=None, keep=keep, cluster=True
+        )
+    said = caught.value.next
+
+    assert work.folder.root.exists() == keep
+    if keep:
+        assert verbs(said) <= TAKES_A_LAB_THAT_WAS_NEVER_UP
+        assert verbs(said) & {"reset", "down"}
+    else:
+        assert verbs(said) <= NEEDS_NO_LAB
+        assert hint == said or "--keep" in said
+
+
+def test_a_lab_that_was_never_up_is_not_sent_to_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """'up' would refuse it; 'reset' makes it."""
+    monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
+    work = Failing(tmp_path, "", monkeypatch)
+    with pytest.raises(NotReady):
+        work.create(
+            Ledger(), workers=1, image="ready", slot=None, keep=True, cluster=True
+        )
+    with pytest.raises(LabMissing) as caught:
+        lab.connect(LAB)
+
+    assert verbs(caught.value.next) == {"reset"}
+    assert verbs(lab.missing("green").next) == {"up"}
+
+
+def test_a_full_computer_names_a_lab_that_can_be_removed(tmp_path: Path) -> None:
+    """One that is there, and no word that stands for a name."""
+    settings = Settings(LAB, 0, 1, "ready", "podman", "1")
+    LabFolder(tmp_path, LAB).save(settings.record(lambda _: ((), ()), {}))
+    with pytest.raises(BadInput) as caught:
+        free_slot(tmp_path, range(SLOTS))
+    with pytest.raises(BadInput) as elsewhere:
+        free_slot(tmp_path / "none", range(SLOTS))
+
+    assert caught.value.next.endswith(command("down", LAB))
+    assert verbs(elsewhere.value.next) == set()

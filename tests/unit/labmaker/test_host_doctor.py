@@ -14,6 +14,7 @@ from labmaker.computer import ThisComputer
 from labmaker.host.doctor import (
     CAPABILITIES,
     DISK_TO_RUN,
+    INODES,
     Finding,
     diagnose,
     raise_on_errors,
@@ -355,6 +356,7 @@ def test_this_computer_can_be_asked(tmp_path: Path) -> None:
     assert (computer.has("sh"), computer.has("no-such-command")) == (True, False)
     assert computer.run(["sh", "-c", "exit 3"]).returncode == 3
     assert computer.free_bytes(tmp_path / "not" / "yet") > 0
+    assert computer.free_inodes(tmp_path / "not" / "yet") != 0
 
 
 def test_this_computer_is_diagnosed_in_time(tmp_path: Path) -> None:
@@ -371,3 +373,62 @@ def test_this_computer_is_diagnosed_in_time(tmp_path: Path) -> None:
 
     assert (len(findings) >= 10, took < 2) == (True, True)
     assert all(f.cure for f in findings if not f.ok)
+
+
+@pytest.mark.parametrize("engine", ["podman", "docker"])
+def test_an_engines_full_disk_is_told_with_its_engine(engine: str) -> None:
+    """The cure is the engine's: other folders for labs would not help."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    host.free[IMAGES] = DISK_TO_RUN - 1
+    (finding,) = [f for f in _diagnose(host, provider=engine) if not f.ok]
+
+    assert (finding.name, finding.severity) == ("disk", "error")
+    assert f"where {engine} keeps images" in finding.cure
+    assert "K8SLAB_HOME" not in finding.cure
+
+
+@pytest.mark.parametrize(
+    ("free", "ok"), [(INODES, True), (INODES - 1, False), (0, False), (None, True)]
+)
+def test_a_disk_without_room_for_files_is_told(free: int | None, ok: bool) -> None:
+    """It may have bytes enough; some file systems do not count their files."""
+    host = FakeHost()
+    host.inodes = free
+    bad = [f for f in _diagnose(host) if not f.ok]
+
+    assert [(f.name, f.severity) for f in bad] == ([] if ok else [("inodes", "error")])
+    assert all("settings of podman" in f.cure for f in bad)
+
+
+@pytest.mark.parametrize(("machines", "ok"), [(3, True), (4, True), (5, False)])
+def test_memory_disk_and_inotify_are_judged_by_the_size_of_the_lab(
+    machines: int, ok: bool
+) -> None:
+    """Enough for four machines is too little for a fifth."""
+    host = FakeHost()
+    host.memory_kb = 3 * 1024 * 1024
+    host.free[STATE] = DISK_TO_RUN
+    host.inotify_used = host.inotify - 60
+    findings = diagnose(
+        PLAN,
+        bridge="b",
+        folders=[STATE],
+        has_bundle=True,
+        provider=provider_of("podman", "test", host, host=host),
+        machines=machines,
+        host=host,
+    )
+
+    wanted = [] if ok else ["inotify instances", "memory", "disk"]
+    assert [name for name, _ in _bad(findings)] == wanted
+
+
+def test_a_finding_tells_all_it_knows_on_lines_of_their_own() -> None:
+    """However narrow the terminal, the cure is whole."""
+    host = FakeHost()
+    host.free[IMAGES] = 0
+    host.memory_kb = 0
+    for finding in _diagnose(host):
+        for fact in (finding.seen, *([] if finding.ok else [finding.cure])):
+            assert all(line in str(finding) for line in fact.splitlines())

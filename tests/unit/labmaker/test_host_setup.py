@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes.host import (
@@ -15,9 +17,12 @@ from fakes.host import (
 )
 
 from k8slab.core.phases import Ledger
-from k8slab.errors import HostProblem
+from k8slab.core.process import Completed
+from k8slab.errors import CommandFailed, HostProblem
+from k8slab.folder import LabFolder
 from labmaker.host import kernel, setup
 from labmaker.host.doctor import Finding, diagnose
+from labmaker.lifecycle.transitions import Transitions
 from labmaker.plan import AddressPlan
 from labmaker.providers import provider_of
 
@@ -208,3 +213,48 @@ def test_processes_are_judged_by_the_size_of_the_lab(machines: int, ok: bool) ->
 
     assert seen == ([] if ok else [("limit of processes", "at least 10000")])
     assert bad(host, machines=machines) == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "used", "machines", "wanted"),
+    [(128, 20, 4, 1024), (1024, 1000, 4, 2048), (1024, 940, 6, 2048)],
+)
+def test_inotify_instances_are_raised_and_said(
+    allowed: int, used: int, machines: int, wanted: int
+) -> None:
+    """Root raises them for the lab; how many there were before is said."""
+    host, ledger = FakeHost(), Ledger()
+    host.inotify, host.inotify_used = allowed, used
+    setup.raise_inotify(host, ledger, host=host, machines=machines)
+    (phase,) = ledger.phases
+
+    assert host.asked == [("sysctl", "-w", f"fs.inotify.max_user_instances={wanted}")]
+    assert phase.detail == (
+        f"{allowed} were allowed, {wanted} are now, until the next boot"
+    )
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_up_raises_what_it_may(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, may: bool
+) -> None:
+    """Where the kernel's settings cannot be written, the doctor judges instead."""
+    host = FakeHost()
+    host.inotify = 128
+    work = Transitions(LabFolder(tmp_path, "test"), "podman", tmp_path, tmp_path)
+    runner: Any = host
+
+    def refuse(argv: Sequence[str], **_: object) -> Completed:
+        raise CommandFailed(argv, where="x", returncode=255, stderr="Read-only")
+
+    if not may:
+        monkeypatch.setattr(host, "run", refuse)
+    monkeypatch.setattr(work, "_runner", runner)
+    monkeypatch.setattr("labmaker.lifecycle.transitions.ThisComputer", lambda: host)
+    monkeypatch.setattr("labmaker.host.setup.ThisComputer", lambda: host)
+    ledger = Ledger()
+    work._raise_limits(ledger, 4)
+
+    assert [phase.outcome for phase in ledger.phases] == [
+        "changed" if may else "failed"
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes.shell import FakeShell
+from fakes.shell import complaining
 from paths import ROOT
 
 from k8slab.errors import NotReady
@@ -19,22 +19,9 @@ RECORD = SETTINGS.record(lambda name: ((), ()), VERSIONS.images)
 REFUSED = "bash: connect: Connection refused"
 
 
-def master(*complaints: str) -> FakeShell:
-    """Return a master whose first commands fail, each with a complaint."""
-    left = list(complaints)
-
-    def complain(text: str) -> tuple[int, str, str]:
-        complaint = left.pop(0) if left else ""
-        return int(bool(complaint)), "", complaint
-
-    shell = FakeShell("master", "172.30.1.11")
-    shell.answer = complain
-    return shell
-
-
 def test_the_kubelet_starts_anew_when_all_of_the_control_plane_answers() -> None:
     """Not before: it would be ended while it makes the containers."""
-    shell = master(REFUSED, REFUSED)
+    shell = complaining("master", REFUSED, REFUSED)
     health.restore_master(shell, timeout=5)
 
     assert ["restart kubelet" in words for words in shell.asked] == [False] * 3 + [True]
@@ -43,7 +30,7 @@ def test_the_kubelet_starts_anew_when_all_of_the_control_plane_answers() -> None
 
 def test_a_control_plane_that_never_answers_is_told_with_its_last_words() -> None:
     """And its kubelet is left alone."""
-    shell = master(*[REFUSED] * 20)
+    shell = complaining("master", *[REFUSED] * 20)
     with pytest.raises(NotReady) as caught:
         health.restore_master(shell, timeout=0.2)
 
@@ -53,7 +40,9 @@ def test_a_control_plane_that_never_answers_is_told_with_its_last_words() -> Non
 
 def test_pods_are_put_there_as_soon_as_they_are_taken() -> None:
     """A new cluster has no account for them at first."""
-    shell = master("error looking up service account kube-system/default: not found")
+    shell = complaining(
+        "master", "error looking up service account kube-system/default: not found"
+    )
     health.ask_names(RECORD, shell, timeout=5)
 
     assert len(shell.asked) == 2

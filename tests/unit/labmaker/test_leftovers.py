@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fakes.lab import RECORD
+
 from k8slab.core.process import Completed
 from labmaker import leftovers
 from labmaker.providers import provider_of
@@ -54,6 +56,25 @@ class Computer:
         return Completed(tuple(argv), self.where, 0, out, "", 0.0)
 
 
+class Engine(Computer):
+    """A runner on a computer whose engine lists these machines."""
+
+    def __init__(self, machines: str) -> None:
+        super().__init__({}, set())
+        self.machines = machines
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        check: bool = True,
+        timeout: float = 60,
+        **rest: object,
+    ) -> Completed:
+        """Answer podman's ps."""
+        return Completed(tuple(argv), self.where, 0, self.machines, "", 0.0)
+
+
 def seen(home: Path, computer: Computer) -> frozenset[str]:
     """Return the traces of the labs that belong to the lab ``test``."""
     provider = provider_of("podman", "test", computer)
@@ -70,6 +91,16 @@ def test_a_lab_of_the_chapters_own_is_seen(tmp_path: Path) -> None:
     assert seen(tmp_path, computer) == {
         "files of the lab test-install",
         "machines or network of the lab test-install",
+    }
+
+
+def test_a_machine_that_the_labs_folder_does_not_know_is_seen() -> None:
+    """As a chapter adds one, which it must take away again."""
+    computer = Engine("k8slab-default-master Up\nk8slab-default-node3 Exited\n")
+    provider = provider_of("podman", "default", computer)
+
+    assert leftovers.strangers(RECORD, provider) == {
+        "the machine node3 of the lab default"
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from fakes.host import ALL_CAPABILITIES, IMAGES, FakeHost
 from paths import ROOT
 
 from k8slab.core.process import Completed
-from k8slab.errors import BadInput, HostProblem
+from k8slab.errors import BadInput, CommandFailed, HostProblem
 from labmaker.plan import AddressPlan
-from labmaker.providers import NAMES, Mount, packages, provider_of
+from labmaker.providers import NAMES, Mount, networks, packages, provider_of
 from labmaker.providers.containers import LABEL
 
 PLAN = AddressPlan(2)
@@ -135,6 +136,16 @@ def test_a_network_is_removed_by_its_label(name: str) -> None:
     ]
 
 
+def test_one_machine_of_several_is_removed(name: str) -> None:
+    """By its name; one that is not there is no mistake."""
+    told = Told(name, {" ps ": "k8slab-x-node1 running\nk8slab-x-node3 exited\n"})
+    provider = provider_of(name, "x", told)
+    provider.remove_machines("node3", "node9")
+    removed = [line.split()[-1] for line in told.asked if line.startswith("rm ")]
+
+    assert removed == ["k8slab-x-node3"]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -176,6 +187,43 @@ def test_slots_are_known_by_their_networks_ranges(name: str) -> None:
     assert provider_of(name, "test", told).slots(own=True) == {2, 4}
     assert told.asked[-1] == "network inspect 01 23"
     assert f"--filter=label={LABEL}=test" in told.asked[0]
+
+
+def test_networks_are_known_whether_labs_have_them_or_not(name: str) -> None:
+    """Podman nests a range as "subnet", docker as "Subnet"; IPv6 meets no lab."""
+    own = {
+        "podman": [{"subnets": [{"subnet": "10.88.0.0/16"}, {"subnet": "fd00::/64"}]}],
+        "docker": [
+            {"IPAM": {"Config": [{"Subnet": "10.88.0.0/16"}, {"Subnet": "fd00::/64"}]}},
+            {"IPAM": {"Config": None}},
+        ],
+    }[name]
+    told = Told(
+        name,
+        {"network ls": "01 23\n", "network inspect": json.dumps(own, indent=5)},
+    )
+
+    assert provider_of(name, "", told).networks() == {IPv4Network("10.88.0.0/16")}
+    told.answers["network inspect"] = '"Subnet": "172.28.0.1/16"'  # docker takes that
+    assert provider_of(name, "", told).networks() == {IPv4Network("172.28.0.0/16")}
+    assert "--filter" not in told.asked[0]
+
+
+def test_an_engine_that_does_not_work_keeps_no_network() -> None:
+    """Another one may make the machines."""
+
+    class Broken(Told):
+        def run(self, argv: Sequence[str], **options: object) -> Completed:
+            if argv[0] == "docker":
+                raise CommandFailed(["docker"], where="here", returncode=1)
+            return super().run(argv, **options)
+
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    ranges = {"network ls": "01", "network inspect": '"subnet": "10.88.0.0/16"'}
+    told = Broken("podman", ranges)
+
+    assert networks(told, host=host) == {IPv4Network("10.88.0.0/16")}
 
 
 def test_what_works_says_its_version_and_where_images_are(name: str) -> None:
@@ -236,6 +284,96 @@ def test_without_a_choice_what_is_there_is_taken(
     assert provider_of("", "test", host, host=host).name == taken
 
 
+@pytest.mark.parametrize(
+    ("broken", "taken"),
+    [((), "podman"), (("podman",), "docker"), (("podman", "docker"), "podman")],
+)
+def test_without_a_choice_what_works_is_taken(
+    broken: Sequence[str], taken: str
+) -> None:
+    """An engine that is installed and does not answer is passed over."""
+
+    class Computer(FakeHost):
+        def run(self, argv: Sequence[str], **more: object) -> Completed:
+            self.engine_code = 125 if argv[0] in broken else 0
+            return super().run(argv, **more)
+
+    host = Computer()
+    host.commands |= {"podman", "runc", "docker", "dockerd"}
+
+    assert provider_of("", "test", host, host=host).name == taken
+
+
+@pytest.mark.parametrize(
+    ("engine", "variable", "value"),
+    [
+        ("podman", "CONTAINER_HOST", "ssh://me@build.example"),
+        ("podman", "CONTAINER_CONNECTION", "build"),
+        ("docker", "DOCKER_HOST", "tcp://build.example:2376"),
+    ],
+)
+def test_an_engine_of_another_computer_is_refused(
+    monkeypatch: pytest.MonkeyPatch, engine: str, variable: str, value: str
+) -> None:
+    """A lab's bridge and filters would be here, and its machines there."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(HostProblem) as caught:
+        provider_of(engine, "test", host, host=host).about()
+
+    assert value in caught.value.seen
+    assert caught.value.next.startswith(f"unset {variable}")
+    monkeypatch.setenv(variable, "unix:///run/own.sock")
+    assert provider_of(engine, "test", host, host=host).about()
+
+
+def test_a_context_of_another_computer_is_refused() -> None:
+    """As 'docker context use build' sets it for all that follows."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    host.context = "build ssh://me@build.example"
+    with pytest.raises(HostProblem, match="docker does not work") as caught:
+        provider_of("docker", "test", host, host=host).about()
+
+    assert "ssh://me@build.example" in caught.value.seen
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[storage]\ngraphroot = '/big/disk'\n", Path("/big/disk")),
+        ("[storage]\ngraphroot = 5\n", Path("/var/lib/containers/storage")),
+        ("storage = 'x'\n", Path("/var/lib/containers/storage")),
+    ],
+)
+def test_the_readers_own_settings_say_where_images_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, place: Path
+) -> None:
+    """Podman reads the file that the variable names, and no other."""
+
+    class Computer(FakeHost):
+        def read_text(self, path: str) -> str:
+            own = Path(path)
+            return (
+                own.read_text() if own.parent == tmp_path else super().read_text(path)
+            )
+
+    (tmp_path / "storage.conf").write_text(text)
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(tmp_path / "storage.conf"))
+    host = Computer()
+
+    assert provider_of("podman", "test", host, host=host).about().images == place
+
+
+def test_a_provider_of_a_record_is_told_with_its_file() -> None:
+    """No variable is at fault, so none is named."""
+    with pytest.raises(BadInput) as caught:
+        provider_of("lxd", "test", where="/home/lab.json", advice="begin anew")
+
+    assert (caught.value.where, caught.value.next) == ("/home/lab.json", "begin anew")
+
+
 def test_an_unknown_provider_is_refused() -> None:
     """The names there are, and the way on."""
     with pytest.raises(BadInput) as caught:
@@ -259,8 +397,9 @@ def test_setup_installs_what_a_provider_needs_and_no_second_docker() -> None:
 
 def _named() -> Iterator[str]:
     """Return each line outside ``providers`` that names an engine."""
-    # The forms of images that skopeo copies have such names for every engine.
-    other = re.compile(r"docker-archive:|docker://")
+    # The forms of images, and a registry's folder, have such names for every engine;
+    # and what is found on a reader's own machines is not what provides ours.
+    other = re.compile(r"docker-archive:|docker://|docker/registry/v2|\"dockerd\"")
     engines = re.compile(r"podman|docker|buildah|--runtime", re.I)
     files = [ROOT / ".ci/run", ROOT / "Makefile", *(ROOT / "bench").glob("*.py")]
     own = ROOT / "lib/labmaker/providers"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
+from k8slab.core.patience import stretched
 from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ...bundle import REGISTRY
 from ..context import InstallContext
+from . import slow
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 API_PORT = 6443
@@ -21,11 +24,32 @@ TIMEOUT_S = 180.0
 _SOCKET = "unix:///run/containerd/containerd.sock"
 # The phase after 'bootstrap-token': from then on the API knows the token.
 _AFTER_TOKENS = "[kubelet-finalize]"
-TOKEN_TTL = "30m0s"  # noqa: S105 - a lifetime, not a token
+TOKEN_TTL_MIN = 30
+LEASE_S = 40
+"""The kubelet's default: how long a node counts as alive after its last heartbeat."""
 
 # The only preflight errors that are ignored, each with its reason.
 IGNORED_PREFLIGHT: Mapping[str, str] = {
     "SystemVerification": "it calls cgroup v1 an error, which some hosts still have",
+}
+
+
+# A container's swap and disk are its host's, and no business of the lab's.
+_KUBELET_OF_A_CONTAINER: Mapping[str, Any] = {
+    "failSwapOn": False,
+    "evictionHard": {
+        "memory.available": "100Mi",
+        "nodefs.available": "0%",
+        "imagefs.available": "0%",
+    },
+    "imageGCHighThresholdPercent": 100,
+}
+# A container may not write these kernel settings; zero leaves them alone.
+_LEFT_ALONE: Mapping[str, Any] = {
+    "maxPerCore": 0,
+    "min": 0,
+    "tcpEstablishedTimeout": "0s",
+    "tcpCloseWaitTimeout": "0s",
 }
 
 
@@ -59,6 +83,8 @@ def apply(
     shell.put(
         f"{PATCHES}/corednsdeployment.yaml", yaml.safe_dump(coredns_patch(context))
     )
+    for name, patch in slow.patches().items():
+        shell.put(f"{PATCHES}/{name}", yaml.safe_dump(patch))
     shell.put(CONFIG, yaml.safe_dump_all(init_documents(context, token)), mode=0o600)
     shell.run(
         [
@@ -66,7 +92,7 @@ def apply(
             "init",
             f"--config={CONFIG}",
             "--skip-phases=addon/coredns",
-            f"--ignore-preflight-errors={','.join(IGNORED_PREFLIGHT)}",
+            *ignored(context),
         ],
         timeout=TIMEOUT_S,
         on_line=announce,
@@ -88,7 +114,7 @@ def coredns_patch(context: InstallContext) -> dict[str, Any]:
             {"name": "KUBERNETES_SERVICE_HOST", "value": str(context.master.address)},
             {"name": "KUBERNETES_SERVICE_PORT", "value": str(API_PORT)},
         ],
-        "readinessProbe": {"periodSeconds": 1},
+        "readinessProbe": {"periodSeconds": math.ceil(stretched(1))},
     }
     tolerations = [
         {"key": "CriticalAddonsOnly", "operator": "Exists"},
@@ -109,10 +135,11 @@ def init_documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
     init = {
         "apiVersion": kubeadm,
         "kind": "InitConfiguration",
-        "bootstrapTokens": [{"token": token, "ttl": TOKEN_TTL}],
+        "bootstrapTokens": [{"token": token, "ttl": token_ttl()}],
         "localAPIEndpoint": {"advertiseAddress": address, "bindPort": API_PORT},
         "nodeRegistration": node_registration(context.master),
         "patches": {"directory": PATCHES},
+        **slow.timeouts(),
     }
     alone = {"leader-elect": "false"}  # there is one master, so nobody to elect
     cluster = {
@@ -122,9 +149,14 @@ def init_documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
         "imageRepository": REGISTRY,
         # Small keys: making RSA keys costs seconds on two cores.
         "encryptionAlgorithm": "ECDSA-P256",
-        "networking": {"serviceSubnet": str(context.ranges.services)},
+        "networking": networking(context),
         "dns": {"imageTag": context.versions.tag("coredns")},
-        "etcd": {"local": {"imageTag": context.versions.tag("etcd")}},
+        "etcd": {
+            "local": {
+                "imageTag": context.versions.tag("etcd"),
+                **slow.named("extraArgs", _arguments(slow.etcd())),
+            }
+        },
         "controllerManager": {
             "extraArgs": _arguments(
                 {
@@ -142,36 +174,48 @@ def init_documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
     kubelet = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "cgroupDriver": "cgroupfs",
-        "failCgroupV1": False,
-        "failSwapOn": False,
+        "cgroupDriver": context.profile.cgroup_driver,
+        **({"failCgroupV1": False} if context.profile.cgroup_v1 else {}),
         # A manifest dropped into the static Pods' folder is seen within a second.
-        "fileCheckFrequency": "1s",
+        "fileCheckFrequency": f"{stretched(1):g}s",
         # A kubelet that starts may call its node not ready at first, as its runtime has
         # not answered yet; by default it would tell better only ten seconds later.
-        "nodeStatusUpdateFrequency": "2s",
-        # The disk is the host's; how full that is, is not this lab's business.
-        "evictionHard": {
-            "memory.available": "100Mi",
-            "nodefs.available": "0%",
-            "imagefs.available": "0%",
-        },
-        "imageGCHighThresholdPercent": 100,
+        # A heartbeat that takes longer than this, or than its Lease, is given up.
+        "nodeStatusUpdateFrequency": f"{min(stretched(2), LEASE_S):g}s",
+        **(_KUBELET_OF_A_CONTAINER if context.profile.contained else {}),
     }
     proxy = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
-        "mode": "iptables",
+        # On machines that were there, kube-proxy's own default.
+        **({"mode": "iptables"} if context.profile.own else {}),
         "clusterCIDR": str(context.ranges.pods),
-        # A container may not write these kernel settings; zero leaves them alone.
-        "conntrack": {
-            "maxPerCore": 0,
-            "min": 0,
-            "tcpEstablishedTimeout": "0s",
-            "tcpCloseWaitTimeout": "0s",
-        },
+        **({"conntrack": _LEFT_ALONE} if context.profile.contained else {}),
     }
     return [init, cluster, kubelet, proxy]
+
+
+def networking(context: InstallContext) -> dict[str, str]:
+    """Return the cluster's ranges as kubeadm takes them.
+
+    Our own Pod network has a range for each machine; for another one, the controller
+    manager gives each node a part of the Pods' range.
+    """
+    pods = {} if context.profile.pod_network else {"podSubnet": context.ranges.pods}
+    ranges = {"serviceSubnet": context.ranges.services, **pods}
+    return {name: str(network) for name, network in ranges.items()}
+
+
+def ignored(context: InstallContext) -> list[str]:
+    """Return the option that makes kubeadm ignore what the machines cannot help."""
+    if not context.profile.cgroup_v1:
+        return []
+    return [f"--ignore-preflight-errors={','.join(IGNORED_PREFLIGHT)}"]
+
+
+def token_ttl() -> str:
+    """Return how long a bootstrap token lives, as kubeadm takes it."""
+    return f"{stretched(TOKEN_TTL_MIN):.0f}m0s"
 
 
 def node_registration(machine: MachineRecord) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fit CoreDNS to a lab that has no outside."""
+"""Fit CoreDNS to the lab's machines, which may have no outside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..context import InstallContext
-from .control_plane import ADMIN_CONF, CONFIG
+from .admin import kubectl
+from .control_plane import CONFIG
 
 # Two server blocks. In one block alone, 'template' would answer before
 # 'kubernetes' is asked, and 'ready' speaks for its own block only. The second answers
@@ -42,15 +43,33 @@ cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {
     reload
 }
 """
+_NOBODY = """\
+    template ANY ANY . {
+       rcode NXDOMAIN
+    }
+"""
+_THEIRS = """\
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30
+    loop
+"""
+"""What kubeadm's own configuration has: the name servers of the machine."""
 
 
-def coredns_config() -> dict[str, Any]:
-    """Return the ConfigMap that CoreDNS reads."""
+def coredns_config(*, outside: bool = False) -> dict[str, Any]:
+    """Return the ConfigMap that CoreDNS reads.
+
+    Args:
+        outside: Whether its machine has name servers, to be asked for other names.
+    """
+    corefile = COREFILE.replace(_NOBODY, _THEIRS) if outside else COREFILE
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "coredns", "namespace": "kube-system"},
-        "data": {"Corefile": COREFILE},
+        "data": {"Corefile": corefile},
     }
 
 
@@ -65,14 +84,14 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
         machine: The master.
         shell: The master over SSH.
     """
-    kubectl = ["kubectl", f"--kubeconfig={ADMIN_CONF}"]
-    config = yaml.safe_dump(coredns_config())
-    created = shell.run(
-        [*kubectl, "create", "--validate=false", "-f", "-"], input=config, check=False
-    )
-    if "AlreadyExists" in created.stderr:
+    there = ["get", "deployment/coredns", "--namespace=kube-system", "--output=name"]
+    if kubectl(shell, *there, "--ignore-not-found").check().stdout:
         return False
-    created.check()
+    config = yaml.safe_dump(coredns_config(outside=context.profile.outside))
+    create = ["create", "--validate=false", "--filename=-"]
+    created = kubectl(shell, *create, input=config)
+    if "AlreadyExists" not in created.stderr:  # of an 'up' that was ended
+        created.check()
     shell.run(["kubeadm", "init", "phase", "addon", "coredns", f"--config={CONFIG}"])
     shell.run(["rm", "--force", CONFIG])  # it holds the token
     return True

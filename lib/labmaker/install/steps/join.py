@@ -10,11 +10,14 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from k8slab.core.patience import stretched
 from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..context import InstallContext
-from .control_plane import ADMIN_CONF, API_PORT, IGNORED_PREFLIGHT, node_registration
+from . import slow
+from .admin import kubectl
+from .control_plane import API_PORT, ignored, node_registration
 
 CA_FILE = "/etc/kubernetes/pki/ca.crt"
 _CONFIG = "/etc/kubernetes/kubeadm-join.yaml"
@@ -56,16 +59,12 @@ def wait_signed(master: Shell, token: str) -> None:
 
     Raises:
         CommandFailed: It does not within a minute.
+        NotReady: The API server does not answer meanwhile.
     """
     signature = f"{{.data.jws-kubeconfig-{token.partition('.')[0]}}}"
-    master.run(
-        [
-            *("kubectl", f"--kubeconfig={ADMIN_CONF}", "--namespace=kube-public"),
-            *("wait", "configmap/cluster-info", f"--for=jsonpath={signature}"),
-            "--timeout=60s",
-        ],
-        timeout=65,
-    )
+    wait = ["wait", "configmap/cluster-info", f"--for=jsonpath={signature}"]
+    wait += ["--namespace=kube-public", f"--timeout={stretched(60):.0f}s"]
+    kubectl(master, *wait, timeout=65).check()
 
 
 def apply(
@@ -104,6 +103,7 @@ def apply(
             }
         },
         "nodeRegistration": node_registration(machine),
+        **slow.timeouts(),
     }
     shell.put(_CONFIG, yaml.safe_dump(config), mode=0o600)
     try:
@@ -112,7 +112,7 @@ def apply(
                 "kubeadm",
                 "join",
                 f"--config={_CONFIG}",
-                f"--ignore-preflight-errors={','.join(IGNORED_PREFLIGHT)}",
+                *ignored(context),
             ],
             timeout=_TIMEOUT_S,
         )
@@ -122,5 +122,10 @@ def apply(
 
 
 def delete_token(master: Shell, token: str) -> None:
-    """Delete a bootstrap token from the cluster, by its public first part."""
-    master.run(["kubeadm", "token", "delete", token.partition(".")[0]])
+    """Delete a bootstrap token from the cluster, by its public first part.
+
+    ``kubeadm token delete`` gives up after ten seconds.
+    """
+    secret = f"secret/bootstrap-token-{token.partition('.')[0]}"
+    delete = ["delete", secret, "--namespace=kube-system", "--ignore-not-found"]
+    kubectl(master, *delete).check()

@@ -1,4 +1,4 @@
-"""Install kubelet, kubeadm and kubectl from the depot."""
+"""Install kubelet, kubeadm, kubectl and crictl from the depot."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
     kubernetes = dict.fromkeys(
         ("kubelet", "kubeadm", "kubectl"), context.versions.kubernetes
     )
-    return install_packages(
-        shell, {**kubernetes, "kubernetes-cni": context.versions.of("cni")}
-    )
+    beside = {
+        "cri-tools": context.versions.of("cri-tools"),
+        "kubernetes-cni": context.versions.of("cni"),
+    }
+    return install_packages(shell, {**kubernetes, **beside})

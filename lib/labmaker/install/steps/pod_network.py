@@ -12,6 +12,7 @@ from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..context import InstallContext
+from .admin import kubectl
 
 _CONFLIST = "/etc/cni/net.d/10-lab.conflist"
 _SCRIPT = "/usr/local/sbin/pod-routes"
@@ -34,7 +35,12 @@ WantedBy=multi-user.target
 
 
 def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool:
-    """Write the CNI configuration and the routes' unit; return what changed."""
+    """Write the CNI configuration and the routes' unit; return what changed.
+
+    Where a manifest gives Pods their network, there is nothing to do.
+    """
+    if not context.profile.pod_network:
+        return False
     # The order matters: the kubelet is told of a network as soon as the conflist
     # is there, so the routes come first.
     written = [
@@ -45,6 +51,17 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
         shell.run(["systemctl", "enable", _UNIT])  # reads the units anew, too
         shell.run(["systemctl", "restart", _UNIT])
     return shell.put(_CONFLIST, conflist(machine)) or any(written)
+
+
+def apply_manifest(context: InstallContext, shell: Shell) -> bool:
+    """Give the cluster the Pod network of a manifest.
+
+    Args:
+        context: The lab, with the manifest.
+        shell: The master over SSH.
+    """
+    kubectl(shell, "apply", "--filename=-", input=context.network).check()
+    return True
 
 
 def conflist(machine: MachineRecord) -> str:
@@ -83,11 +100,12 @@ def routes_script(context: InstallContext, machine: MachineRecord) -> str:
     kernel refuses before kube-proxy's rules are asked.
     """
     pods, services = context.ranges.pods, context.ranges.services
+    device = context.profile.device(machine.name)
     lines = [
         "#!/bin/sh",
         "set -eu",
         f"ip route replace unreachable {pods}",
-        f"ip route replace {services} dev eth0",
+        f"ip route replace {services} dev {device}",
     ]
     lines += [
         f"ip route replace {other.pods} via {other.address}"
@@ -103,7 +121,7 @@ def routes_script(context: InstallContext, machine: MachineRecord) -> str:
         for chain in ("FORWARD", "OUTPUT")
     ]
     lines.append(
-        _rule(f"POSTROUTING -s {pods} ! -d {pods} -o eth0 -j MASQUERADE", "nat")
+        _rule(f"POSTROUTING -s {pods} ! -d {pods} -o {device} -j MASQUERADE", "nat")
     )
     return "\n".join(lines) + "\n"
 

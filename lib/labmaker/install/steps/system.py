@@ -1,4 +1,4 @@
-"""Prepare a machine's name, its hosts file and the kernel settings Pods need."""
+"""Prepare a machine's name, its hosts file and what Pods need of the kernel."""
 
 from __future__ import annotations
 
@@ -16,15 +16,29 @@ net.ipv4.ip_forward = 1
 net.bridge.bridge-nf-call-iptables = 1
 """
 _SYSCTL_FILE = "/etc/sysctl.d/90-kubernetes.conf"
+MODULES = ("overlay", "br_netfilter")
+"""What containerd and bridged packets need; a container's host has loaded them."""
+_MODULES_FILE = "/etc/modules-load.d/kubernetes.conf"
+_BEGIN, _END = "# k8slab: begin", "# k8slab: end"
 
 
 def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool:
-    """Set host name, ``/etc/hosts`` and kernel settings; return what changed."""
+    """Set host name, ``/etc/hosts`` and kernel settings; return what changed.
+
+    A machine that was there keeps its name, and what its hosts file has.
+    """
     changed = False
-    if shell.run(["hostname"]).stdout.strip() != machine.name:
-        shell.run(["hostnamectl", "set-hostname", machine.name])
-        changed = True
-    changed |= shell.put("/etc/hosts", hosts_file(context))
+    hosts = hosts_file(context)
+    if context.profile.own:
+        if shell.run(["hostname"]).stdout.strip() != machine.name:
+            shell.run(["hostnamectl", "set-hostname", machine.name])
+            changed = True
+    else:
+        hosts = with_hosts(shell.read("/etc/hosts"), hosts)
+    changed |= shell.put("/etc/hosts", hosts)
+    if not context.profile.contained:
+        changed |= shell.put(_MODULES_FILE, "\n".join(MODULES) + "\n")
+        shell.run(["modprobe", "--all", *MODULES])
     if shell.put(_SYSCTL_FILE, _SYSCTL):
         shell.run(["sysctl", "--load", _SYSCTL_FILE])
         changed = True
@@ -33,7 +47,24 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
 
 def hosts_file(context: InstallContext) -> str:
     """Return the hosts file that every machine of the lab has."""
-    lines = ["127.0.0.1 localhost"]
+    lines = ["127.0.0.1 localhost"] if context.profile.own else []
     lines += [f"{machine.address} {machine.name}" for machine in context.nodes]
-    lines.append(f"{context.depot.address} depot {DEPOT} {REGISTRY}")
+    if context.profile.own:
+        lines.append(f"{context.depot.address} depot {DEPOT} {REGISTRY}")
+    elif context.depot_on:
+        lines.append(f"{context.depot.address} {REGISTRY}")
     return "\n".join(lines) + "\n"
+
+
+def with_hosts(before: str, lines: str) -> str:
+    """Return somebody's hosts file with the lab's lines in a marked part at its end.
+
+    Args:
+        before: The file as it is, with or without such a part.
+        lines: The lab's lines.
+    """
+    kept, _, rest = before.partition(f"{_BEGIN}\n")
+    kept += rest.partition(f"{_END}\n")[2]
+    if kept and not kept.endswith("\n"):
+        kept += "\n"
+    return f"{kept}{_BEGIN}\n{lines}{_END}\n"

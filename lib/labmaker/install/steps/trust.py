@@ -6,32 +6,44 @@ from k8slab.folder import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ...bundle import REGISTRY
-from ..context import DEPOT, InstallContext
+from ..context import InstallContext
+from ..profile import CA_FILE, KEYRING
 
-CA_FILE = "/etc/k8slab/depot-ca.crt"
-_KEYRING = "/etc/apt/keyrings/kubernetes.gpg"
-
-# The authority is named for the depot's two names alone, not for the whole
-# machine: nothing else that the machine may ever talk to is trusted by it.
-_APT_CONF = f'Acquire::https::{DEPOT}::CaInfo "{CA_FILE}";\n'
-_APT_SOURCE = f"deb [signed-by={_KEYRING}] https://{DEPOT}/apt lab main\n"
-# https://github.com/containerd/containerd/blob/main/docs/hosts.md
-_REGISTRY_HOSTS = f"""\
-server = "https://{REGISTRY}"
-
-[host."https://{REGISTRY}"]
-  capabilities = ["pull", "resolve"]
-  ca = "{CA_FILE}"
-"""
+__all__ = ["CA_FILE", "apply", "registry_hosts"]
+_CONF, _SOURCE = (
+    "/etc/apt/apt.conf.d/50depot",
+    "/etc/apt/sources.list.d/kubernetes.list",
+)
 
 
 def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool:
     """Write the depot's certificate, key, source and registry; return what changed."""
-    written = [
-        shell.put(CA_FILE, context.ca),
-        shell.put(_KEYRING, context.apt_key),
-        shell.put("/etc/apt/apt.conf.d/50depot", _APT_CONF),
-        shell.put("/etc/apt/sources.list.d/kubernetes.list", _APT_SOURCE),
-        shell.put(f"/etc/containerd/certs.d/{REGISTRY}/hosts.toml", _REGISTRY_HOSTS),
-    ]
+    host = context.sources.packages_host
+    registry = f"/etc/containerd/certs.d/{REGISTRY}/hosts.toml"
+    # The authority is named for the depot's two names alone, not for the whole
+    # machine: nothing else that the machine may ever talk to is trusted by it.
+    apt_conf = f'Acquire::https::{host}::CaInfo "{CA_FILE}";\n' if host else ""
+    files: dict[str, str | bytes] = {
+        CA_FILE: context.ca,
+        KEYRING: context.apt_key,
+        _CONF: apt_conf,
+        _SOURCE: context.sources.packages and context.sources.packages + "\n",
+        registry: registry_hosts(context),
+    }
+    written = [shell.put(path, text) for path, text in files.items() if text]
     return any(written)
+
+
+def registry_hosts(context: InstallContext) -> str:
+    """Return where containerd pulls the images of the lab's registry from.
+
+    https://github.com/containerd/containerd/blob/main/docs/hosts.md
+    """
+    mirror = context.sources.mirror
+    lines = [f'server = "https://{REGISTRY}"', "", f'[host."{mirror}"]']
+    lines.append('  capabilities = ["pull", "resolve"]')
+    if context.ca:
+        lines.append(f'  ca = "{CA_FILE}"')
+    if context.sources.mirror_is_path:
+        lines.append("  override_path = true")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,61 @@
+"""The add-on that gives Services of type LoadBalancer an address."""
+
+from __future__ import annotations
+
+from k8slab.core.hints import anew
+from k8slab.errors import LabError
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.objects import Object
+
+from .base import AddOn, labelled, manifests, read
+
+NAMESPACE = "metallb-system"
+INTERFACE = "eth0"
+_API = "metallb.io/v1beta1"
+
+
+class MetalLB(AddOn):
+    """Addresses of the lab's own plan, announced on the machines' network alone.
+
+    That network leads nowhere else, and this computer reaches them by its route to the
+    machines: no other lab and no other network sees them.
+    """
+
+    name = "metallb"
+    what = "addresses for Services of type LoadBalancer"
+    components = ("metallb",)
+
+    def objects(self, cluster: Cluster) -> list[Object]:
+        """Return its objects: the manifests, and the lab's pool with how it is told.
+
+        Raises:
+            LabError: The lab's plan has no addresses for load balancers.
+        """
+        pool = cluster.ranges.load_balancers
+        if pool is None:
+            raise LabError(
+                "the lab has no addresses for load balancers",
+                where=cluster.where,
+                wanted="a range of them in lab.json",
+                seen="none: the lab was made before there were any",
+                next=anew(cluster.lab),
+            )
+        told = {"ipAddressPools": ["lab"], "interfaces": [INTERFACE]}
+        own = [
+            _custom("IPAddressPool", {"addresses": [str(pool)]}),
+            _custom("L2Advertisement", told),
+        ]
+        return labelled(self.name, [*read(manifests(self.name)), *own])
+
+    def in_use(self, cluster: Cluster) -> list[str]:
+        """Return the Services that have an address of it."""
+        return [
+            f"Service {each['metadata']['namespace']}/{each['metadata']['name']}"
+            for each in cluster.find("Service")
+            if (each.get("status", {}).get("loadBalancer") or {}).get("ingress")
+        ]
+
+
+def _custom(kind: str, spec: Object) -> Object:
+    meta = {"name": "lab", "namespace": NAMESPACE}
+    return {"apiVersion": _API, "kind": kind, "metadata": meta, "spec": spec}

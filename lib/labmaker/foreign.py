@@ -1,0 +1,225 @@
+"""Turn one context of somebody's kubeconfig into the one of a lab's folder."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from k8slab.errors import BadInput
+
+_NAME = "adopted"
+_BENDS: Mapping[str, str] = {
+    "insecure-skip-tls-verify": "it does not look at the server's certificate",
+    "proxy-url": "it goes through a proxy",
+    "tls-server-name": "it expects another name than the server's",
+}
+_RUNS: Mapping[str, str] = {
+    "exec": "it runs a program for its credentials",
+    "auth-provider": "it asks a cloud for its credentials",
+    "username": "it has a password",
+    "as": "it acts as somebody else",
+    "as-groups": "it acts as somebody else",
+    "as-uid": "it acts as somebody else",
+}
+_OTHER_USER = (
+    "have a ServiceAccount's token made, and adopt with a kubeconfig that has it: "
+    "kubectl create token NAME"
+)
+
+
+def read(file: Path, context: str | None = None) -> str:
+    """Return a kubeconfig with one context of a file, and its credentials inside.
+
+    Certificates and tokens that the file names are read, relative to it. What could
+    bend the way to the server, or runs a program, is refused.
+
+    Args:
+        file: Somebody's kubeconfig.
+        context: One of its contexts; the current one when None.
+
+    Raises:
+        BadInput: There is no such file or context, or it is not to be adopted as it
+            is; no message has any of its credentials.
+    """
+    known = _load(file)
+    contexts = _named(known, "contexts", "context")
+    current = str(known.get("current-context") or "")
+    wanted = current if context is None else context
+    chosen = contexts.get(wanted)
+    if chosen is None:
+        raise _bad(
+            file,
+            "the kubeconfig has no such context" if wanted else "which context?",
+            wanted="one of " + (", ".join(sorted(contexts)) or "none: there is none"),
+            seen=wanted
+            or ("no current context" if context is None else "an empty --context"),
+            next="name one of them: --context NAME",
+        )
+    where = f"{file}: context {wanted}"
+    cluster = _named(known, "clusters", "cluster").get(str(chosen.get("cluster")))
+    user = _named(known, "users", "user").get(str(chosen.get("user")))
+    if cluster is None or user is None:
+        raise _bad(
+            where,
+            "the context names a cluster or a user that the file does not have",
+            wanted=f"cluster {chosen.get('cluster')}, user {chosen.get('user')}",
+            seen=f"no {'cluster' if cluster is None else 'user'} of that name",
+            next="look at it: kubectl config view",
+        )
+    _refuse(where, cluster, _BENDS, "ask whoever runs it for a direct way, by TLS")
+    _refuse(where, user, _RUNS, _OTHER_USER)
+    server = str(cluster.get("server") or "")
+    if not server.startswith("https://"):
+        raise _bad(
+            where,
+            "the cluster is not reached by TLS",
+            wanted="a server that begins with https://",
+            seen=server or "no server",
+            next="ask whoever runs it for a kubeconfig with its https address",
+        )
+    ca = _data(where, cluster, "certificate-authority", file)
+    if not ca:
+        raise _bad(
+            where,
+            "the kubeconfig does not say who vouches for the server",
+            wanted="certificate-authority-data, or certificate-authority",
+            seen="neither",
+            next="get its CA's certificate, and add it: kubectl config set-cluster "
+            f"{chosen['cluster']} --embed-certs --certificate-authority=FILE",
+        )
+    credentials = _credentials(where, user, file)
+    entry = {"server": server, "certificate-authority-data": ca}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": _NAME,
+            "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME}}],
+            "clusters": [{"name": _NAME, "cluster": entry}],
+            "users": [{"name": _NAME, "user": credentials}],
+        }
+    )
+
+
+def _credentials(where: str, user: Mapping[str, Any], file: Path) -> dict[str, str]:
+    """Return a user's certificate and key, or its token."""
+    certificate = _data(where, user, "client-certificate", file)
+    key = _data(where, user, "client-key", file)
+    if certificate and key:
+        return {"client-certificate-data": certificate, "client-key-data": key}
+    token = str(user.get("token") or "")
+    if name := user.get("tokenFile"):
+        token = _text(where, "tokenFile", file, str(name))
+    if token:
+        return {"token": token}
+    raise _bad(
+        where,
+        "the user has no credentials of its own",
+        wanted="a client certificate with its key, or a token",
+        seen=", ".join(sorted(user)) or "nothing",
+        next=_OTHER_USER,
+    )
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        known = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:  # 2024-02-30 is no date
+        # The text may hold a private key, so the cause is only named.
+        raise _bad(
+            file,
+            "the kubeconfig cannot be read",
+            wanted="a file as kubectl reads it",
+            seen=getattr(error, "strerror", None) or type(error).__name__,
+            next="name it: --kubeconfig ~/.kube/config",
+        ) from None
+    if not isinstance(known, dict):
+        raise _bad(
+            file,
+            "that is no kubeconfig",
+            wanted="a file as kubectl reads it",
+            seen=type(known).__name__,
+            next="name it: --kubeconfig ~/.kube/config",
+        )
+    return known
+
+
+def _named(known: Mapping[str, Any], many: str, one: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of a list by name; what has another form is none."""
+    entries = known.get(many)
+    found = {}
+    for each in entries if isinstance(entries, list) else []:
+        if isinstance(each, dict) and isinstance(each.get(one) or {}, dict):
+            found[str(each.get("name"))] = each.get(one) or {}
+    return found
+
+
+def _data(where: str, entry: Mapping[str, Any], key: str, file: Path) -> str:
+    """Return embedded data, or a file's content as such; empty where neither is."""
+    data = entry.get(f"{key}-data")
+    if data:
+        try:
+            base64.b64decode(str(data), validate=True)
+        except ValueError:  # or characters that are not ASCII
+            raise _bad(
+                where,
+                f"{key}-data cannot be read",
+                wanted="base64",
+                seen="something else",
+                next="have kubectl write it: kubectl config view --flatten",
+            ) from None
+        return str(data)
+    if name := entry.get(key):
+        return base64.b64encode(_content(where, key, file, str(name))).decode()
+    return ""
+
+
+def _content(where: str, key: str, file: Path, name: str) -> bytes:
+    """Return what a file has that a kubeconfig names, relative to itself."""
+    path = file.absolute().parent / name
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _bad(
+            where,
+            f"the file that {key} names cannot be read",
+            wanted=str(path),
+            seen=error.strerror or type(error).__name__,
+            next="put it there, or have kubectl write one file: "
+            "kubectl config view --flatten",
+        ) from error
+
+
+def _text(where: str, key: str, file: Path, name: str) -> str:
+    try:
+        return _content(where, key, file, name).decode().strip()
+    except UnicodeDecodeError:
+        raise _bad(
+            where,
+            f"the file that {key} names is no text",
+            wanted="a token",
+            seen=name,
+            next="look at it, and name the right one",
+        ) from None
+
+
+def _refuse(
+    where: str, entry: Mapping[str, Any], reasons: Mapping[str, str], step: str
+) -> None:
+    for key, reason in reasons.items():
+        if entry.get(key):
+            raise _bad(
+                where,
+                f"a cluster is not adopted this way: {reason}",
+                wanted="one server by TLS, and a client certificate or a token",
+                seen=key,
+                next=step,
+            )
+
+
+def _bad(where: object, what: str, **facts: str) -> BadInput:
+    return BadInput(what, where=str(where), **facts)

@@ -1,0 +1,26 @@
+"""A lab on machines that were there: an inventory names them, and SSH reaches them.
+
+`schema` says what the file may say. `OwnMachines` does the work: host keys are pinned
+(`hostkeys`), all machines are asked (`facts`) and judged together (`preflight`) before
+anything is changed; then the steps of every lab install Kubernetes, over a shell that
+notes each change first (`journal`), so that it can be undone (`undo`).
+"""
+
+from __future__ import annotations
+
+from k8slab import lab
+from k8slab.errors import LabError
+from k8slab.folder import LabRecord
+
+
+def find(name: str | None) -> LabRecord | None:
+    """Return the record of a lab on an inventory's machines; None where it is none.
+
+    Args:
+        name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
+    """
+    try:
+        record = lab.find(name)
+    except LabError:
+        return None
+    return record if record is not None and record.is_own_machines else None

@@ -1,0 +1,162 @@
+"""Undo what was changed on machines, by their journals, the last change first."""
+
+from __future__ import annotations
+
+import shlex
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network
+
+from k8slab.ssh.client import SSHShell
+
+from .journal import Entry, Journal
+
+# Nothing of it fails where a part is gone already: it may have been ended half way.
+_CLUSTER = """\
+if command -v kubeadm > /dev/null; then
+    kubeadm reset --force --cri-socket=unix:///run/containerd/containerd.sock || true
+fi
+for unit in kubelet containerd; do systemctl stop $unit 2> /dev/null || true; done
+for pid in $(pgrep -f '^/usr/bin/containerd-shim-runc-v2 ' || true); do
+    kill -KILL "$pid" 2> /dev/null || true
+done
+awk '{print $2}' /proc/self/mounts |
+    grep -E '^/(var/lib/kubelet|run/containerd)/|^/run/netns/cni-' | sort -r |
+    while read -r mount; do umount "$mount" 2> /dev/null || true; done
+rm -rf /run/containerd /run/nri /run/netns/cni-*
+ip link delete cni0 2> /dev/null || true
+for range in RANGES; do
+    ip -4 route flush root "$range" 2> /dev/null || true
+    ip -4 route flush type unreachable root "$range" 2> /dev/null || true
+done
+for tool in iptables ip6tables; do
+    command -v $tool-save > /dev/null || continue
+    $tool-save 2> /dev/null | grep -v -E -e 'KUBE-|CNI-' -e '-d SERVICES .*-j REJECT' \\
+        -e '-s PODS ! -d PODS .*-j MASQUERADE' | $tool-restore || true
+done
+if command -v nft > /dev/null; then
+    for family in ip ip6; do
+        nft delete table $family kube-proxy 2> /dev/null || true
+    done
+fi
+"""
+# A folder that is a mount of its own, as a disk for images, stays with its mount.
+_TREE = """\
+awk '{print $2}' /proc/self/mounts | grep "^$1/" | sort -r |
+    while read -r mount; do umount "$mount" 2> /dev/null || true; done
+if [ "$2" = none ]; then
+    rm -rf "$1"
+else
+    find "$1" -xdev -mindepth 1 -delete
+    chmod "$2" "$1"
+fi
+"""
+# What apt keeps of a source has its address in its name, with '_' for each '/'.
+_LISTS = """\
+sed -n 's#^deb .*[ ]\\(file:\\|https*://\\)\\([^ ]*\\) .*#\\2#p' "$1" 2> /dev/null |
+    sed 's#/*$##; s#/#_#g' | while read -r name; do
+    rm -f /var/lib/apt/lists/"$name"_*
+done
+"""
+_PACKAGES_S = 300.0
+
+
+def machine(shell: SSHShell, journal: Journal, ranges: Mapping[str, str]) -> bool:
+    """Undo what was changed on one machine; return whether there was anything.
+
+    It may be ended at any point, and is then begun again.
+
+    Args:
+        shell: The machine.
+        journal: What was changed on it; forgotten at the end.
+        ranges: The cluster's ``pods`` and ``services``.
+
+    Raises:
+        MachineUnreachable: It does not answer; its journal stays.
+        CommandFailed: Something cannot be undone; its journal stays.
+    """
+    entries = journal.entries()
+    for entry in reversed(entries):
+        _UNDO[str(entry["kind"])](shell, entry, ranges)
+    if entries:
+        shell.run(["systemctl", "daemon-reload"])
+        shell.run(["systemctl", "reset-failed"], check=False)
+    journal.forget()
+    return bool(entries)
+
+
+def _cluster(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
+    text = _CLUSTER.replace("RANGES", " ".join(ranges.values()))
+    text = text.replace("SERVICES", ranges["services"]).replace("PODS", ranges["pods"])
+    shell.script(text, shell="sh", timeout=180)  # noqa: S604 - which of its shells
+
+
+def _packages(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
+    names = list(entry["names"])
+    if not names:
+        return
+    # By dpkg: apt would ask for other sources, and purge what depends on them, too.
+    asked = shell.run(
+        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Abbrev}\\n"]
+    ).stdout
+    there = {line.split()[0] for line in asked.splitlines() if line}
+    gone = [name for name in names if name in there]
+    if gone:
+        purge = ["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--purge"]
+        purge += ["--force-remove-reinstreq", *gone]  # one that was interrupted
+        shell.run(purge, timeout=_PACKAGES_S)
+    kept = [f"/var/cache/apt/archives/{name}_" for name in names]
+    remove = " ".join(f"{shlex.quote(path)}*.deb" for path in kept)
+    shell.run(["sh", "-c", f"rm -f {remove}"])
+
+
+def _file(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
+    path = str(entry["path"])
+    folder, _, name = path.rpartition("/")
+    if folder == "/etc/systemd/system" and not entry["mode"]:
+        shell.run(["systemctl", "disable", "--now", name], check=False)
+    if folder == "/etc/apt/sources.list.d":
+        shell.run(["sh", "-c", _LISTS, "sh", path])
+    if entry["mode"]:
+        shell.put(path, b64decode(entry["text"]), mode=int(entry["mode"], 8))
+    else:
+        shell.run(["rm", "-f", path])
+    if entry["missing"]:  # the innermost first; what others put there stays
+        shell.run(["rmdir", *entry["missing"]], check=False)
+
+
+def _tree(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
+    mode = str(entry["mode"]) or "none"
+    shell.run(["sh", "-c", _TREE, "sh", str(entry["path"]), mode], timeout=120)
+
+
+def _sysctl(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
+    """Set kernel settings back where they differ; a container may not set all."""
+    values = dict(entry["values"])
+    if not values:
+        return
+    told = shell.run(["sysctl", "--ignore", *values], check=False).stdout
+    now = dict(line.split(" = ", 1) for line in told.splitlines() if " = " in line)
+    changed = [f"{k}={v}" for k, v in values.items() if now.get(k, v) != v]
+    if changed:
+        shell.run(["sysctl", "--quiet", "--write", *changed], check=False)
+
+
+def _modules(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
+    for name in entry["names"]:
+        shell.run(["modprobe", "--remove", "--quiet", str(name)], check=False)
+
+
+_UNDO: Mapping[str, Callable[[SSHShell, Entry, Mapping[str, str]], None]] = {
+    "cluster": _cluster,
+    "packages": _packages,
+    "file": _file,
+    "tree": _tree,
+    "sysctl": _sysctl,
+    "modules": _modules,
+}
+
+
+def ranges_of(pods: IPv4Network, services: IPv4Network) -> Mapping[str, str]:
+    """Return the ranges as `machine` takes them."""
+    return {"pods": str(pods), "services": str(services)}

@@ -1,0 +1,398 @@
+"""Add-ons: what they are made of, and that no ended command leaves half of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from fakes import lab
+from fakes.api_server import FakeApi
+from paths import BUNDLE
+
+from k8slab.core.phases import Ledger
+from k8slab.core.process import LocalRunner
+from k8slab.errors import BadInput, InUse, LabError, NotReady
+from k8slab.folder import LabFolder
+from k8slab.kube.cluster import Cluster
+from labmaker.addons import ADDONS, AddOn, catalogue, find, images
+from labmaker.addons.base import LABEL, labelled, manifests, read
+from labmaker.addons.local_path_provisioner import LocalPathProvisioner
+from labmaker.addons.traefik import Traefik
+from labmaker.addons.work import Work
+from labmaker.bundle import Bundle, versions
+from labmaker.bundle.components import find as component
+
+REGISTRY = "docker/registry/v2"
+
+
+def words(value: Any, key: str) -> Iterator[str]:
+    """Yield what stands under a key anywhere in an object."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == key and isinstance(inner, str):
+                yield inner
+            yield from words(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from words(inner, key)
+
+
+@pytest.mark.parametrize("addon", ADDONS, ids=lambda addon: addon.name)
+def test_an_addon_is_made_of_the_bundle_s_images(addon: AddOn) -> None:
+    """Each has its version and is one that the add-on's components make."""
+    known = versions.read(BUNDLE)
+    named = [i.name for c in addon.components for i in component(c).images]
+    seen = set(words(read(manifests(addon.name)), "image"))
+
+    assert seen == {known.images[name] for name in named}
+    used = [*addon.components, *addon.kinds]
+    assert all(component(name).on_demand for name in used)
+
+
+@pytest.mark.parametrize("addon", ADDONS, ids=lambda addon: addon.name)
+def test_all_objects_of_an_addon_and_its_pods_are_labelled(addon: AddOn) -> None:
+    """So that a removal finds them, whatever the manifests say by then."""
+    made = labelled(addon.name, read(manifests(addon.name)))
+    work = [each for each in made if each["kind"] in ("Deployment", "DaemonSet")]
+    every = made + [each["spec"]["template"] for each in work]
+
+    assert work != []
+    assert {each["metadata"]["labels"].get(LABEL) for each in every} == {addon.name}
+
+
+def test_what_is_made_in_comes_first_and_what_asks_comes_last() -> None:
+    """A namespace is made first; an APIService is made last and goes first."""
+    kinds = ["APIService", "Service", "Deployment", "ServiceAccount", "Namespace"]
+    objects = [{"kind": kind, "metadata": {"name": "a"}} for kind in kinds]
+    objects[2]["spec"] = {"template": {"metadata": {}}}
+    made = [each["kind"] for each in labelled("a", objects)]
+
+    assert made == [
+        "Namespace",
+        "ServiceAccount",
+        "Service",
+        "Deployment",
+        "APIService",
+    ]
+
+
+def test_only_addons_can_be_named() -> None:
+    """The error lists those there are."""
+    with pytest.raises(BadInput, match="no add-on named 'nonsense'") as caught:
+        find("nonsense")
+
+    assert "metrics-server" in caught.value.wanted
+
+
+def registry(folder: Path, **blobs: str) -> Path:
+    """Write a registry with a repository for each name, of the blobs of its word."""
+    for name, letters in blobs.items():
+        for letter in letters:
+            digest = letter * 64
+            blob = folder / REGISTRY / "blobs/sha256" / (letter * 2) / digest / "data"
+            layers = folder / REGISTRY / "repositories" / name / "_layers/sha256"
+            for path in (blob, layers / digest / "link"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(digest)
+    return folder
+
+
+def files(folder: Path) -> set[str]:
+    """Return all files and folders below a folder."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_images_come_into_the_depot_and_go_again(tmp_path: Path) -> None:
+    """What they share with others stays; a copy that was ended is made whole."""
+    depot = registry(tmp_path / "depot", echo="ab")
+    more = registry(tmp_path / "more", toy="bc")
+    before, run = files(depot), LocalRunner()
+    ended = depot / REGISTRY / "blobs/sha256/cc" / ("c" * 64) / "data.part"
+    ended.parent.mkdir(parents=True)
+    ended.write_text("half")
+    came = [images.offer(more, depot, run) for _ in range(2)]
+    there = files(depot)
+    images.withdraw(depot, ["toy"])
+
+    assert came == [True, False]
+    assert there == before | files(more)
+    assert files(depot) == before
+
+
+class Toy(AddOn):
+    """An add-on that works or not as a test wants."""
+
+    name = "toy"
+    what = "a toy"
+
+    def __init__(self) -> None:
+        self.trouble = ""
+        self.used: list[str] = []
+        self.removed = 0
+
+    def objects(self, cluster: Cluster) -> list[dict[str, Any]]:
+        """Return one object."""
+        meta = {"name": "toy", "namespace": "default"}
+        return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}]
+
+    def health(self, cluster: Cluster) -> str:
+        """Return what the test says."""
+        return self.trouble
+
+    def ready(self, cluster: Cluster, *, timeout: float = 0) -> None:
+        """Do not wait."""
+        if self.trouble:
+            raise NotReady("toy", wanted="", seen=self.trouble, waited_s=0)
+
+    def in_use(self, cluster: Cluster) -> list[str]:
+        """Return what the test says."""
+        return self.used
+
+    def remove(self, cluster: Cluster) -> None:
+        """Count."""
+        self.removed += 1
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeApi]:
+    """Serve an API for one test."""
+    server = FakeApi(tmp_path)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> LabFolder:
+    """Return the folder of a lab that is up."""
+    return LabFolder(tmp_path / "labs", lab.RECORD.name)
+
+
+@pytest.fixture
+def cluster(fake: FakeApi, folder: LabFolder) -> Iterator[Cluster]:
+    """Return that lab's cluster, whose kubectl notes what it is told."""
+    made = lab.connect(fake, folder)
+    folder.save(replace(lab.RECORD, complete=True))
+    says(folder, "exit 0")
+    yield made
+    made.close()
+
+
+def says(folder: LabFolder, script: str) -> None:
+    """Give the lab a kubectl that notes its first argument, then does something."""
+    log = folder.root / "kubectl.log"
+    folder.kubectl.write_text(f"#!/bin/sh\necho $1 >> {log}\n{script}\n")
+    folder.kubectl.chmod(0o755)
+
+
+def told(folder: LabFolder) -> list[str]:
+    """Return what kubectl was told."""
+    return (folder.root / "kubectl.log").read_text().split()
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """Return an add-on that is in the catalogue."""
+    made = Toy()
+    monkeypatch.setattr(catalogue, "ADDONS", (made,))
+    return made
+
+
+@pytest.fixture
+def work(folder: LabFolder, cluster: Cluster) -> Work:
+    """Return what changes the lab's add-ons."""
+    return Work(folder, cluster, Ledger())
+
+
+def no_bundle() -> Bundle:
+    """Return the bundle, which nothing here needs."""
+    raise AssertionError("the toy has no images")
+
+
+def state(work: Work) -> tuple[tuple[str, ...], object]:
+    """Return which add-ons are enabled, and which one is half done."""
+    return work.record.addons, work.record.maker.get("addon")
+
+
+def test_an_addon_is_enabled_and_disabled(
+    work: Work, toy: Toy, folder: LabFolder
+) -> None:
+    """The lab's folder says so; doing it again changes nothing."""
+    seen = []
+    for _ in range(2):
+        work.enable(toy, no_bundle)
+        seen.append(state(work))
+    for _ in range(2):
+        work.disable(toy)
+        seen.append(state(work))
+
+    assert seen == [(("toy",), None)] * 2 + [((), None)] * 2
+    assert told(folder) == ["apply", "delete"]
+    assert toy.removed == 1
+
+
+def test_what_does_not_come_to_work_is_removed(
+    work: Work, toy: Toy, folder: LabFolder
+) -> None:
+    """Nothing of it stays, and the folder knows of nothing."""
+    toy.trouble = "it is broken"
+    with pytest.raises(NotReady):
+        work.enable(toy, no_bundle)
+
+    assert (state(work), toy.removed) == (((), None), 1)
+    assert told(folder) == ["apply", "delete"]
+
+
+def test_what_was_enabled_is_not_removed_when_it_cannot_be_mended(
+    work: Work, toy: Toy
+) -> None:
+    """Readers may have objects of it."""
+    work.enable(toy, no_bundle)
+    toy.trouble = "it broke"
+    with pytest.raises(NotReady):
+        work.enable(toy, no_bundle)
+
+    assert (state(work), toy.removed) == ((("toy",), None), 0)
+
+
+def test_what_a_killed_command_left_is_removed_by_the_next(
+    work: Work, toy: Toy, folder: LabFolder
+) -> None:
+    """Also when the first removal failed, as with a machine that is off."""
+    toy.trouble = "it is broken"
+    says(folder, "exit 1")
+    with pytest.raises(Exception, match="kubectl"):
+        work.enable(toy, no_bundle)
+    left = state(work)
+    says(folder, "exit 0")
+    work.tidy(meant={"toy"})
+    meant = state(work)
+    work.tidy()
+
+    assert (left, meant, state(work)) == (((), "toy"), ((), "toy"), ((), None))
+    assert toy.removed == 1
+
+
+def test_what_is_used_is_not_removed(work: Work, toy: Toy) -> None:
+    """The error names what would be lost; the add-on is enabled as before."""
+    work.enable(toy, no_bundle)
+    toy.used = ["PersistentVolume pvc-1"]
+    with pytest.raises(InUse, match="in use") as caught:
+        work.disable(toy)
+
+    assert "pvc-1" in caught.value.seen
+    assert (state(work), toy.removed) == ((("toy",), None), 0)
+
+
+def test_what_another_needs_is_not_removed(
+    work: Work, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the other, and a command that disables it."""
+    other = Toy()
+    other.name, other.needs = "other", ("toy",)
+    monkeypatch.setattr(catalogue, "ADDONS", (toy, other))
+    for each in catalogue.with_needs(other):
+        work.enable(each, no_bundle)
+    with pytest.raises(InUse, match="toy is needed") as caught:
+        work.disable(toy)
+
+    assert "addon disable" in caught.value.next
+    assert "other" in caught.value.next
+    assert state(work) == (("toy", "other"), None)
+
+
+def test_a_lab_without_addresses_for_load_balancers_is_left_alone(
+    work: Work, folder: LabFolder
+) -> None:
+    """As one that was made before there were any: nothing is begun."""
+    with pytest.raises(LabError, match="no addresses for load balancers") as caught:
+        work.enable(find("metallb"), no_bundle)
+
+    assert state(work) == ((), None)
+    assert "k8slab down" in caught.value.next
+
+
+class Kind(Toy):
+    """An add-on with an object of its own kind, which the bundle brings."""
+
+    kinds = ("gateway-api",)
+
+    def objects(self, cluster: Cluster) -> list[dict[str, Any]]:
+        """Return one more object."""
+        own = {"apiVersion": "toys.dev/v1", "kind": "Bear", "metadata": {"name": "b"}}
+        return [own, *super().objects(cluster)]
+
+
+class Brought:
+    """A bundle with one kind in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def manifests_of(self, component: str) -> Path:
+        """Write the kind, and return its folder."""
+        (self._folder / "bears.yaml").write_text(
+            "kind: CustomResourceDefinition\nmetadata: {name: bears.toys.dev}\n"
+        )
+        return self._folder
+
+
+def test_kinds_of_the_bundle_come_first_and_go_without_it(
+    work: Work,
+    fake: FakeApi,
+    folder: LabFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are found by their label; an object whose kind is unknown is not named."""
+    toy, log = Kind(), folder.root / "said.log"
+    monkeypatch.setattr(catalogue, "ADDONS", (toy,))
+    says(folder, f'read -r input; echo "$@" "$input" >> {log}')
+
+    def delete(method: str, path: str) -> None:
+        """Do what kubectl, which only notes it here, was told to do."""
+        if "delete --ignore-not-found --wait=false crd" in log.read_text():
+            fake.drop("customresourcedefinitions", "bears.toys.dev")
+
+    work.enable(toy, lambda: cast(Bundle, Brought(tmp_path)))
+    made = log.read_text()
+    log.write_text("")
+    meta = {"name": "bears.toys.dev", "labels": {LABEL: "toy"}}
+    kind = {"metadata": meta, "spec": {"names": {"kind": "Bear"}}}
+    fake.put("customresourcedefinitions", kind)
+    fake.on_request = delete
+    work.disable(toy)
+
+    assert made.index("bears.toys.dev") < made.index("toys.dev/v1")
+    assert "ConfigMap" in log.read_text()
+    assert "Bear" not in log.read_text()
+    assert not fake.holds("customresourcedefinitions", "bears.toys.dev")
+
+
+def test_what_readers_made_with_traefik_keeps_it(
+    fake: FakeApi, cluster: Cluster
+) -> None:
+    """Gateways would go with their kind, and Ingresses of the class would be silent."""
+    fake.put("gateways", {"metadata": {"name": "door"}, "spec": {}}, "shop")
+    for name, of in (("ours", "traefik"), ("other", "other")):
+        spec = {"ingressClassName": of}
+        ingress = {"metadata": {"name": name}, "spec": spec}
+        fake.put("ingresses", ingress, "shop")
+
+    assert Traefik().in_use(cluster) == ["Gateway shop/door", "Ingress shop/ours"]
+
+
+def test_volumes_that_were_made_keep_their_provisioner(
+    fake: FakeApi, cluster: Cluster
+) -> None:
+    """Those of others do not count."""
+    by = "pv.kubernetes.io/provisioned-by"
+    for name, provisioner in (("ours", "rancher.io/local-path"), ("other", "other")):
+        spec = {"persistentVolumeReclaimPolicy": "Delete"}
+        meta = {"name": name, "annotations": {by: provisioner}}
+        volume = {"metadata": meta, "spec": spec, "status": {"phase": "Bound"}}
+        fake.put("persistentvolumes", volume)
+
+    assert LocalPathProvisioner().in_use(cluster) == ["PersistentVolume ours"]

@@ -1,0 +1,243 @@
+"""What commands say of a lab on machines that were there, before they reach any."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from k8slab import lab
+from k8slab.core.phases import Ledger
+from k8slab.errors import BadInput, LabError, LabMissing, MachineUnreachable
+from k8slab.folder import (
+    AGENT,
+    OWN_MACHINES,
+    JumpRecord,
+    LabFolder,
+    LabRecord,
+    MachineRecord,
+    Ranges,
+)
+from labmaker import cli, inventory, lifecycle
+from labmaker.cli import shared, ssh
+from labmaker.inventory import undo
+from labmaker.inventory.journal import Journal
+from labmaker.inventory.work import OwnMachines
+from labmaker.settings import Settings
+
+RANGES = Ranges(
+    IPv4Network("192.0.2.8/29"),
+    IPv4Network("10.244.0.0/16"),
+    IPv4Network("10.96.0.0/16"),
+    IPv4Address("10.96.0.10"),
+)
+
+
+def made(power: tuple[str, ...] = (), *, complete: bool = True) -> LabRecord:
+    """Write the folder of a lab of two machines, and return what it says."""
+    switch: dict[str, Any] = {"power_off": power, "power_on": power}
+    machines = (
+        MachineRecord(
+            "master", "control-plane", IPv4Address("192.0.2.11"), key=AGENT, **switch
+        ),
+        MachineRecord(
+            "node1",
+            "worker",
+            IPv4Address("192.0.2.12"),
+            user="ada",
+            sudo=True,
+            port=2222,
+            key="/keys/mine",
+            jump=JumpRecord("bastion.example", "eve", 2200, "/keys/other"),
+            **switch,
+        ),
+    )
+    record = LabRecord(
+        "own", OWN_MACHINES, "1.37.2", machines, RANGES, complete=complete
+    )
+    folder = lab.folder("own")
+    folder.save(record)
+    return record
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep labs in a folder of the test; SSH leads nowhere."""
+    monkeypatch.setenv("K8SLAB_HOME", str(tmp_path / "labs"))
+    monkeypatch.delenv("K8SLAB_LAB", raising=False)
+
+
+def refused(*words: str) -> BadInput:
+    """Run a command that is refused; return why."""
+    result = CliRunner().invoke(cli.app, list(words))
+    assert isinstance(result.exception, BadInput), result.output
+    return result.exception
+
+
+@pytest.mark.parametrize("option", ["--nodes", "--slot"])
+def test_options_of_machines_that_are_made_are_refused(option: str) -> None:
+    """The inventory says which machines there are."""
+    error = refused("up", "--name", "new", "--inventory", "x.yaml", option, "1")
+
+    assert option in error.where
+    assert not lab.folder("new").root.exists()
+
+
+def test_down_needs_consent() -> None:
+    """Without a terminal it says what to type, and that changes what it says."""
+    made()
+    error = refused("down", "--name", "own")
+
+    assert error.next == "agree to it: 'k8slab down --name own --yes'"
+    assert inventory.find("own") is not None
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_down_asks_on_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
+    """It names the machines, and does what the reader said."""
+    made()
+    asked: list[str] = []
+
+    def ask(question: str) -> bool:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr(shared, "asking", lambda: ask)
+    if not answer:
+        assert refused("down", "--name", "own").seen == "no"
+    else:
+        monkeypatch.setattr(undo, "machine", lambda *_: False)
+        said = CliRunner().invoke(cli.app, ["down", "--name", "own"])
+        assert "the machines are as they were" in said.output
+
+    assert "master (192.0.2.11), node1 (192.0.2.12)" in asked[0]
+    assert (inventory.find("own") is None) == answer
+
+
+def test_a_terminal_is_what_can_be_asked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe has nobody at its end, nor has a service, whose input is closed."""
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdin", None)
+        assert shared.asking() is None
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    assert shared.asking() is None
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    assert shared.asking() is not None
+
+
+def test_machines_that_are_gone_for_ever_are_forgotten() -> None:
+    """None is asked; a lab that was made here is not left behind that way."""
+    made()
+    said = CliRunner().invoke(cli.app, ["down", "--name", "own", "--forget"])
+
+    assert "its machines stay as they are" in said.output
+    assert not lab.folder("own").root.exists()
+    assert "--forget" in refused("down", "--name", "other", "--forget").seen
+
+
+def test_a_machine_that_is_silent_keeps_the_lab(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The others are cleaned; the command can be repeated."""
+    record = made()
+    cleaned: list[str] = []
+
+    def clean(shell: Any, *_: object) -> bool:
+        if shell.where == "node1":
+            raise MachineUnreachable("node1 does not answer on SSH", where="node1")
+        cleaned.append(shell.where)
+        return True
+
+    monkeypatch.setattr(undo, "machine", clean)
+    with pytest.raises(MachineUnreachable) as caught:
+        OwnMachines(lab.folder("own")).remove(Ledger(), record)
+
+    assert cleaned == ["master"]
+    assert inventory.find("own") is not None
+    assert "'k8slab down --name own --yes'" in caught.value.next
+    assert "'k8slab down --name own --forget'" in caught.value.next
+
+
+def test_power_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the inventory has commands for it, 'stop' runs them, workers first."""
+    record = made()
+    with pytest.raises(BadInput, match="of master, node1 is not ours to switch"):
+        lifecycle.stop("own", reporter=None)
+
+    ran: list[Sequence[str]] = []
+    record = made(("virsh", "destroy", "it"))
+    at_work = OwnMachines(lab.folder("own"))
+    runner: Any = type("R", (), {"run": lambda _, argv, **__: ran.append(argv)})()
+    monkeypatch.setattr(at_work, "_runner", runner)
+    at_work.stop(Ledger(), record)
+    assert ran == [("virsh", "destroy", "it")] * 2
+
+
+def test_machines_are_not_made_anew() -> None:
+    """It says how to do both halves."""
+    made()
+
+    error = refused("reset", "--name", "own")
+    assert "--inventory FILE" in error.next
+
+
+def test_a_lab_that_was_never_up_is_undone_first() -> None:
+    """Neither 'up' nor a session uses it."""
+    record = made(complete=False)
+    with pytest.raises(LabError, match="never up") as caught:
+        OwnMachines(lab.folder("own")).look(Ledger(), record)
+    with pytest.raises(LabMissing) as missing:
+        lab.connect("own")
+
+    for error in (caught.value, missing.value):
+        assert "'k8slab down --name own --yes'" in error.next
+
+
+def test_another_inventory_needs_another_name(tmp_path: Path) -> None:
+    """A lab is not silently moved to other machines."""
+    made()
+
+    error = refused("up", "--name", "own", "--inventory", str(tmp_path / "x.yaml"))
+    assert error.next == "choose another --name"
+
+
+def test_no_machine_is_added_to_machines_that_were_there() -> None:
+    """Add-ons and spare machines need a lab that was made here."""
+    with pytest.raises(LabError, match="were there before it"):
+        Settings.of(made())
+
+
+def test_ssh_reaches_them_as_the_inventory_says() -> None:
+    """By sudo, with the reader's key, through the jump host, pinned on both."""
+    folder = lab.folder("own")
+    master, node = made().machines
+    plain = ssh.argv(folder, master, ["uptime"])
+    shell = ssh.argv(folder, node, [])
+    run = ssh.argv(folder, node, ["cd /root;", "ls"])
+
+    assert plain[-2:] == ["root@192.0.2.11", "uptime"]
+    assert not any("IdentityFile" in word for word in plain)
+    assert shell[-3:] == ["ada@192.0.2.12", "sudo", "-i"]
+    assert "-t" in shell
+    assert run[-6:] == ["sudo", "-n", "--", "sh", "-c", "'cd /root; ls'"]
+    assert 'IdentityFile="/keys/mine"' in run
+    assert "-p2222" in run
+    (way,) = [word for word in run if word.startswith("ProxyCommand=")]
+    assert "-W %h:%p -p 2200 eve@bastion.example" in way
+    assert way.count("StrictHostKeyChecking=yes") == 1
+    assert str(folder.known_hosts) in way
+
+
+def test_a_journal_is_of_the_labs_folder() -> None:
+    """It goes with it."""
+    folder = LabFolder(lab.folder("own").home, "own")
+    Journal(folder.undo / "node1.jsonl").note("cluster")
+
+    folder.remove()
+    assert not folder.undo.exists()

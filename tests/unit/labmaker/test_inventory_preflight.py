@@ -1,0 +1,227 @@
+"""Machines of an inventory are judged together, by what they said, and profiled."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.shell import FakeShell
+
+from k8slab.errors import CommandFailed, HostProblem
+from labmaker.bundle.architecture import architecture
+from labmaker.inventory import facts, preflight
+from labmaker.inventory.facts import NEEDED, Facts
+from labmaker.inventory.schema import Inventory, read
+
+TEXT = """\
+machines:
+  - {name: master, role: control-plane, address: 127.0.0.1}
+  - {name: node1, address: 192.0.2.12, user: ada, sudo: true}
+"""
+
+
+def told(**other: str) -> str:
+    """Return what a machine says that can be used, but for what is given."""
+    said = {
+        "uid": "0",
+        "os": "debian 12",
+        "name": "Debian GNU/Linux 12 (bookworm)",
+        "arch": architecture(),
+        "memory_kb": "4000000",
+        "disk_kb": "40000000",
+        "cores": "2",
+        "hostname": "one",
+        "time": "1000",
+        "container": "none",
+        "systemd": "yes",
+        "cgroup": "cgroup2fs",
+        "swap": "",
+        "ports": "22 111",
+        "device": "ens3",
+        "routes": "192.0.2.0/24",
+        "servers": "1",
+        "sftp": "yes",
+        **other,
+    }
+    lines = [f"{name}={value}" for name, value in said.items()]
+    return "\n".join(lines + [f"package={name}" for name in NEEDED])
+
+
+def of(**other: str) -> Facts:
+    """Return the facts of such a machine."""
+    return facts.parse(told(**other), 1000.0)
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    """Return an inventory of two machines."""
+    (tmp_path / "hosts.yaml").write_text(TEXT)
+    return read(tmp_path / "hosts.yaml")
+
+
+def judged(inventory: Inventory, **other: str) -> list[str]:
+    """Return what is found about a worker that says something else than usual."""
+    known = {"master": of(hostname="two"), "node1": of(**other)}
+    found = preflight.judge(inventory, known)
+    return [f"{each.machine}: {each.seen}; {each.cure}" for each in found]
+
+
+def test_usual_machines_can_be_used(inventory: Inventory) -> None:
+    """A stock Debian with a mirror needs nothing."""
+    assert judged(inventory) == []
+    assert judged(inventory, os="debian 13") == []
+
+
+BAD = [
+    ({"uid": "1000"}, "not root", "sudo: true"),
+    ({"os": "ubuntu 24.04", "name": "Ubuntu 24.04"}, "runs Ubuntu 24.04", "12 or 13"),
+    ({"os": "debian 11"}, "it runs", "Debian"),
+    ({"arch": "riscv64"}, "its processor is riscv64", "packages"),
+    ({"systemd": ""}, "systemd does not run it", ""),
+    ({"sftp": ""}, "no sftp-server", "openssh-sftp-server"),
+    ({"swap": "/dev/sda2"}, "swap is on: /dev/sda2", "swapoff -a"),
+    ({"lacks": "br_netfilter"}, "no br_netfilter", ""),
+    ({"memory_kb": "600000"}, "600 MB of memory", "700 MB"),
+    ({"disk_kb": "1000000"}, "1000 MB are free", "4000 MB"),
+    ({"found": "crio"}, "it has crio already", "remove"),
+    ({"full": "/etc/kubernetes"}, "another cluster are there: /etc/kubernetes", ""),
+    ({"ports": "22 10250 10256"}, "ports are in use: 10250, 10256", "ss -tlnp"),
+    ({"time": "1090"}, "90 s ahead of", "timedatectl"),
+    ({"time": "900"}, "100 s behind", "timedatectl"),
+    ({"device": ""}, "no address 192.0.2.12", ""),
+    ({"device": "lo"}, "no address 192.0.2.12", "network of the machines"),
+    ({"firewall": "ufw"}, "the firewall ufw is active", "disable"),
+    ({"routes": "10.0.0.0/8"}, "10.0.0.0/8, which meets the pods", "'pods'"),
+    ({"routes": "10.96.0.0/24"}, "10.96.0.0/24, which meets the serv", "'services'"),
+    ({"routed": "127.0.0.1"}, "reaches 127.0.0.1 through a router", "cni"),
+]
+
+
+@pytest.mark.parametrize(("other", "seen", "cure"), BAD, ids=lambda v: str(v)[:40])
+def test_each_thing_that_differs_is_found(
+    inventory: Inventory, other: dict[str, str], seen: str, cure: str
+) -> None:
+    """It is named with its machine, and what to do about it."""
+    (found, *_) = judged(inventory, **other)
+
+    assert found.startswith("node1: ")
+    assert seen in found.partition("; ")[0]
+    assert cure in found.partition("; ")[2]
+
+
+def test_a_control_plane_needs_more(inventory: Inventory) -> None:
+    """Two processors, and its own ports and the depot's free."""
+    known = {
+        "master": of(hostname="two", cores="1", ports="6443 5443"),
+        "node1": of(ports="6443 5443"),
+    }
+    seen = [each.seen for each in preflight.judge(inventory, known)]
+
+    assert seen == ["it has one processor", "ports are in use: 5443, 6443"]
+
+
+def test_swap_is_a_containers_hosts_business(inventory: Inventory) -> None:
+    """A container can switch none off."""
+    assert judged(inventory, swap="/dev/sda2", container="podman") == []
+
+
+def test_packages_that_apt_knows_nowhere_are_named(inventory: Inventory) -> None:
+    """Ours stand on them, and do not bring them."""
+    text = told().replace("package=socat", "")
+    known = {"master": of(hostname="two"), "node1": facts.parse(text, 1000)}
+    (found,) = preflight.judge(inventory, known)
+
+    assert found.seen == "apt knows no package socat"
+
+
+def test_one_name_for_two_machines(inventory: Inventory) -> None:
+    """Both are named."""
+    known = {"master": of(), "node1": of()}
+
+    found = list(preflight.judge(inventory, known))
+    assert [each.machine for each in found] == ["master", "node1"]
+
+
+class Machine(FakeShell):
+    """A machine that says what it is told to, or fails."""
+
+    def __init__(self, name: str, said: str, complaint: str = "") -> None:
+        super().__init__(name, "192.0.2.1")
+        self.answer = lambda _: (1 if complaint else 0, said, complaint)
+
+
+def test_all_machines_are_named_in_one_error(inventory: Inventory) -> None:
+    """Also one that lets nobody become root; none was changed."""
+    shells: dict[str, Any] = {
+        "master": Machine("master", told(swap="/dev/sdb")),
+        "node1": Machine("node1", "", "sudo: a password is required"),
+    }
+    with pytest.raises(HostProblem, match="nothing was changed") as caught:
+        preflight.look(inventory, shells)
+
+    assert "sudo does not make ada root" in caught.value.seen
+    assert "NOPASSWD" in caught.value.next
+    assert len(shells["master"].asked) == 1
+
+
+def test_the_api_server_must_be_within_reach(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused connection says that it is; silence says that it is not."""
+    now = str(int(time.time()))
+    shells: dict[str, Any] = {
+        "master": Machine("master", told(hostname="two", time=now)),
+        "node1": Machine("node1", told(time=now)),
+    }
+    assert set(preflight.look(inventory, shells)) == {"master", "node1"}
+
+    def silence(*_: object) -> None:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", silence)
+    with pytest.raises(HostProblem) as caught:
+        preflight.look(inventory, shells)
+    assert "does not reach 127.0.0.1, port 6443" in caught.value.seen
+
+
+def test_the_profile_follows_from_the_machines(inventory: Inventory) -> None:
+    """On cgroup v2 systemd drives; a container's kernel settings are left alone."""
+    real = preflight.profile(inventory, {"master": of(), "node1": of()})
+    mixed = {"master": of(), "node1": of(cgroup="tmpfs", container="podman")}
+    contained = preflight.profile(inventory, mixed)
+
+    assert (real.cgroup_driver, real.cgroup_v1) == ("systemd", False)
+    assert (real.contained, real.outside, real.own) == (False, True, False)
+    assert real.device("node1") == "ens3"
+    assert (contained.cgroup_driver, contained.cgroup_v1) == ("cgroupfs", True)
+    assert contained.contained
+
+
+def test_a_manifest_of_a_network_goes_through_routers(inventory: Inventory) -> None:
+    """Our Pod network needs machines of one network; others do not."""
+    other = replace(inventory, cni=Path("cni.yaml"))
+
+    assert judged(other, routed="127.0.0.1") == []
+    assert not preflight.profile(other, {"master": of(), "node1": of()}).pod_network
+
+
+def test_the_script_runs_on_a_debian_and_changes_nothing() -> None:
+    """This computer answers it with its own facts."""
+    from k8slab.core.process import LocalRunner
+
+    runner: Any = LocalRunner()
+    machine: Any = type("M", (), {"address": IPv4Address("127.0.0.1")})
+    try:
+        seen = facts.ask(machine, [], runner)
+    except CommandFailed as error:
+        pytest.fail(str(error))
+
+    assert seen.said["uid"].isdigit()
+    assert seen.number("memory_kb") > 0
+    assert seen.said["device"] == "lo"
+    assert abs(seen.skew_s) < 5

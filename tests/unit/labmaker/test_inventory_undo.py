@@ -1,0 +1,229 @@
+"""What is changed on a machine is noted before, and undone in the other order."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from k8slab.core.process import Completed
+from k8slab.errors import CommandFailed, LabError
+from labmaker.inventory import journal as journal_module
+from labmaker.inventory import undo
+from labmaker.inventory.journal import Journal, NotingShell
+
+# Scripts that touch only the paths that they are given.
+HARMLESS = (journal_module._FILE, journal_module._TREE, undo._TREE)
+RANGES = {"pods": "10.244.0.0/16", "services": "10.96.0.0/16"}
+
+
+class Machine:
+    """A machine whose files are in a folder of the test; its commands are noted."""
+
+    lab, address, where = "own", "192.0.2.11", "node1"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.ran: list[str] = []
+        self.says: dict[str, str] = {}
+        self.broken = ""
+
+    def run(self, argv: Sequence[str], **_: Any) -> Completed:
+        """Run a script of ours below the folder; answer other commands."""
+        line = " ".join(argv)
+        self.ran.append(line)
+        if self.broken and self.broken in line:
+            raise CommandFailed(argv, where=self.where, returncode=1)
+        if argv[:2] == ["sh", "-c"] and argv[2] in HARMLESS:
+            words = [*argv[:4], *(str(self.root) + word for word in argv[4:])]
+            if argv[-1] == "none" or argv[-1].isdigit():
+                words[-1] = argv[-1]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            said = done.stdout.replace(str(self.root), "")
+            return Completed(tuple(argv), self.where, 0, said, "", 0.0)
+        if argv[0] in ("rm", "rmdir"):
+            paths = [str(self.root) + w for w in argv[1:] if w.startswith("/")]
+            flags = [word for word in argv[1:] if word.startswith("-")]
+            subprocess.run([argv[0], *flags, *paths], check=False, capture_output=True)
+        said = next((s for start, s in self.says.items() if start in line), "")
+        return Completed(tuple(argv), self.where, 0, said, "", 0.0)
+
+    def script(self, text: str, **_: Any) -> Completed:
+        """Note a script."""
+        return self.run(["script", text])
+
+    def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
+        """Write a file below the folder."""
+        target = Path(f"{self.root}{path}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data.encode() if isinstance(data, str) else data)
+        target.chmod(mode)
+        return True
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Return a machine that has a hosts file and a folder for Pods, with a mode."""
+    made = Machine(tmp_path / "root")
+    made.put("/etc/hosts", "127.0.0.1 localhost\n", mode=0o640)
+    (made.root / "var/lib/kubelet").mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """Return the journal of that machine."""
+    return Journal(tmp_path / "undo" / "node1.jsonl")
+
+
+def noting(machine: Any, journal: Journal) -> NotingShell:
+    """Return the shell that install steps get."""
+    return NotingShell(machine, journal)
+
+
+def files(machine: Machine) -> dict[str, str]:
+    """Return what files and folders there are, with modes and contents."""
+    return {
+        str(path.relative_to(machine.root)): f"{path.stat().st_mode:o} "
+        + (path.read_text() if path.is_file() else "")
+        for path in sorted(machine.root.rglob("*"))
+    }
+
+
+def test_files_come_back_and_folders_go(machine: Machine, journal: Journal) -> None:
+    """A file is as it was with its mode; what was not there is not there any more."""
+    before = files(machine)
+    shell = noting(machine, journal)
+    shell.begin()
+    shell.put("/etc/hosts", "first\n")
+    shell.put("/etc/hosts", "second\n")
+    shell.put("/etc/k8slab/deep/ca.crt", "x")
+    shell.put("/var/lib/kubelet/config.yaml", "x")
+    shell.put("/var/lib/etcd/member/snap", "x")
+    (machine.root / "var/lib/kubelet").chmod(0o700)
+    kinds = [entry["kind"] for entry in journal.entries()]
+    assert kinds.count("file") == 2  # once each, and none in a noted folder
+
+    shells: Any = machine
+    assert undo.machine(shells, journal, RANGES)
+
+    assert files(machine) == before
+    assert not journal.file.exists()
+    assert not undo.machine(shells, journal, RANGES)
+
+
+def test_a_folder_that_has_something_keeps_it(
+    machine: Machine, journal: Journal
+) -> None:
+    """Only what we wrote there goes; such as a kubeconfig of root's own stays."""
+    machine.put("/root/.kube/config", "mine")
+    before = files(machine)
+    shell = noting(machine, journal)
+    shell.begin()
+    shell.put("/root/.kube/config", "ours")
+    shell.put("/root/.kube/cache/x", "ours")
+
+    shells: Any = machine
+    undo.machine(shells, journal, RANGES)
+    assert files(machine) == before
+
+
+def test_the_last_change_is_undone_first(machine: Machine, journal: Journal) -> None:
+    """The cluster, then packages and units, at last settings and folders."""
+    machine.says = {
+        "--simulate": "Inst containerd (2.4)\nConf containerd\nInst kubelet (1)\n",
+        "dpkg-query": "containerd ii \nkubelet ii \nbash ii \n",
+        "sysctl --ignore": "net.ipv4.ip_forward = 0\n",
+    }
+    shell = noting(machine, journal)
+    shell.begin()
+    shell.run(["env", "X=1", "apt-get", "install", "--yes", "kubelet=1-*"])
+    shell.put("/etc/systemd/system/pod-routes.service", "x")
+    shell.run(["kubeadm", "join", "--config=x"])
+    machine.says["sysctl --ignore"] = "net.ipv4.ip_forward = 1\n"
+    machine.ran.clear()
+
+    shells: Any = machine
+    undo.machine(shells, journal, RANGES)
+
+    marks = ("kubeadm reset", "disable --now pod-routes", "dpkg --purge", "--write")
+    places = [
+        next(n for n, line in enumerate(machine.ran) if mark in line) for mark in marks
+    ]
+    assert places == sorted(places)
+    assert any(line.endswith("reinstreq containerd kubelet") for line in machine.ran)
+    assert "sysctl --quiet --write net.ipv4.ip_forward=0" in machine.ran
+    assert "RANGES" not in str(machine.ran)
+    assert "-s 10.244.0.0/16 ! -d 10.244.0.0/16" in str(machine.ran)
+
+
+def test_nothing_is_done_that_was_not_noted(machine: Machine, journal: Journal) -> None:
+    """A rehearsal that fails ends the step; nothing was installed."""
+    machine.broken = "--simulate"
+    shell = noting(machine, journal)
+    with pytest.raises(CommandFailed):
+        shell.run(["apt-get", "install", "kubelet"])
+
+    assert machine.ran == ["apt-get install kubelet --simulate"]
+
+
+def test_nothing_new_begins_where_another_step_failed(
+    machine: Machine, journal: Journal
+) -> None:
+    """What runs ends by itself: a package manager is not ended half way."""
+    shell = noting(machine, journal)
+    shell.refuse()
+    works: list[Callable[[], object]] = [
+        lambda: shell.run(["true"]),
+        lambda: shell.script("true"),
+        lambda: shell.put("/etc/hosts", "x"),
+        lambda: shell.upload(journal.file, "/x"),
+    ]
+    for work in works:
+        with pytest.raises(LabError, match="goes no further"):
+            work()
+
+    assert machine.ran == []
+    assert journal.entries() == []
+
+
+def test_what_cannot_be_undone_stays_in_the_journal(
+    machine: Machine, journal: Journal
+) -> None:
+    """The command can be repeated, and then begins with the last change again."""
+    shell = noting(machine, journal)
+    shell.put("/etc/hosts", "x")
+    shell.run(["kubeadm", "init", "--config=x"])
+    before = journal.entries()
+    machine.broken = "kubeadm reset"
+    shells: Any = machine
+    with pytest.raises(CommandFailed):
+        undo.machine(shells, journal, RANGES)
+    assert journal.entries() == before
+
+    machine.broken = ""
+    undo.machine(shells, journal, RANGES)
+    assert (machine.root / "etc/hosts").read_text() == "127.0.0.1 localhost\n"
+
+
+def test_an_entry_whose_writing_was_interrupted_is_none(journal: Journal) -> None:
+    """What comes after the note was not done then."""
+    journal.note("cluster")
+    with journal.file.open("a") as file:
+        file.write(json.dumps({"kind": "cluster"})[:9])
+
+    assert journal.entries() == [{"kind": "cluster"}]
+
+
+def test_modules_are_noted_that_were_not_loaded(
+    machine: Machine, journal: Journal
+) -> None:
+    """Others stay."""
+    machine.says = {"/proc/modules": "overlay 1 2 - Live 0x0\n"}
+    noting(machine, journal).run(["modprobe", "--all", "overlay", "br_netfilter"])
+
+    assert journal.entries() == [{"kind": "modules", "names": ["br_netfilter"]}]

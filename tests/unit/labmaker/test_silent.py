@@ -1,0 +1,130 @@
+"""A lab that lost a part while it ran gets it again: what is silent is started anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.host import FakeHost
+
+from k8slab.core.phases import Ledger
+from k8slab.errors import HostKeyMismatch
+from k8slab.folder import LabFolder
+from labmaker import fleet as fleets
+from labmaker.fleet import Fleet
+from labmaker.lifecycle.transitions import Transitions
+from labmaker.settings import Settings
+
+MAKES = "labmaker.lifecycle.transitions"
+RECORD = Settings("test", 0, 2, "ready", "podman", "1").record(lambda _: ((), ()), {})
+NAMES = [machine.name for machine in RECORD.machines]
+NEVER = float("inf")
+
+
+class Line:
+    """A shell to a machine that answers after some tries, or never."""
+
+    def __init__(self, tries: float) -> None:
+        self.tries = tries
+
+    def is_up(self) -> bool:
+        """Answer, if it is time."""
+        self.tries -= 1
+        return self.tries < 0
+
+    def close(self, **_: object) -> None:
+        """Do nothing."""
+
+
+class Provider:
+    """A provider that notes what it is told."""
+
+    name, asks_first = "podman", ()
+
+    def __init__(self, states: Mapping[str, str]) -> None:
+        self.told = dict(states)
+        self.did: list[str] = []
+
+    def states(self) -> Mapping[str, str]:
+        """Return what was given."""
+        return self.told
+
+    def stop(self, names: list[str]) -> None:
+        """Note it."""
+        self.did.append("stop " + " ".join(names))
+
+
+def fleet(tmp_path: Path, provider: Any, lines: Mapping[str, float]) -> Fleet:
+    """Return the machines, of which some do not answer."""
+    host: Any = FakeHost()
+    made = Fleet(LabFolder(tmp_path, "test"), RECORD, provider, host)
+    shells: Any = {name: Line(lines.get(name, 0)) for name in NAMES}
+    made.shells = shells
+    return made
+
+
+@pytest.mark.parametrize(
+    "silent", [[], ["node1"], ["master", "node2"], NAMES], ids="+".join
+)
+def test_silent_machines_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: list[str]
+) -> None:
+    """In the order of the lab, and no others."""
+    monkeypatch.setattr(fleets, "SILENT_S", 0.3)
+    lines = dict.fromkeys(silent, NEVER)
+
+    assert fleet(tmp_path, Provider({}), lines).silent(NAMES) == silent
+
+
+def test_a_machine_that_is_just_starting_is_not_silent(tmp_path: Path) -> None:
+    """It has some seconds to answer."""
+    assert fleet(tmp_path, Provider({}), {"node1": 3}).silent(NAMES) == []
+
+
+def test_another_machine_in_its_place_is_no_silence(tmp_path: Path) -> None:
+    """It must not be stopped, and the error says who answers."""
+    made = fleet(tmp_path, Provider({}), {})
+
+    def refuse() -> bool:
+        raise HostKeyMismatch("node1 shows another host key")
+
+    line: Any = made.shells["node1"]
+    line.is_up = refuse
+    with pytest.raises(HostKeyMismatch):
+        made.silent(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("lost", "off"),
+    [(NAMES, []), (["node2"], []), (["master"], ["node1"])],
+    ids=["the bridge", "a cable", "beside one that is off"],
+)
+def test_what_is_silent_is_stopped_and_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[str], off: list[str]
+) -> None:
+    """After the bridge is there again; what answers is left alone."""
+    monkeypatch.setattr(fleets, "SILENT_S", 0.3)
+    provider = Provider({n: "exited" if n in off else "running" for n in NAMES})
+    work = Transitions(LabFolder(tmp_path, "test"), "podman", tmp_path, tmp_path)
+    made = fleet(tmp_path, provider, dict.fromkeys(lost, NEVER))
+    rejoined: list[str] = []
+
+    def rejoin(ledger: object, record: object, fleet: object, names: list[str]) -> None:
+        rejoined.extend(names)
+
+    monkeypatch.setattr(made, "apply_firewall", lambda: provider.did.append("bridge"))
+    monkeypatch.setattr(work, "_maker", lambda record: provider)
+    monkeypatch.setattr(f"{MAKES}.Fleet", lambda *_: made)
+    monkeypatch.setattr(f"{MAKES}.kernel.load", lambda *_: None)
+    monkeypatch.setattr(work, "_whole", lambda *_: None)
+    monkeypatch.setattr(work, "_rejoin", rejoin)
+    work.folder.write("kubeconfig", "x")
+    work.revive(Ledger(), RECORD, workers=None, image=None, slot=None)
+
+    assert provider.did[0] == "bridge"
+    assert [line for line in provider.did if line != "bridge"] == [
+        "stop " + " ".join(name for name in NAMES if name in lost)
+    ]
+    assert sorted(rejoined) == sorted([*lost, *off])
