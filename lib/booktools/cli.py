@@ -55,6 +55,18 @@ def book_run(
         ledger.close()
 
 
+@book_app.command("link")
+def book_link(
+    chapters: Annotated[list[Path] | None, typer.Argument()] = None,
+) -> None:
+    """Link the words of chapters, or of all, to the glossary; each once."""
+    from . import glossary
+    from .notebooks import chapter_paths
+
+    for path in glossary.link(chapters or chapter_paths(_ROOT), _ROOT):
+        print(f"written: {path.name}")
+
+
 def progress(
     files: Annotated[
         list[Path] | None,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # these take a second to import
 
 # What the lab that chapters share offers; a chapter that needs "machines" makes a lab
 # of its own beside it.
-SHARED = frozenset({"cluster", "hosts"})
+CLUSTER = frozenset({"cluster"})
+SHARED = CLUSTER | {"hosts"}
 OWN = frozenset({"machines"})
 
 
@@ -27,8 +28,12 @@ class Gateway(Protocol):
         """Return something when there is a lab of that name, else None."""
         ...
 
+    def offers(self, name: str) -> frozenset[str]:
+        """Return which needs of chapters and cells the lab of that name can meet."""
+        ...
+
     def up(self, name: str) -> None:
-        """Bring a lab up.
+        """Bring a lab up; see that an adopted cluster answers.
 
         Raises:
             LabError: It could not be brought up; nothing of it is left.
@@ -88,11 +93,21 @@ class LabGateway:
 
         return lab.find(name)
 
-    def up(self, name: str) -> None:
-        """Bring a lab up, showing its phases."""
-        from k8slab.core.phases import reporter_for
-        from labmaker import lifecycle
+    def offers(self, name: str) -> frozenset[str]:
+        """Return which needs the lab can meet: an adopted cluster has no machines."""
+        from labmaker import adopted
 
+        return CLUSTER if adopted.find(name) else SHARED | OWN
+
+    def up(self, name: str) -> None:
+        """Bring a lab up, showing its phases; see that an adopted cluster answers."""
+        from k8slab import lab
+        from k8slab.core.phases import reporter_for
+        from labmaker import adopted, lifecycle
+
+        if adopted.find(name):
+            lab.connect(name).close()
+            return
         lifecycle.up(name, reporter=reporter_for())
 
     def down(self, name: str) -> None:
@@ -115,14 +130,22 @@ class LabGateway:
         from k8slab import lab
         from k8slab.core.process import LocalRunner
         from k8slab.kube import snapshot
-        from labmaker import leftovers
+        from labmaker import adopted, leftovers
+        from labmaker.providers import NAMES, provider_of
         from labmaker.settings import family
 
+        if adopted.find(name):  # it may be used on a computer that carries no lab
+            with closing(lab.connect(name)) as cluster:
+                return Seen(frozenset(), snapshot.take(cluster))
         home = Environment.read().home
         own = leftovers.of_labs(home, family(name), [_provider()], LocalRunner())
         if not SHARED & set(needs):
             return Seen(own, None)
         with closing(lab.connect(name)) as cluster:
+            record = cluster.record
+            if record.provider in NAMES:  # who else made it knows its machines
+                provider = provider_of(record.provider, record.name)
+                own |= leftovers.strangers(record, provider)
             return Seen(own, snapshot.take(cluster))
 
     def difference(self, before: Any, after: Any) -> list[str]:

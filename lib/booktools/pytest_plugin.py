@@ -14,12 +14,19 @@ from typing import Any
 
 import pytest
 from nbval.kernel import RunningKernel
-from nbval.plugin import IPyNbCell, IPyNbFile
+from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
-from k8slab.errors import BundleError, HostProblem, LabError, PhaseFailed
+from k8slab.core.patience import stretched
+from k8slab.errors import (
+    BundleError,
+    HostProblem,
+    LabError,
+    NoMachines,
+    PhaseFailed,
+)
 
 from .gateway import OWN, SHARED, Gateway
-from .notebooks import chapter_paths, tags
+from .notebooks import chapter_paths, load, tags
 from .report import Progress, Tally
 
 CHAPTER_LIMIT_S = 600.0
@@ -32,7 +39,11 @@ PRINTED = 2000
 
 
 class NamedCell(IPyNbCell):  # type: ignore[misc]
-    """A cell that reports name by its id, a place in the book."""
+    """A cell that reports name by its id, a place in the book.
+
+    On an adopted cluster it may come to a line that needs a machine. What is before
+    that line has run, the rest is skipped, and the reason is the error's own.
+    """
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the notebook, no line, and the heading of a failure."""
@@ -50,6 +61,11 @@ class NamedCell(IPyNbCell):  # type: ignore[misc]
             super().runtest()
         except DeadKernel as error:
             self.raise_cell_error(f"this cell {error}")
+        except NbCellError:
+            raised = [each for each in self.test_outputs if "ename" in each]
+            if raised and raised[-1].ename == NoMachines.__name__:
+                pytest.skip(raised[-1].evalue.partition("\n")[0])
+            raise
         said = "".join(
             each.text
             for each in self.test_outputs or []
@@ -86,6 +102,11 @@ def _message(kernel: Any, stream: str, timeout: float | None = None) -> Any:
                 raise DeadKernel("killed its kernel") from error
             if time.monotonic() >= until:
                 raise
+
+
+def _seconds(path: Path) -> float:
+    """Return how long a chapter took in the book's own run."""
+    return float(load(path).settings.get("run", {}).get("seconds", 0))
 
 
 def _named(item: Any) -> NamedCell:
@@ -141,8 +162,15 @@ class ChapterRun:
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Put chapters in the book's order, behind all other tests."""
-        order = {path: at for at, path in enumerate(chapter_paths(self.root))}
+        """Put chapters in the book's order, behind all other tests.
+
+        Workers of pytest-xdist begin with those that take longest, or one of these
+        would be left for the end, where the other workers have nothing to do.
+        """
+        paths = chapter_paths(self.root)
+        if hasattr(config, "workerinput"):
+            paths.sort(key=_seconds, reverse=True)
+        order = {path: at for at, path in enumerate(paths)}
         last = len(order)
 
         def place(item: pytest.Item) -> int:
@@ -181,6 +209,9 @@ class ChapterRun:
         kernel = item.parent.kernel
         if chapter.failed and not (kernel and kernel.is_alive()):
             pytest.skip(f"the kernel is gone since the cell {chapter.failed!r}")
+        needs = frozenset(item.cell.metadata.get("lab", {}).get("needs", ()))
+        if lacking := ", ".join(sorted(needs - chapter.offered)):
+            pytest.skip(f"it needs {lacking}, which the lab {self.lab!r} has not")
         self._limit(item, chapter, cleaning)
 
     @pytest.hookimpl(wrapper=True)
@@ -261,14 +292,18 @@ class ChapterRun:
     def _begin(self, item: Any) -> Progress:
         """Look at a chapter's needs, and bring up a lab when it is the first."""
         settings = item.parent.nb.metadata.get("lab", {})
-        limit = float(settings.get("timeout", CHAPTER_LIMIT_S))
+        limit = stretched(float(settings.get("timeout", CHAPTER_LIMIT_S)))
         chapter = Progress(item.path.stem, limit, time.monotonic())
         self.chapters[item.path] = chapter
         if not self._cell_limit_s:
-            self._cell_limit_s = float(item.config.option.nbval_cell_timeout)
+            self._cell_limit_s = stretched(float(item.config.option.nbval_cell_timeout))
         chapter.needs = needs = frozenset(settings.get("needs", []))
+        chapter.offered = self.gateway.offers(self.lab)
         if strange := ", ".join(sorted(needs - OFFERED)):
             chapter.refused = f"{chapter.name} needs {strange}, which no lab offers"
+        elif lacking := ", ".join(sorted(needs - chapter.offered)):
+            what = f"{lacking}, which the lab {self.lab!r} has not"
+            chapter.refused = f"{chapter.name} needs {what}"
         elif needs:
             if needs & SHARED:
                 self._ensure_lab()
@@ -320,7 +355,7 @@ class ChapterRun:
         """Give a cell what is left of its chapter's time, and at most its own."""
         left = chapter.limit_s - (time.monotonic() - chapter.started)
         if cleaning:
-            left = CLEANUP_LIMIT_S
+            left = stretched(CLEANUP_LIMIT_S)
             item.parent.timed_out = False  # or nbval expects the clean-up to fail
         elif left <= 0:
             chapter.failed = chapter.failed or item.name

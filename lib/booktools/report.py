@@ -19,6 +19,7 @@ class Progress:
         broken: Why the lab it needs does not work, or an empty string.
         failed: The id of its first failed cell, or an empty string.
         needs: What it needs of a lab, or of this computer.
+        offered: Which needs the lab meets; a chapter or cell of others is skipped.
         before: The snapshot taken before it, or None.
         seconds: How long it took; 0 while it runs.
         outcomes: How many cells ended in each way.
@@ -31,6 +32,7 @@ class Progress:
     broken: str = ""
     failed: str = ""
     needs: frozenset[str] = frozenset()
+    offered: frozenset[str] = frozenset()
     before: Any = None
     seconds: float = 0.0
     outcomes: dict[str, int] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import html
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def export(file: Path, rows: Sequence[Row], *, name: str = "") -> None:
     """
     told = {
         "schema": SCHEMA,
-        "learner": name or getpass.getuser(),
+        "learner": name or _login(),
         "chapters": [asdict(row) for row in rows],
     }
     try:
@@ -64,6 +65,14 @@ def export(file: Path, rows: Sequence[Row], *, name: str = "") -> None:
             seen=error.strerror or str(error),
             next="name a file in a folder that is there",
         ) from error
+
+
+def _login() -> str:
+    """Return the login's name; its number where the system knows no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # which of them depends on Python's version
+        return f"user {os.getuid()}"
 
 
 def collect(paths: Sequence[Path]) -> list[Learner]:

@@ -43,8 +43,12 @@ WAYS = (
             "first-steps",
             "concepts",
             "pods-and-controllers",
+            "deployments",
+            "autoscaling",
             "service-access",
+            "ingress-and-load-balancer",
             "static-pods-and-volumes",
+            "persistent-storage",
             "architecture",
         ),
         (("glossary.md", "Glossary"),),
@@ -71,18 +75,17 @@ WAYS = (
 )
 
 
-def lines(chapters: Sequence[Chapter], pages: Sequence[str], *, ending: str) -> str:
+def lines(chapters: Sequence[Chapter], pages: Sequence[str]) -> str:
     """Return the ways as Markdown: for each its minutes and links.
 
     Args:
         chapters: The chapters that the book has.
         pages: The files of the pages that the book has.
-        ending: What the links to chapters end with: ``.ipynb``, or nothing.
     """
     found = []
     for way in WAYS:
         parts = [
-            f"[{c.title}](chapters/{c.name}{ending}) ({c.settings.get('minutes')})"
+            f"[{c.title}](chapters/{c.path.name}) ({c.settings.get('minutes')})"
             for c in way.of(chapters)
         ]
         if not parts:

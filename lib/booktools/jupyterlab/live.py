@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from IPython.display import display
-from ipywidgets import HTML
 
 from k8slab.core.env import Environment
+from k8slab.core.rendered import Rendered
 from k8slab.errors import LabError
 from k8slab.progress import path
 
@@ -35,16 +36,16 @@ def progress(root: Path | None = None) -> None:
     global _over
     _over.set()
     _over = threading.Event()
-    table = HTML(reader.progress(root).html)
     show: Any = display  # it has no types
-    show(table)
+    # No widget: JupyterLab opens the links of an output, and of a widget it does not.
+    shown = show(reader.progress(root), display_id=True)
     thread = threading.Thread(
-        target=_follow, args=(table, root, _over), name="progress", daemon=True
+        target=_follow, args=(shown, root, _over), name="progress", daemon=True
     )
     thread.start()
 
 
-def _follow(table: HTML, root: Path | None, over: threading.Event) -> None:
+def _follow(shown: Any, root: Path | None, over: threading.Event) -> None:
     env = Environment.read()
     record = path(env.home, env.lab)
     seen, looks = _stamp(record), 0
@@ -53,9 +54,9 @@ def _follow(table: HTML, root: Path | None, over: threading.Event) -> None:
         if (now := _stamp(record)) != seen:
             seen = now
             try:
-                table.value = reader.progress(root).html
+                shown.update(reader.progress(root))
             except LabError as error:
-                table.value = f"<pre>{error}</pre>"
+                shown.update(Rendered(str(error), f"<pre>{escape(str(error))}</pre>"))
 
 
 def _stamp(record: Path) -> int:

@@ -79,6 +79,8 @@ lab's there, and `{ssh}` opens a shell on a machine.
 yours take their place."""
 # What the file list shows of the repository: the book, and not its workshop.
 _BOOK = ("chapters", "manifests")
+# And what its chapters use without a reader's doing: drawings, and answers' hints.
+_BEHIND = ("_figures", "_hints", "_notes")
 
 
 def arguments(root: Path) -> list[str]:
@@ -138,7 +140,7 @@ def first_page(root: Path) -> Any:
     chapters = [load(path) for path in chapter_paths(root) if path.exists()]
     pages = [path.name for path in root.glob("*.md")]
     ssh = command("ssh", Environment.read().lab, "node1").strip("'")
-    found = ways.lines(chapters, pages, ending=".ipynb")
+    found = ways.lines(chapters, pages)
     cells = [
         make.new_markdown_cell(_WELCOME, id="welcome"),
         look,
@@ -149,14 +151,15 @@ def first_page(root: Path) -> Any:
 
 
 def hidden(root: Path) -> list[str]:
-    """Return the names in the book's folder that its file list leaves out.
+    """Return the names in the book that the file list leaves out.
 
     Args:
         root: The book's folder.
     """
     pages = {f"{name}.md" for name in contents(root / "_toc.yml")}
     shown = {*_BOOK, *pages, PAGE}
-    return sorted(path.name for path in root.iterdir() if path.name not in shown)
+    workshop = (path.name for path in root.iterdir() if path.name not in shown)
+    return sorted({*workshop, *_BEHIND})
 
 
 def trusted(root: Path) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
 import nbformat
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
 from ..notebooks import dump
-from . import stored
+from . import reading, stored
 
 
 class BookContentsManager(AsyncLargeFileManager):
@@ -16,15 +19,23 @@ class BookContentsManager(AsyncLargeFileManager):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._own: dict[str, set[str]] = {}  # by path, the cells of this session
+        # By path and outputs, as they were saved: the cells that the reader ran.
+        self._own: dict[tuple[str, str], set[str]] = {}
 
     async def get(self, path: str, *args: Any, **options: Any) -> Any:
-        """Return a file; of a chapter, with outputs that are told to be stored."""
+        """Return a file; of a chapter, with outputs that are told to be stored.
+
+        A page that is made from the chapters is made, and is there to read only.
+        """
         getting: Any = super()  # it has no types
         model = await getting.get(path, *args, **options)
+        if reading.is_page(model, Path(self.root_dir)):
+            text = reading.page(model["content"], Path(self.root_dir))
+            return {**model, "content": text, "writable": False}
         if not _is_chapter(model):
             return model
-        own = self._own.get(path.strip("/"), set())
+        # The file may have been written by others since: by git, to begin anew.
+        own = self._own.get(_state(path, model["content"]), set())
         return {**model, "content": stored.marked(model["content"], own)}
 
     async def save(self, model: dict[str, Any], path: str = "") -> Any:
@@ -32,8 +43,8 @@ class BookContentsManager(AsyncLargeFileManager):
         saving: Any = super()  # it has no types
         if _is_chapter(model):
             content, own = stored.restored(model["content"])
-            self._own.setdefault(path.strip("/"), set()).update(own)
             model = in_book_form({**model, "content": content})
+            self._own[_state(path, model["content"])] = own
         return await saving.save(model, path)
 
 
@@ -56,6 +67,20 @@ def in_book_form(model: dict[str, Any]) -> dict[str, Any]:
         if old.cell_type == "code" and "trusted" in old.metadata:
             new.metadata.trusted = old.metadata.trusted
     return {**model, "content": saved}
+
+
+def _state(path: str, content: Any) -> tuple[str, str]:
+    """Return a chapter's path, and a digest of all its outputs and their numbers.
+
+    All of them: one alone may be what the book's own run printed, word by word.
+    """
+    outputs = {
+        cell.get("id"): (cell.execution_count, cell.outputs)
+        for cell in content.cells
+        if cell.cell_type == "code"
+    }
+    text = json.dumps(outputs, sort_keys=True)
+    return path.strip("/"), hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_chapter(model: dict[str, Any]) -> bool:

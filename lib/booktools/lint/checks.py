@@ -11,6 +11,7 @@ import yaml
 
 from k8slab.core.process import LocalRunner
 
+from .. import glossary
 from ..notebooks import Chapter, chapter_paths
 from . import secrets
 from .rules import RULES, Found, without_code
@@ -19,6 +20,7 @@ MAX_FILE_BYTES = 400_000
 MAX_FIGURE_BYTES = 60_000
 WORDS = re.compile(r"(?i)\b(simply|just|easy|easily)\b|\be\.g\.")
 _TEXT = {"requirements.lock", "go.sum"}  # long by nature, and holding hashes
+_OF_ADDONS = "addons/"  # manifests that no chapter shows: `labmaker.addons` makes them
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def in_manifests(root: Path, chapters: Iterable[Chapter]) -> list[Violation]:
             ]
     for name in sorted(there):
         text = (folder / name).read_text(encoding="utf-8")
-        if name not in used:
+        if name not in used and not name.startswith(_OF_ADDONS):
             found.append(
                 Violation(name, "", "manifests", "unused", "a chapter that names it")
             )
@@ -104,6 +106,16 @@ def in_manifests(root: Path, chapters: Iterable[Chapter]) -> list[Violation]:
             if not tag or tag == "latest":
                 found.append(Violation(name, "", "manifests", image, "a pinned tag"))
     return found
+
+
+def in_glossary(root: Path, chapters: Iterable[Chapter]) -> list[Violation]:
+    """Return the cells whose words do not lead to the glossary as they should."""
+    wanted = "the links that 'k8slab book link' writes"
+    return [
+        Violation(chapter.path.name, cell.id, "glossary", "other links", wanted)
+        for chapter in chapters
+        for cell, _ in glossary.changes(chapter, root)
+    ]
 
 
 def in_prose(name: str, markdown: str) -> list[Violation]:

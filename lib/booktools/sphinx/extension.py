@@ -13,6 +13,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("config-inited", html_meta.add_assets)
     app.connect("source-read", pages.fill)
+    app.connect("doctree-read", pages.name_terms)
     app.connect("doctree-read", provenance.tell)
     app.connect("doctree-read", cells.mark)
     app.connect("doctree-read", reference.shorten)

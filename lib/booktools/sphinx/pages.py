@@ -1,153 +1,38 @@
-"""Write the pages that are made from the chapters and from the library."""
+"""Fill the pages that are made from the chapters and from the library."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
-from k8slab import fault
-
-from .. import ways
-from ..lint.rules import without_code
-from ..notebooks import Chapter, chapter_paths, contents, load
+from .. import coverage, glossary, pages
+from ..notebooks import chapter_paths, contents, load
 from . import reference
-
-# What a page says to get a part: one line with a comment that no reader sees.
-_MARKER = re.compile(r"(?m)^<!-- made here: ([a-z]+) -->$")
-_GLOSSARY = "```{glossary}\n"
-_CARD = re.compile(r"(?m)^## +Runbook card\s*$")
-_ROWS = re.compile(r"(?m)^\|.*\|[ \t]*$(?:\n^\|.*\|[ \t]*$)*")
-_BOLD = re.compile(r"\*\*([^*\n]+)\*\*(:?)")  # with a colon it is a label
-_ENTRY = re.compile(r"(?m)^(\w[^\n]*)\n((?:  [^\n]+\n?)+)")
 
 
 def fill(app: Sphinx, page: str, source: list[str]) -> None:
     """Replace the markers of a page by what they name."""
-    if _MARKER.search(source[0]) is None and _GLOSSARY not in source[0]:
+    if not pages.is_made(source[0]):
         return
-    paths = chapter_paths(Path(app.srcdir))
-    for path in paths:
+    root = Path(app.srcdir)
+    paths = chapter_paths(root)
+    for path in (*paths, *coverage.files(root)):
         app.env.note_dependency(str(path))
     chapters = [load(path) for path in paths]
-    files = [f"{name}.md" for name in contents(Path(app.srcdir) / "_toc.yml")]
-    source[0] = filled(source[0], chapters, files)
-
-
-def filled(text: str, chapters: list[Chapter], files: Sequence[str] = ()) -> str:
-    """Return a page's Markdown with its markers replaced.
-
-    Args:
-        text: The page's Markdown.
-        chapters: The chapters in reading order.
-        files: The pages that the book has beside them.
-    """
-    parts: dict[str, Callable[[], str]] = {
-        "chapters": lambda: cards(chapters),
-        "ways": lambda: ways.lines(chapters, files, ending=""),
-        "runbook": lambda: runbook(chapters),
-        "symptoms": lambda: symptoms(chapters),
+    files = [f"{name}.md" for name in contents(root / "_toc.yml")]
+    parts = pages.parts(chapters, files)
+    parts |= {
+        "chapters": lambda: pages.cards(chapters),
         "reference": reference.markdown,
     }
-    text = _MARKER.sub(lambda found: parts[found[1]](), text)
-    if _GLOSSARY in text:
-        text = with_places(text, chapters)
-    return text
+    source[0] = pages.filled(source[0], chapters, parts)
 
 
-def promise(chapter: Chapter) -> str:
-    """Return the sentence below a chapter's title."""
-    _, _, rest = str(chapter.notebook.cells[0].source).partition("\n")
-    return rest.strip().split("\n\n")[0]
-
-
-def cards(chapters: list[Chapter]) -> str:
-    """Return a card for each chapter: its title, its promise and its time."""
-
-    def card(chapter: Chapter) -> str:
-        minutes = chapter.settings.get("minutes", "?")
-        return (
-            f"::::{{grid-item-card}} {chapter.title}\n:link: chapters/{chapter.name}\n"
-            f":link-type: doc\n\n{promise(chapter)}\n\n"
-            f":::{{card-footer}}\n{minutes} minutes\n:::\n::::\n"
-        )
-
-    inner = "\n".join(map(card, chapters))
-    return f":::::{{grid}} 1 1 2 2\n:gutter: 3\n\n{inner}\n:::::"
-
-
-def symptoms(chapters: list[Chapter]) -> str:
-    """Return the faults that the library can produce, by what they act on.
-
-    Each row links to the chapters that produce it.
-    """
-    found = []
-    for needs, heading in (
-        (fault.NAMESPACE, "A workload does not work"),
-        (fault.MACHINE, "A machine does not work"),
-        (fault.CLUSTER, "The cluster does not work"),
-    ):
-        rows = [
-            f"| {each.symptom} | {each.cause} | {each.cure} | `{each.name}` | "
-            f"{', '.join(_producing(each.name, chapters))} |"
-            for each in map(fault.find, fault.names(needs))
-        ]
-        head = "| symptom | cause | cure | fault | met in |\n|---|---|---|---|---|"
-        found.append("\n".join([f"## {heading}\n", head, *rows]))
-    return "\n\n".join(found)
-
-
-def _producing(name: str, chapters: list[Chapter]) -> Iterator[str]:
-    """Yield a link to each chapter whose cells produce a fault."""
-    for chapter in chapters:
-        if any(f'fault.inject("{name}"' in c.source for c in chapter.cells("code")):
-            yield f"[{chapter.title}](chapters/{chapter.name})"
-
-
-def runbook(chapters: list[Chapter]) -> str:
-    """Return the runbook cards of all chapters, each below a link to its chapter."""
-    found = []
-    for chapter in chapters:
-        for table in card_tables(chapter):
-            link = f"chapters/{chapter.path.name}#runbook-card"
-            found.append(f"## {chapter.title}\n\n[To the chapter]({link})\n\n{table}")
-    return "\n\n".join(found)
-
-
-def card_tables(chapter: Chapter) -> Iterator[str]:
-    """Yield the table below each ``## Runbook card`` of a chapter."""
-    text = "\n\n".join(cell.source for cell in chapter.cells("markdown"))
-    for part in _CARD.split(text)[1:]:
-        section = re.split(r"(?m)^## ", part, maxsplit=1)[0]
-        table = _ROWS.search(section)
-        if table:
-            yield table[0]
-
-
-def with_places(text: str, chapters: list[Chapter]) -> str:
-    """Return a glossary whose terms say which chapters define them.
-
-    A chapter defines a term where it writes it in bold for the first time.
-    """
-    places: dict[str, list[str]] = {}
-    for chapter in chapters:
-        prose = "\n".join(cell.source for cell in chapter.cells("markdown"))
-        bold = _BOLD.findall(without_code(prose))
-        for word in {word for word, colon in bold if not colon}:
-            link = f"[{chapter.title}](chapters/{chapter.path.name})"
-            places.setdefault(word.casefold(), []).append(link)
-
-    def with_place(entry: re.Match[str]) -> str:
-        term = entry[1].strip().casefold()
-        found = [*places.get(term, []), *places.get(f"{term}s", [])]
-        links = list(dict.fromkeys(found))  # a chapter may say both
-        body = entry[2].rstrip("\n")
-        # Not "See": titles say what a reader does, and may begin with that word.
-        name = "Chapter" if len(links) == 1 else "Chapters"
-        where = f"\n  {name}: {', '.join(links)}." if links else ""
-        return f"{entry[1]}\n{body}{where}\n"
-
-    head, fence, rest = text.partition(_GLOSSARY)
-    return head + fence + _ENTRY.sub(with_place, rest)
+def name_terms(app: Sphinx, doctree: nodes.document) -> None:
+    """Let links lead to the terms of a glossary, by the anchors that chapters use."""
+    places = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for term in doctree.findall(nodes.term):
+        for place in term["ids"]:
+            places[glossary.anchor(term.astext())] = (term.line, place, term.astext())

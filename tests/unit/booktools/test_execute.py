@@ -127,15 +127,25 @@ def test_a_run_notes_how_long_all_above_a_cell_took(
     assert 2 <= above["second"] < 30
 
 
-def test_a_run_that_leaves_something_is_not_stored(write: Callable[..., Path]) -> None:
-    """The difference is named."""
-    path = write(("leave", "open('world.txt', 'w').write('configmap/left')"))
+@pytest.mark.parametrize(
+    ("left", "cure"),
+    [
+        ("added: configmap/left", "remove it in the cell tagged lab-cleanup"),
+        ("removed: configmap/left", "execute the chapter once more"),
+    ],
+)
+def test_a_run_that_leaves_something_is_not_stored(
+    write: Callable[..., Path], left: str, cure: str
+) -> None:
+    """The difference is named; what only went was there from an earlier run."""
+    path = write(("leave", f"open('world.txt', 'w').write({left!r})"))
     before = path.read_bytes()
 
     with pytest.raises(errors.CheckFailed, match="left the lab different") as caught:
         run(path)
 
-    assert caught.value.seen == "configmap/left"
+    assert caught.value.seen == left
+    assert cure in caught.value.next
     assert path.read_bytes() == before
 
 

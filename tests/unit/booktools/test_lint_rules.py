@@ -5,6 +5,7 @@ from typing import Any
 
 import nbformat.v4 as v4
 import pytest
+from fakes import chapters
 from nbformat import NotebookNode
 
 from booktools.lint.checks import in_chapter
@@ -202,6 +203,17 @@ def test_a_cell_run_out_of_order_is_seen(
     found = in_chapter(make(good, count=False))
 
     assert ("counts", "setup") in {(v.rule, v.cell) for v in found}
+
+
+def test_a_cell_that_the_stored_run_does_not_know_is_seen(
+    make: Callable[..., Chapter], good: list[NotebookNode]
+) -> None:
+    """It was added by hand, with a count that fits."""
+    timed = [each.id for each in good if each.cell_type == "code"][1:]
+    ran = {"above": dict.fromkeys(timed, 1)}
+    found = in_chapter(make(good, lab={**chapters.SETTINGS, "run": ran}))
+
+    assert [(v.rule, v.cell) for v in found] == [("counts", "setup")]
 
 
 @pytest.mark.parametrize(

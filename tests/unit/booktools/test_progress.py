@@ -130,3 +130,19 @@ def test_readers_on_one_computer_have_a_record_each(
 
     assert list(progress.read(progress.path(home, "ada"))) == ["first"]
     assert progress.read(progress.path(home, "default")) == {}
+
+
+def test_hints_go_on_after_a_restart_of_the_kernel(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new kernel knows how often the reader tried, until the exercise is solved."""
+    claim = ("two", lambda: False, "first", "second", "third")
+    said = []
+    for fact in (False, False, True, False):
+        monkeypatch.setattr(check, "_attempts", {})  # as in a new kernel
+        check.exercise("sums", ("two", lambda fact=fact: fact, *claim[2:]))
+        said.append(capsys.readouterr().out.splitlines()[-1])
+
+    assert said[:2] == ["  hint: first", "  hint: second"]
+    assert said[2].startswith("Solved")
+    assert said[3] == "  hint: first"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 from paths import ROOT
 
 from booktools.jupyterlab.saving import BookContentsManager, in_book_form
@@ -94,6 +95,52 @@ def test_a_stored_output_says_so_until_its_cell_is_run(tmp_path: Path) -> None:
     assert len(told) == len(shown) - 1
 
 
+@pytest.mark.parametrize("words", ["mine", ""], ids=["other words", "the same words"])
+def test_a_chapter_that_git_put_back_is_stored_again(
+    tmp_path: Path, words: str
+) -> None:
+    """What the reader ran is not there any more, even if it printed the same."""
+    path = tmp_path / "concepts.ipynb"
+    path.write_bytes(CHAPTER.read_bytes())
+    manager = BookContentsManager(root_dir=str(tmp_path))
+    model = delivered(manager)
+    of_the_book = nbformat.read(CHAPTER, as_version=4)
+    shown = [c for c in of_the_book.cells if c.cell_type == "code" and c.outputs]
+    ran = {cell.id: cell for cell in model["content"].cells}
+    for cell in shown[:-1]:
+        mine = [nbformat.v4.new_output("stream", text=words)] if words else cell.outputs
+        ran[cell.id].outputs, ran[cell.id].execution_count = mine, cell.execution_count
+    ran[shown[-1].id].outputs = [nbformat.v4.new_output("stream", text="mine")]
+    asyncio.run(manager.save(model, "concepts.ipynb"))
+    own = json.dumps(delivered(manager)["content"])
+    path.write_bytes(CHAPTER.read_bytes())
+    again = json.dumps(delivered(manager)["content"])
+
+    assert own.count("k8slab-stored") == 0
+    assert again.count('class=\\"k8slab-stored') == len(shown)
+
+
+def test_an_earlier_save_that_comes_back_is_the_readers(tmp_path: Path) -> None:
+    """As by File > Revert Notebook to Checkpoint."""
+    path = tmp_path / "concepts.ipynb"
+    path.write_bytes(CHAPTER.read_bytes())
+    manager = BookContentsManager(root_dir=str(tmp_path))
+    model = delivered(manager)
+    first, second = [
+        c for c in model["content"].cells if c.cell_type == "code" and c.outputs
+    ][:2]
+    told = []
+    for cell in (first, second):
+        cell.outputs = [nbformat.v4.new_output("stream", text="mine")]
+        asyncio.run(manager.save(deepcopy(model), "concepts.ipynb"))
+        told.append((path.read_bytes(), delivered(manager)["content"]))
+
+    path.write_bytes(told[0][0])
+
+    assert delivered(manager)["content"] == told[0][1]
+    assert told[0][1] != told[1][1]
+
+
 def test_what_was_only_delivered_is_saved_as_it_was(tmp_path: Path) -> None:
     """The mark of a stored output never gets into a file."""
     path = tmp_path / "concepts.ipynb"
@@ -124,3 +171,38 @@ def test_a_chapter_that_was_trusted_is_trusted_when_it_is_opened_again(
 
     cells = [c for c in delivered(manager)["content"].cells if c.cell_type == "code"]
     assert {cell.metadata.trusted for cell in cells} == {True}
+
+
+def page(name: str) -> Any:
+    """Return a file of the repository as JupyterLab gets it."""
+    return asyncio.run(BookContentsManager(root_dir=str(ROOT)).get(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("glossary.md", "(term-api-server)=\n### API server\n\nThe program"),
+        ("glossary.md", "Chapters: [See every part"),
+        ("runbook.md", "| all of an object | `get pod NAME -o yaml` |"),
+        ("symptoms.md", "| kubelet-stopped"),
+        ("notes.md", "| run three echo servers on port 12345 | Keep"),
+        ("intro.md", "- [Talk to a cluster](chapters/first-steps.ipynb), 30 minutes."),
+        ("reference.md", "help(wait.pods)"),
+    ],
+)
+def test_pages_that_are_made_are_made_for_jupyterlab(name: str, words: str) -> None:
+    """Filled, to read only, with links that it opens."""
+    model = page(name)
+
+    assert words in model["content"]
+    assert "made here" not in model["content"]
+    assert "](chapters/concepts)" not in model["content"]
+    assert not model["writable"]
+
+
+@pytest.mark.parametrize("name", ["onboarding.md", "CHANGELOG.md", "pyproject.toml"])
+def test_other_files_are_delivered_as_they_are(name: str) -> None:
+    model = page(name)
+
+    assert model["content"] == (ROOT / name).read_text(encoding="utf-8")
+    assert model["writable"]
