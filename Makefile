@@ -1,7 +1,8 @@
 # The commands of the project. 'make' lists them.
 
 SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
+# Without rc files, which bash reads where SSH started make, and which -u breaks.
+.SHELLFLAGS := --norc -euo pipefail -c
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -16,6 +17,11 @@ OUT := artefacts
 .PHONY: help
 help: ## list the commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
+
+# A clone that was moved or copied: what is in .venv names the place where it was made.
+ifneq ($(wildcard $(BIN)/k8slab),)
+  $(shell [ ! -x $(BIN)/python ] || $(BIN)/python -IS lib/booktools/moved.py .venv)
+endif
 
 # The environment: quick when the lock did not change.
 
@@ -101,6 +107,11 @@ test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in l
 soak: setup ## the proofs that take long
 	@mkdir -p $(OUT)
 	K8SLAB_REQUIRED=1 $(PYTEST) tests/soak -s --durations=0 --junitxml=$(OUT)/soak.xml
+
+.PHONY: hosts
+hosts: setup ## go the whole way on stock Debian 12 and 13 and on this computer; an hour or two where guests are emulated
+	@$(K8SLAB) setup --guests
+	K8SLAB_REQUIRED=1 $(PYTEST) tests/hosts -s --junitxml=$(OUT)/hosts.xml
 
 .PHONY: bench
 bench: setup ## measure, and write bench/RESULTS.md; RUNS=5 of each

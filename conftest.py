@@ -12,6 +12,9 @@ from booktools.pytest_plugin import ChapterRun
 # of pytest-xdist has a lab of its own, so that chapters can run side by side.
 _NAMES = (os.environ.get("K8SLAB_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER"))
 os.environ["K8SLAB_LAB"] = "-".join(filter(None, _NAMES))
+# An assertion in what tests share says what it saw, as one in a test does.
+_SHARED = (Path(__file__).parent / "tests").glob("*.py")
+pytest.register_assert_rewrite(*(path.stem for path in _SHARED))
 # What tests do is not what the reader did.
 os.environ["K8SLAB_RECORD"] = "0"
 

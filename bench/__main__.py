@@ -53,6 +53,8 @@ def _measure(parts: Sequence[str], runs: int, trials: int) -> list[Section]:
                 sections += waiting.measure(LAB, trials)
             if "commands" in parts:
                 sections.append(commands.measure_lab(runs))
+            if "memory" in parts:  # last: what they cached stays
+                sections.append(memory.with_addons(LAB))
     if "commands" in parts:
         sections.append(commands.measure_idle(runs))
     return sections

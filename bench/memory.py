@@ -1,14 +1,17 @@
-"""Measure the memory of a lab that does nothing."""
+"""Measure the memory of a lab that does nothing, without add-ons and with all."""
 
 from __future__ import annotations
+
+from contextlib import ExitStack
 
 from k8slab import lab
 from k8slab.core.env import Environment
 from k8slab.core.poll import SystemClock
 from k8slab.core.process import Runner
 from k8slab.folder import LabFolder
+from labmaker import addons
 
-from .labs import say
+from .labs import k8slab, say
 from .report import Section
 
 IDLE_S = 60.0
@@ -22,17 +25,32 @@ _PROGRAMS = ("total_rss", "anon")
 _CACHE = ("total_cache", "file")
 
 
-def measure(name: str) -> Section:
+def with_addons(name: str) -> Section:
+    """Measure a lab again with all its add-ons, which are disabled at the end.
+
+    Args:
+        name: A lab that is up, without add-ons.
+    """
+    with ExitStack() as stack:
+        for addon in (each.name for each in addons.ADDONS):
+            k8slab("addon", "enable", "--name", name, addon)
+            undo = ("addon", "disable", "--name", name, addon)
+            stack.callback(k8slab, *undo)
+        return measure(name, "Memory of the idle lab with all add-ons")
+
+
+def measure(name: str, title: str = "Memory of the idle lab") -> Section:
     """Measure each machine of a lab after a minute of rest, as its cgroup counts.
 
     Args:
         name: A lab that is up.
+        title: What the section is called.
     """
     say(f"memory after {IDLE_S:.0f} s of rest")
     SystemClock().sleep(IDLE_S)
     used = {machine: _used(shell) for machine, shell in _shells(name)}
     used["together"] = tuple(map(sum, zip(*used.values(), strict=True)))
-    section = Section("Memory of the idle lab")
+    section = Section(title)
     section.say(
         f"After {IDLE_S:.0f} s of rest, as the machines' own cgroups count it.",
         "The kernel frees the page cache when others need the memory; what machines "

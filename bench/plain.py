@@ -29,7 +29,7 @@ from labmaker.install.context import InstallContext
 from labmaker.install.steps import coredns, join, pod_network, system
 from labmaker.install.steps.control_plane import ADMIN_CONF, IGNORED_PREFLIGHT
 from labmaker.lifecycle import preflight
-from labmaker.providers import provider_of
+from labmaker.providers import networks, provider_of
 from labmaker.settings import Settings
 
 from . import plain_config, plain_machines
@@ -55,7 +55,7 @@ def up(name: str) -> Ledger:
         with files.locked(env.cache):
             settings = Settings(
                 name=name,
-                slot=preflight.choose_slot(env.home, None, runner),
+                slot=preflight.choose_slot(env.home, None, runner, networks(runner)),
                 workers=_WORKERS,
                 image="bare",
                 provider=provider_of(env.provider, name, runner).name,

@@ -1,13 +1,17 @@
 """The web book, built as 'make book' does, in a folder of a test's own."""
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from paths import ROOT
 
 from booktools.notebooks import contents
+from k8slab.core import files
 
 PAGES = [*contents(ROOT / "_toc.yml"), "search", "genindex"]
 
@@ -42,6 +46,26 @@ def build(folder: Path) -> Path:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return site(folder)
+
+
+def shared(factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """Return the site of a book that is built once, and the seconds that took.
+
+    Workers of pytest-xdist share it: the first builds, the others wait.
+    """
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, took = base / "book", base / "book-seconds"
+    with files.locked(base / "book.lock"):
+        if not took.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            prepare(folder)
+            began = time.monotonic()
+            build(folder)
+            took.write_text(str(time.monotonic() - began))
+    return site(folder), float(took.read_text())
 
 
 def site(folder: Path) -> Path:

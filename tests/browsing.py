@@ -12,6 +12,7 @@ from pathlib import Path
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    FloatRect,
     Page,
     Request,
     Route,
@@ -39,6 +40,7 @@ _LOCAL = re.compile(
 # What a page may write to the console, each with its reason. Nothing so far.
 ALLOWED: tuple[str, ...] = ()
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+MOST_PX = 65_000  # the edge of a JPEG has 16 bits
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
 
@@ -73,6 +75,21 @@ def program() -> str:
     if found is None:
         raise FileNotFoundError("no Chromium here: .venv/bin/k8slab setup --tests")
     return found
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A page of the site that several tests look at, each in its own way.
+
+    Attributes:
+        name: Which page it is.
+        page: Its tab.
+        seen: What it did that a reader does not see.
+    """
+
+    name: str
+    page: Page
+    seen: Seen
 
 
 @contextmanager
@@ -150,20 +167,35 @@ def open_page(
     return page
 
 
+def show(page: Page, address: str) -> None:
+    """Open a page of the site in a tab, to its end."""
+    page.goto(address, wait_until="load")
+    # Until a script decides, the theme is none, or "auto".
+    page.wait_for_function(
+        "['light', 'dark'].includes(document.documentElement.dataset.theme)"
+    )
+
+
 def screenshot(page: Page, name: str, *, full: bool = True) -> Path:
     """Keep a picture of a page in ``artefacts/screenshots``.
 
     Args:
         page: The page.
         name: The file's name without its ending.
-        full: Whether to take the whole page, not only what is in view.
+        full: Whether to take the whole page, up to what a JPEG can hold, not only what
+            is in view.
     """
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     path = SCREENSHOTS / f"{name}.jpg"  # made in half the time of a .png
+    width, height = page.evaluate(
+        "[innerWidth, Math.floor(document.documentElement.scrollHeight)]"
+    )
+    whole: FloatRect = {"x": 0, "y": 0, "width": width, "height": min(height, MOST_PX)}
     page.screenshot(
         path=path,
         quality=80,
         full_page=full,
+        clip=whole if full else None,
         animations="disabled",
         timeout=120_000,
     )

@@ -15,11 +15,13 @@ from pathlib import Path
 from paths import K8SLAB, ROOT
 
 from k8slab.core.signals import deferred, terminable, undisturbed
+from labmaker.bundle.components import on_demand
 
 Command = Sequence[str | Path]
 OUT = ROOT / "artefacts"
-# Pytest's workers, as it calls them; much of a test on a lab is waiting.
-WORKERS = ("gw0", "gw1")
+# Pytest's workers, as it calls them: chapters have one more than processors, for much
+# of a chapter is waiting. Other tests have two, for they make labs, which is work.
+WORKERS = ("gw0", "gw1", "gw2")
 # The labs that chapters under test act on, one for each worker (conftest.py names them
 # so); never the reader's, which is called "default".
 LAB = "test"
@@ -52,28 +54,33 @@ def pytest(name: str, *arguments: str | Path) -> Command:
 
 def steps() -> list[Step]:
     """Return all steps, in their order."""
-    by_file = ["-n", str(len(WORKERS)), "--dist", "loadfile"]
+    in_order = "--no-loadscope-reorder"  # those that take longest first
+    # A file's tests share what its fixtures make: machines, add-ons, faults.
+    by_file = ["--dist", "loadfile"]
     no_lab = [
         "tests/unit",
         "tests/book",
+        "tests/runs",
         "-n",
         "4",
         "--dist",
         "worksteal",
         "--timeout=300",
     ]
-    book = ["tests/browser", "--ignore-glob=*_jupyterlab.py"]
-    jupyterlab = "tests/browser/test_jupyterlab.py"
+    cluster = ["-n", "2", *by_file, in_order]
+    chapters = ["-n", str(len(WORKERS)), *by_file, in_order]
+    book = ["tests/browser", "--ignore-glob=*_jupyterlab*.py"]
+    jupyterlab = sorted((ROOT / "tests" / "browser").glob("test_jupyterlab*.py"))
     return [
         Step("lint", ["make", "lint"]),
         Step("unit and book tests", pytest("unit", *no_lab)),
         Step("this computer", [K8SLAB, "setup", "--tests"]),
         # Before there are labs: a page's request fails where networks come and go.
-        Step("web book", pytest("browser", *book, *by_file)),
-        Step("bundle", [K8SLAB, "bundle", "build"]),
-        Step("cluster tests", pytest("cluster", "tests/cluster", *by_file), True),
-        Step("JupyterLab", pytest("jupyterlab", jupyterlab), True),
-        Step("chapters", pytest("chapters", "chapters", *by_file), True),
+        Step("web book", pytest("browser", *book, *by_file, "-n", "2")),
+        Step("bundle", [K8SLAB, "bundle", "build", *on_demand()]),
+        Step("cluster tests", pytest("cluster", "tests/cluster", *cluster), True),
+        Step("JupyterLab", pytest("jupyterlab", *jupyterlab), True),
+        Step("chapters", pytest("chapters", "chapters", *chapters), True),
     ]
 
 
@@ -142,8 +149,8 @@ def _run(command: Command) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        _signal(process, signal.SIGINT)
         try:
+            _signal(process, signal.SIGINT)
             process.wait()
         except KeyboardInterrupt:
             _signal(process, signal.SIGKILL)

@@ -19,6 +19,25 @@ from k8slab.errors import LabError
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace, scratch
 
+# Which may be broken at the same time, and where. Those of namespaces are beside them.
+GROUPS = (
+    {"kubelet-stopped": "node1", "powered-off": "node2"},
+    {"kubelet-misconfigured": "node1", "containerd-stopped": "node2"},
+    {"pod-network-away": "node1", "disk-pressure": "node2"},
+    {"dns-broken": "", "pending-taints": "t-taints", "pod-route-away": "node1"},
+    {"expired-certificate": ""},
+    {"bad-static-manifest": ""},
+)
+# It writes and is evicted by the kubelet's own slow rounds: beside others that takes
+# longer than its deadline, and alone most of two minutes. Soak has it.
+ALONE = "disk-full"
+APART = {ALONE, *(name for group in GROUPS for name in group)}
+# Those that any lab can have; the others break an add-on.
+ANYWHERE = tuple(each.name for each in fault.every() if not each.addon)
+SIDE_BY_SIDE = {
+    name: f"t-{name}" for name in fault.names(fault.NAMESPACE) if name not in APART
+}
+
 KILLED = Path(__file__).parent / "killed.py"
 AT_ONCE = 4
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,13 @@ def chapter(name: str = "pods-and-controllers") -> Chapter:
 def cell_ids(of: Chapter) -> list[str]:
     """Return the ids of the code cells that are run, in order."""
     return [cell.id for cell in of.cells("code") if "nbval-skip" not in tags(cell)]
+
+
+def acts_once(of: Chapter, index: int) -> bool:
+    """Say whether a cell says of itself, or the text above it, that it acts once."""
+    above, cell = of.notebook.cells[max(0, index - 1)], of.notebook.cells[index]
+    said = above.source if above.cell_type == "markdown" else ""
+    return bool(re.search(r"\bacts once\b", f"{said}\n{cell.source}"))
 
 
 @contextmanager
@@ -65,7 +73,8 @@ def run(
         lab: The lab it acts on.
         kill_after: The id of the cell after which the kernel is killed, as by a
             crash: nothing of it can clean up. Empty: run to the end.
-        times: How often each cell is run before the next one is.
+        times: How often each cell is run before the next one is; one that tells its
+            reader that it acts once, is run once.
         spec: The name of the kernel's specification, as Jupyter finds it.
         begun: Called when the first cell has run.
     """
@@ -75,7 +84,7 @@ def run(
         for index, cell in enumerate(of.notebook.cells):
             if cell.get("id") not in wanted or cell.cell_type != "code":
                 continue
-            for _ in range(times):
+            for _ in range(1 if acts_once(of, index) else times):
                 client.execute_cell(cell, index)
             if cell.id == first:
                 begun()
@@ -106,26 +115,41 @@ def stops(names: Sequence[str]) -> list[Stop]:
     return [Stop(name, cell) for name in names for cell in cell_ids(chapter(name))]
 
 
-def drawn(names: Sequence[str], *, limit_s: float) -> tuple[int, list[Stop]]:
+def seed() -> int:
+    """Return what a sample of tests is drawn by.
+
+    It is the book's commit, so that two runs on the same state are alike; ``SEED=7``
+    in the environment is another.
+    """
+    return int(os.environ.get(SEED) or _commit(), 16)
+
+
+def drawn(
+    names: Sequence[str],
+    *,
+    limit_s: float,
+    fits: Callable[[Stop], bool] = lambda stop: True,
+) -> tuple[int, list[Stop]]:
     """Draw a cell of one chapter for each of a few tests; each seed has its own.
 
-    Over time every chapter's turn comes. The seed is the book's commit, so that two
-    runs on the same state are alike; ``SEED=7`` in the environment is another.
+    Over time every chapter's turn comes; see `seed`.
 
     Args:
         names: The chapters.
-        limit_s: Only cells for which the book's own run took no longer.
+        limit_s: Only cells for which the book's own run took no longer; if there is
+            none, the first one.
+        fits: Only cells of which this is true.
 
     Returns:
         The seed, and a cell of each chapter in an order that is drawn, too.
     """
-    seed = int(os.environ.get(SEED) or _commit(), 16)
-    draw = random.Random(seed)  # noqa: S311 - a sample, no secret
-    found = [
-        draw.choice([stop for stop in stops([name]) if _seconds(stop) <= limit_s])
-        for name in names
-    ]
-    return seed, draw.sample(found, len(found))
+    draw = random.Random(seed())  # noqa: S311 - a sample, no secret
+    found = []
+    for name in names:
+        fit = [stop for stop in stops([name]) if fits(stop)]
+        soon = [stop for stop in fit if _seconds(stop) <= limit_s]
+        found.append(draw.choice(soon or fit[:1]))
+    return seed(), draw.sample(found, len(found))
 
 
 def go_back(stop: Stop, lab: str) -> None:

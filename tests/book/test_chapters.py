@@ -52,6 +52,11 @@ def test_manifests_are_there_used_single_and_pinned(
     assert lines(checks.in_manifests(root, chapters)) == []
 
 
+def test_words_lead_to_the_glossary(root: Path, chapters: list[Chapter]) -> None:
+    """Where a chapter first uses them; 'k8slab book link' writes these links."""
+    assert lines(checks.in_glossary(root, chapters)) == []
+
+
 def test_prose_belittles_nothing(root: Path, chapters: list[Chapter]) -> None:
     """Chapters, the opening and the README leave such words out."""
     pages = {c.path.name: [m.source for m in c.cells("markdown")] for c in chapters}

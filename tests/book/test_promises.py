@@ -4,35 +4,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import namedcells
 import pytest
 import yaml
 from nbformat import NotebookNode
 
 from booktools import notebooks
-from booktools.notebooks import Chapter, tags
+from booktools.notebooks import Chapter
 
-CHECKS = {"lab-check", "lab-solution"}
 FOLDER = "tests/book/promises"
 
 
 def broken(promises: list[dict[str, Any]] | None, chapter: Chapter) -> list[str]:
     """Return what is wrong with a chapter's table of promises, a line each."""
-    cells = {cell.id: cell for cell in chapter.cells("code")}
     if not promises:
         return ["no promise at all"]
-    lines = []
-    for row in promises:
-        name = row["promise"]
-        for column in ("shown", "checked"):
-            if not row[column]:
-                lines.append(f"{name}: nowhere {column}")
-            lines += [f"{name}: no cell {c}" for c in row[column] if c not in cells]
-        lines += [
-            f"{name}: {cell} checks nothing"
-            for cell in row["checked"]
-            if cell in cells and not tags(cells[cell]) & CHECKS
-        ]
-    return lines
+    return [
+        line
+        for row in promises
+        for line in namedcells.broken(row["promise"], row, chapter)
+    ]
 
 
 def table(root: Path, chapter: Chapter) -> list[dict[str, Any]]:

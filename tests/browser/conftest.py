@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,9 +10,15 @@ from typing import Any
 
 import bookbuild
 import browsing
+import jupyterlabs
 import pytest
-from browsing import Seen
+from browsing import Opened, Seen
+from jupyterlabs import Server
 from playwright.sync_api import Browser, Page, expect
+
+from k8slab.core.env import Environment
+from k8slab.errors import BundleError
+from labmaker import bundle
 
 expect.set_options(timeout=30_000)
 
@@ -65,10 +72,8 @@ def screenshot() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the book once, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("book")
-    bookbuild.prepare(folder)
-    return bookbuild.build(folder)
+    """Build the book once, in a folder that pytest's workers share."""
+    return bookbuild.shared(tmp_path_factory)[0]
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +94,48 @@ def go(addresses: dict[str, str]) -> Callable[..., Page]:
     """Return a function that opens a page of the site in a tab."""
 
     def to(page: Page, name: str, way: str = "server") -> Page:
-        page.goto(f"{addresses[way]}/{name}.html", wait_until="load")
-        page.wait_for_function("document.documentElement.dataset.theme")
+        browsing.show(page, f"{addresses[way]}/{name}.html")
         return page
 
     return to
+
+
+@contextmanager
+def _opened(
+    browser: Browser, addresses: dict[str, str], name: str, **options: bool
+) -> Iterator[Opened]:
+    seen = Seen()
+    page = browsing.open_page(browser, seen, **options)
+    browsing.show(page, f"{addresses['server']}/{name}.html")
+    yield Opened(name, page, seen)
+    page.context.close()
+
+
+@pytest.fixture(scope="module", params=bookbuild.PAGES)
+def on_desktop(
+    request: pytest.FixtureRequest, browser: Browser, addresses: dict[str, str]
+) -> Iterator[Opened]:
+    """Open each page of the site once, on a desktop."""
+    with _opened(browser, addresses, request.param) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=bookbuild.PAGES)
+def on_phone(
+    request: pytest.FixtureRequest, browser: Browser, addresses: dict[str, str]
+) -> Iterator[Opened]:
+    """Open each page of the site once, on a phone."""
+    with _opened(browser, addresses, request.param, phone=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start JupyterLab on a copy of the book, beside a lab of its own."""
+    try:
+        bundle.opened()
+    except BundleError as error:
+        give_up = pytest.fail if Environment.read().required else pytest.skip
+        give_up(f"no lab without the bundle: {error}")
+    with jupyterlabs.started(tmp_path_factory.mktemp("reader")) as server:
+        yield server

@@ -12,16 +12,6 @@ from booktools.notebooks import chapter_paths, load, tags
 
 CHAPTERS = [path.stem for path in chapter_paths(ROOT)]
 WAYS = ["disk", "server"]
-PAPER_PX = 718  # A4 without the margins of a browser's print
-OFF_THE_PAPER = """() => {
-  const edge = document.documentElement.clientWidth + 1;
-  return [...document.querySelectorAll(".bd-article *")]
-    .filter((e) => e.getClientRects().length)
-    .filter((e) => e.getBoundingClientRect().right > edge || (e.tagName === "PRE" &&
-      e.scrollWidth > e.clientWidth + 1))
-    .slice(0, 5)
-    .map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 60)}`);
-}"""
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -71,18 +61,6 @@ def test_an_excerpt_is_of_the_chapter_not_of_its_head(
     assert "labels" in words
     for head in ("Contents", "To read and run", "Meet the objects"):
         assert head not in words
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_runs_off_the_paper(
-    page: Page, go: Callable[..., Page], name: str
-) -> None:
-    """Printed on A4, what is wide wraps: paper does not scroll."""
-    page.set_viewport_size({"width": PAPER_PX, "height": 1000})
-    go(page, name)
-    page.emulate_media(media="print")
-
-    assert page.evaluate(f"({OFF_THE_PAPER})()") == []
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
-import pytest
-from bookbuild import PAGES
-from browsing import Seen
+from browsing import Opened
 from playwright.sync_api import Page
 
 HERE = Path(__file__).parent
@@ -20,7 +19,20 @@ UNFOLD = """() => {
     fold.click();
 }"""
 LEGIBLE = 4.5  # the least contrast of a text with its ground, as WCAG 2 (AA) has it
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+NOTHING_POOR: dict[str, list[str]] = {theme: [] for theme in THEMES}
 WITHOUT_WORDS = {"search"}  # pages with nothing to read before one asks
+PAPER_PX = 718  # A4 without the margins of a browser's print
+OFF_THE_PAPER = """() => {
+  const edge = document.documentElement.clientWidth + 1;
+  return [...document.querySelectorAll(".bd-article *")]
+    .filter((e) => e.getClientRects().length)
+    .filter((e) => e.getBoundingClientRect().right > edge || (e.tagName === "PRE" &&
+      e.scrollWidth > e.clientWidth + 1))
+    .slice(0, 5)
+    .map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 60)}`);
+}"""
 
 
 def switch(page: Page, theme: str) -> None:
@@ -52,51 +64,66 @@ def test_the_theme_is_switched_and_kept(page: Page, go: Callable[..., Page]) -> 
     assert page.evaluate(ground) == light[0]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+def in_colours(page: Page, theme: Theme) -> None:
+    """Change the system's colour scheme, and wait until the page follows."""
+    page.emulate_media(color_scheme=theme)
+    page.wait_for_function(f"document.documentElement.dataset.theme == '{theme}'")
+
+
 def test_every_text_is_legible(
-    open_page: Callable[..., Page],
-    go: Callable[..., Page],
-    screenshot: Callable[..., Path],
-    name: str,
-    theme: str,
+    on_desktop: Opened, screenshot: Callable[..., Path]
 ) -> None:
     """Prose, code, outputs, tables and drawings stand out from their ground."""
-    page = open_page(dark=theme == "dark")
-    go(page, name)
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
-    keep(screenshot, page, name, theme)
+    page, name = on_desktop.page, on_desktop.name
+    keep(screenshot, page, name, "light")
     page.evaluate(UNFOLD)
+    found = {}
+    for theme in THEMES:
+        in_colours(page, theme)
+        look = f"root => ({CONTRAST})(root, {LEGIBLE})"
+        found[theme] = page.locator("main").evaluate(look)
 
-    found = page.locator("main").evaluate(f"root => ({CONTRAST})(root, {LEGIBLE})")
-
-    assert found["poor"] == []
-    assert found["looked"] > 20 or name in WITHOUT_WORDS
+    assert {theme: each["poor"] for theme, each in found.items()} == NOTHING_POOR
+    assert name in WITHOUT_WORDS or all(e["looked"] > 20 for e in found.values())
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+def test_nothing_runs_off_the_paper(on_desktop: Opened) -> None:
+    """Printed on A4, what is wide wraps: paper does not scroll."""
+    page = on_desktop.page
+    page.set_viewport_size({"width": PAPER_PX, "height": 1000})
+    page.emulate_media(media="print")
+
+    assert page.evaluate(f"({OFF_THE_PAPER})()") == []
+
+
 def test_a_phone_scrolls_down_only(
-    open_page: Callable[..., Page],
-    go: Callable[..., Page],
-    seen: Seen,
-    screenshot: Callable[..., Path],
-    name: str,
-    theme: str,
+    on_phone: Opened, screenshot: Callable[..., Path]
 ) -> None:
     """At 360 pixels what is wide scrolls in its own box, and the page does not."""
-    page = open_page(phone=True, dark=theme == "dark")
-    go(page, name)
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
-    keep(screenshot, page, name, f"phone-{theme}")
+    page, name = on_phone.page, on_phone.name
+    in_colours(page, "dark")
+    keep(screenshot, page, name, "phone-dark")
     page.evaluate(UNFOLD)
 
     assert page.evaluate(WIDE) == {"scrolls": 0, "out": []}
     assert page.evaluate("innerWidth") == 360
-    assert seen.troubles == []
+    assert on_phone.seen.troubles == []
 
 
 def keep(screenshot: Callable[..., Path], page: Page, name: str, look: str) -> None:
     """Keep a picture; somebody looks at it after a change of the book's look."""
     picture = screenshot(page, f"book-{name.replace('/', '-')}-{look}")
     assert picture.read_bytes().startswith(b"\xff\xd8\xff")
+
+
+def test_the_tables_of_symptoms_are_seen_whole(
+    page: Page, go: Callable[..., Page]
+) -> None:
+    """No column is cut at the side, on a desktop."""
+    go(page, "symptoms")
+    found = page.locator("main table").evaluate_all(
+        "tables => tables.map(t => [t.scrollWidth, t.parentElement.clientWidth])"
+    )
+
+    assert len(found) == 3
+    assert [pair for pair in found if pair[0] > pair[1]] == []

@@ -10,7 +10,14 @@ from labmaker.install import bring_up
 from labmaker.install.context import InstallContext
 from labmaker.install.steps.trust import CA_FILE
 
-PACKAGES = ("containerd", "kubelet", "kubeadm", "kubectl", "kubernetes-cni")
+PACKAGES = (
+    "containerd",
+    "kubelet",
+    "kubeadm",
+    "kubectl",
+    "cri-tools",
+    "kubernetes-cni",
+)
 
 
 @pytest.fixture(scope="module")

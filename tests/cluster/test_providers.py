@@ -67,7 +67,8 @@ class Place:
         self.data = data
         self.bundle = opened()
         with files.locked(Environment.read().cache):
-            self.plan = AddressPlan(preflight.choose_slot(data, None, runner))
+            taken = provider.networks()
+            self.plan = AddressPlan(preflight.choose_slot(data, None, runner, taken))
             provider.create_network(self.plan)
             self.enclose(provider, self.plan)
 
@@ -185,7 +186,8 @@ def test_pods_of_two_machines_meet_beside_another_network(place: Place) -> None:
         place.on(name, "ip", "route", "add", *way).check()
     other = provider_of(place.provider.name, f"{LAB}-b", place.runner)
     with files.locked(Environment.read().cache):
-        slot = preflight.choose_slot(place.data, None, place.runner)
+        taken = place.provider.networks()
+        slot = preflight.choose_slot(place.data, None, place.runner, taken)
         other.create_network(AddressPlan(slot))
         place.enclose(other, AddressPlan(slot))
     try:

@@ -2,13 +2,14 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from labs import Allowance, Lab, podman, route
 
 from k8slab import lab, probe, wait
-from k8slab.errors import ApiUnreachable
+from k8slab.errors import ApiUnreachable, RangeInUse
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 from labmaker.plan import AddressPlan
@@ -132,14 +133,33 @@ def test_one_killed_machine_comes_back(work: Lab) -> None:
     assert_whole(work)
 
 
-def test_a_restart_of_this_computer_is_repaired(work: Lab) -> None:
-    """Machines ended; the bridge, the filters and the routes are gone."""
+def test_a_bridge_that_was_deleted_comes_back(work: Lab) -> None:
+    """The machines run on without it; 'start' plugs them in again."""
+    bridge = route(work.plan.network[11])
+    subprocess.run(["ip", "link", "delete", bridge], check=True)
+
+    said = work.run("start", measure="start without the bridge")
+
+    assert said.returncode == 0, said.text
+    assert_whole(work)
+
+
+def test_a_restart_of_this_computer_is_repaired(work: Lab, tmp_path: Path) -> None:
+    """Machines ended; the bridge, the filters and the routes are gone.
+
+    A lab of another home, made meanwhile, leaves it its addresses.
+    """
     bridge = route(work.plan.network[11])
     podman("kill", *(work.container(m) for m in work.states()))
     forget(work.plan, bridge)
+    # Of another home, which knows nothing of this lab.
+    words = ["up", "--name", "other", "--slot", str(work.plan.slot)]
+    other = work.home.run(*words, env={"K8SLAB_HOME": str(tmp_path)})
 
     said = work.run("up", measure="up after a restart")
 
+    assert other.returncode == RangeInUse.exit_code
+    assert "in use by another lab" in other.text
     assert said.returncode == 0, said.text
     assert_whole(work)
 

@@ -5,10 +5,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from addons import balanced, greeted
 from labs import Allowance, Home, Lab, podman, route
 
 from k8slab import lab, probe, wait
-from k8slab.errors import HostKeyMismatch, LabError, WrongCluster
+from k8slab.errors import HostKeyMismatch, LabError, Refused, WrongCluster
 from k8slab.kube import snapshot
 from k8slab.ssh.keys import generate_key, known_hosts_line
 
@@ -76,6 +77,53 @@ def test_two_labs_share_no_address_and_no_way(main: Lab, side: Lab) -> None:
 
     assert main.plan.slot != side.plan.slot
     assert ways == {"refused"}
+
+
+def opened_door(its: Lab) -> str:
+    """Enable MetalLB in a lab, and return the address of a Service with one Pod."""
+    said = its.home.run("addon", "enable", "--name", its.name, "metallb")
+    assert said.returncode == 0, said.text
+    pod = f"echo-{its.name}"
+    with its.cluster() as cluster:
+        space = cluster.scratch("door")
+        for line in (
+            f"run {pod} --image=registry.lab/echo:1 --port=12345",
+            f"expose pod {pod} --name=door --type=LoadBalancer",
+        ):
+            cluster.kubectl(line.split(), namespace=space.name)
+        wait.pod(space, pod, ready=True)
+        return balanced(space, "door")
+
+
+def greeting(its: Lab, address: str) -> str:
+    """Return which Pod answers this computer at an address of a lab."""
+    with its.cluster():
+        return greeted(address)
+
+
+def test_load_balancers_of_two_labs_do_not_meet(main: Lab, side: Lab) -> None:
+    """Each answers by its own bridge; machines of the other have no way there."""
+    labs = (main, side)
+    doors = [opened_door(each) for each in labs]
+    answers = [greeting(*each) for each in zip(labs, doors, strict=True)]
+    ways = [route(door) for door in doors]
+    foreign, known = set(), []
+    for here, door in zip(labs, doors[::-1], strict=True):
+        for machine in ("master", "node1", "node2"):
+            with here.shell(machine) as shell:
+                foreign.add(route(door, shell))
+                known.append(shell.run(["ip", "neigh", "show", "to", door]).stdout)
+    with side.cluster(), pytest.raises(Refused, match="stays inside the lab"):
+        probe.tcp(doors[0], 12345)
+    for each in labs:
+        with each.cluster() as cluster:
+            cluster.scratch("door").remove()
+        gone = each.home.run("addon", "disable", "--name", each.name, "metallb")
+        assert gone.returncode == 0, gone.text
+
+    assert answers == [f"echo-{each.name}" for each in labs]
+    assert ways == [route(each.plan.network[11]) for each in labs]
+    assert (len(set(ways)), foreign, set(known)) == (2, {"refused"}, {""})
 
 
 def test_a_machine_stopped_and_started_in_one_is_unnoticed_in_the_other(

@@ -8,7 +8,7 @@ import json
 import queue
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,8 @@ import yaml
 from .certificates import certificate, key_pem, pem
 from .objects import pod
 
-KINDS = [
+Kind = tuple[str, str, str, str, bool]
+KINDS: list[Kind] = [
     ("", "v1", "Namespace", "namespaces", False),
     ("", "v1", "Node", "nodes", False),
     ("", "v1", "Pod", "pods", True),
@@ -32,6 +33,16 @@ KINDS = [
     ("", "v1", "ReplicationController", "replicationcontrollers", True),
     ("", "v1", "PersistentVolume", "persistentvolumes", False),
     ("apps", "v1", "Deployment", "deployments", True),
+    ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", True),
+    (
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        False,
+    ),
+    ("gateway.networking.k8s.io", "v1", "Gateway", "gateways", True),
+    ("networking.k8s.io", "v1", "Ingress", "ingresses", True),
     ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", True),
     ("coordination.k8s.io", "v1", "Lease", "leases", True),
 ]
@@ -59,6 +70,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer of two writes waits 40 ms
     server: _Server
 
     def log_message(self, *args: Any) -> None:
@@ -89,6 +101,7 @@ class FakeApi:
         silent: Whether watches send nothing, as on a connection that died.
         on_request: Called with method and path before each answer.
         uid: The UID of its ``kube-system``.
+        kinds: The kinds of object it has now: group, version, kind, plural, namespaced.
         pod: Makes a Pod object.
     """
 
@@ -102,6 +115,7 @@ class FakeApi:
         self.refuse_watch: list[int] = []
         self.errors: dict[str, tuple[Any, ...]] = {}
         self.passing: list[int] = []
+        self.kinds: list[Kind] = list(KINDS)
         self.hang_up = 0
         self.silent = False
         self.on_request: Any = None
@@ -233,14 +247,14 @@ class FakeApi:
         if self.passing:
             status = self.passing.pop(0)
             words = {"kind": "Status", "message": f"passing {status}"}
-            self._send(handler, status, words, {"Retry-After": "1"})
+            self._send(handler, status, words)
             return
         known = self.errors.get(f"{method} {url.path}")
         if known:
             self._send(handler, *known)
             return
         if url.path in ("/api", "/apis"):
-            self._send(handler, 200, _discovery(core=url.path == "/api"))
+            self._send(handler, 200, _discovery(self.kinds, core=url.path == "/api"))
             return
         if url.path == "/version":
             self._send(handler, 200, {"gitVersion": "v1.37.2"})
@@ -356,8 +370,8 @@ class FakeApi:
 def _selected(obj: dict[str, Any], query: dict[str, list[str]]) -> bool:
     labels = obj["metadata"].get("labels") or {}
     for pair in query.get("labelSelector", [""])[0].split(","):
-        key, _, value = pair.partition("=")
-        if key and labels.get(key) != value:
+        key, equals, value = pair.partition("=")
+        if key and (labels.get(key) != value if equals else key not in labels):
             return False
     field, _, value = query.get("fieldSelector", [""])[0].partition("=")
     if field == "metadata.name":
@@ -377,9 +391,9 @@ def _place(path: str) -> tuple[str, str, str]:
     return words[0], namespace, words[1] if len(words) > 1 else ""
 
 
-def _discovery(*, core: bool) -> dict[str, Any]:
+def _discovery(kinds: Sequence[Kind], *, core: bool) -> dict[str, Any]:
     groups: dict[str, Any] = {}
-    for group, version, kind, plural, namespaced in KINDS:
+    for group, version, kind, plural, namespaced in kinds:
         if (group == "") != core:
             continue
         entry = groups.setdefault(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from k8slab.core.process import Completed
 from k8slab.errors import CommandTimeout, HostProblem
-from labmaker.host.doctor import DISK_TO_BUILD, DISK_TO_RUN
+from labmaker.host.doctor import DISK_TO_BUILD, DISK_TO_RUN, INODES
 
 CACHE, STATE, IMAGES = Path("/cache"), Path("/state"), Path("/images")
 V1 = ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids", "blkio"]
@@ -29,6 +29,7 @@ class FakeHost:
         modules: What can be loaded besides.
         loads: What ``modprobe`` says when it is to load something; nothing is well.
         engine_says: What a provider's command says of itself.
+        context: Docker's context, and where it works.
     """
 
     where = "this computer"
@@ -51,6 +52,7 @@ class FakeHost:
             STATE: DISK_TO_BUILD,
             IMAGES: DISK_TO_RUN,
         }
+        self.inodes: int | None = INODES
         self.commands = {"ip", "iptables", "iptables-restore", "podman", "runc"}
         self.routes: list[dict[str, object]] = [
             {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"},
@@ -59,6 +61,7 @@ class FakeHost:
         self.engine_code = 0
         self.engine_says = {"podman": "4.3.1", "docker": f"23.0.1 runc {IMAGES}"}
         self.engine_hangs = False
+        self.context = "default unix:///var/run/docker.sock"
         self.asked: list[tuple[str, ...]] = []
 
     def inotify_in_use(self) -> int:
@@ -112,6 +115,8 @@ class FakeHost:
             return self._modprobe(tuple(argv))
         if self.engine_hangs:
             raise CommandTimeout(argv, where="x", timeout=5)
+        if "context" in argv:  # of docker: where it works
+            return Completed(tuple(argv), "x", self.engine_code, self.context, "", 0.0)
         code = self.engine_code
         complaint = "cannot connect to the storage" if code else ""
         said = self.engine_says[argv[0]]
@@ -131,3 +136,7 @@ class FakeHost:
     def free_bytes(self, folder: Path) -> int:
         """Return the free bytes at a folder."""
         return self.free[folder]
+
+    def free_inodes(self, folder: Path) -> int | None:
+        """Return what was set."""
+        return self.inodes

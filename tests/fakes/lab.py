@@ -51,7 +51,7 @@ RECORD = LabRecord(
 
 def connect(api: FakeApi, folder: LabFolder) -> Cluster:
     """Write a lab's kubeconfig, and connect to the API server as to that lab."""
-    folder.root.mkdir(parents=True)
+    folder.root.mkdir(parents=True, exist_ok=True)
     access = Kubeconfig.read(api.kubeconfig(folder.kubeconfig), "default")
     return Cluster(
         RECORD,

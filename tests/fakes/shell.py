@@ -73,3 +73,16 @@ class FakeShell:
                 on_line(line)
         completed = Completed(tuple(argv), self.where, code, out, err, 0.01)
         return completed.check() if check else completed
+
+
+def complaining(name: str, *complaints: str) -> FakeShell:
+    """Return a machine whose first commands fail, each with a complaint."""
+    left = list(complaints)
+
+    def complain(text: str) -> tuple[int, str, str]:
+        complaint = left.pop(0) if left else ""
+        return int(bool(complaint)), "", complaint
+
+    shell = FakeShell(name, "172.30.1.11")
+    shell.answer = complain
+    return shell

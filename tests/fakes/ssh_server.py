@@ -110,6 +110,12 @@ class _Login(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED
 
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        self._machine.passes_on(chanid, destination)
+        return OPEN_SUCCEEDED
+
     def check_channel_exec_request(
         self, channel: paramiko.Channel, command: bytes
     ) -> bool:
@@ -127,6 +133,7 @@ class FakeMachine:
         log: What the file service was asked to do.
         commands: The command lines it was asked to run.
         logins: How many connections it accepted.
+        passed_on: Where connections went that came through it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -136,6 +143,7 @@ class FakeMachine:
         self.log: list[str] = []
         self.commands: list[str] = []
         self.logins = 0
+        self.passed_on: list[tuple[str, int]] = []
         self.private, public = generate_key()
         self.authorized = " ".join(public.split()[:2])
         self.key = folder / "id_ed25519"
@@ -206,6 +214,28 @@ class FakeMachine:
             channel.shutdown_write()
             channel.close()
 
+    def passes_on(self, chanid: int, destination: tuple[str, int]) -> None:
+        """Connect a new channel to an address, as a jump host does."""
+        self.passed_on.append(destination)
+        transport = self._transports[-1]
+
+        def carry() -> None:
+            channel = transport.accept(5)
+            while channel is not None and channel.get_id() != chanid:
+                channel = transport.accept(5)
+            if channel is None:
+                return
+            with suppress(*LOST), socket.create_connection(destination) as plug:
+                back = plug.makefile("rb", buffering=0)
+                pump = threading.Thread(
+                    target=_pump_out, args=(_Raw(back), channel.sendall), daemon=True
+                )
+                pump.start()
+                while data := channel.recv(65536):
+                    plug.sendall(data)
+
+        threading.Thread(target=carry, daemon=True).start()
+
     def close(self) -> None:
         """End connections and processes; a second time does nothing."""
         with suppress(OSError):
@@ -231,10 +261,27 @@ class FakeMachine:
             transport.set_subsystem_handler(
                 "sftp", paramiko.SFTPServer, _Files, self.root, self.log
             )
+            # Before it serves: a client may ask for more before 'start_server' returns.
+            self._transports.append(transport)
             with suppress(*LOST):
                 transport.start_server(server=_Login(self))
-                self._transports.append(transport)
                 self.logins += 1
+
+
+class _Raw:
+    """A socket's bytes, read as a pipe's are."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __enter__(self) -> _Raw:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read1(self, size: int) -> bytes:
+        return bytes(self._file.read(size) or b"")
 
 
 def _pump_out(source: Any, send: Callable[[bytes], None]) -> None:

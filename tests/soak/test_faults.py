@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import faulty
 import pytest
+from faulty import Proof
 from labs import Lab
 
-from k8slab import fault
+from k8slab import fault, wait
 from k8slab.kube import snapshot
+from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 
 WHERE = {fault.NAMESPACE: "t-killed", fault.MACHINE: "node2", fault.CLUSTER: ""}
 
 
-@pytest.mark.parametrize("name", fault.names())
+@pytest.fixture(scope="module")
+def proofs(main: Lab) -> tuple[dict[str, Proof], list[str]]:
+    """Return how each fault went, and what all of them left."""
+    found: dict[str, Proof] = {}
+    with main.cluster() as cluster:
+        before = snapshot.take(cluster)
+        for group in (faulty.SIDE_BY_SIDE, *faulty.GROUPS, {faulty.ALONE: "t-alone"}):
+            found |= faulty.prove_all(cluster, group.items())
+        return found, snapshot.difference(before, snapshot.take(cluster))
+
+
+@pytest.mark.parametrize("name", faulty.ANYWHERE)
+def test_every_fault_is_seen_and_repaired(
+    proofs: tuple[dict[str, Proof], list[str]], name: str
+) -> None:
+    """Healthy, injected, symptom, repaired, healthy, gone; and nothing is left."""
+    assert proofs[0][name].problem == ""
+    assert proofs[1] == []
+
+
+@pytest.mark.parametrize("name", faulty.ANYWHERE)
 def test_every_fault_of_a_killed_kernel_is_undone(main: Lab, name: str) -> None:
     """By the next connection, with nothing left."""
     with main.cluster() as cluster:
@@ -24,4 +46,74 @@ def test_every_fault_of_a_killed_kernel_is_undone(main: Lab, name: str) -> None:
         Namespace(cluster, "t-killed").remove()
         after = snapshot.take(cluster)
 
+    assert snapshot.difference(before, after) == []
+
+
+# What an operator types for each fault that can be drawn of machines and the cluster,
+# and where: a worker is broken, or something on the master repairs the cluster.
+BY_HAND = {
+    "kubelet-stopped": "systemctl start kubelet",
+    "kubelet-misconfigured": "sed -i 's/1sec/1s/' /var/lib/kubelet/config.yaml; "
+    "systemctl restart kubelet",
+    "containerd-stopped": "systemctl start containerd",
+    "pod-network-away": "mv /etc/cni/*.conflist /etc/cni/net.d/; "
+    "systemctl restart containerd",
+    "pod-route-away": "systemctl restart pod-routes",
+    "powered-off": "",
+    "disk-pressure": "rm /var/lib/kubelet/old-backup.tar",
+    "dns-broken": "export KUBECONFIG=/etc/kubernetes/admin.conf; "
+    "kubectl get configmap coredns -n kube-system -o yaml | "
+    "sed 's/kubernets /kubernetes /' | kubectl replace -f -; "
+    "kubectl delete pods -n kube-system -l k8s-app=kube-dns",
+    "bad-static-manifest": "cd /etc/kubernetes; umask 077; "
+    "sed s/--secure-prot/--secure-port/ manifests/kube-apiserver.yaml > new.yaml; "
+    "mv new.yaml manifests/kube-apiserver.yaml",
+    "expired-certificate": "kubeadm certs renew apiserver-kubelet-client; "
+    "crictl ps -q --name kube-apiserver | xargs crictl stop",
+}
+DRAWN = tuple(
+    each
+    for each in (*fault.names(fault.MACHINE), *fault.names(fault.CLUSTER))
+    if each in faulty.ANYWHERE
+)
+
+
+def repair(cluster: Cluster, name: str) -> None:
+    """Repair a drawn fault as an operator would, wherever it is."""
+    if name == "powered-off":
+        for each in map(cluster.machine, cluster.machines):
+            if not each.is_on():
+                each.power_on()
+        return
+    on_worker = fault.find(name).needs == fault.MACHINE
+    workers = cluster.machines[1:] if on_worker else cluster.machines[:1]
+    for machine in workers:
+        cluster.on(machine).script(f"({BY_HAND[name]}) || true")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_each_fault_that_can_be_drawn_is_judged_by_health_alone(
+    main: Lab, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No, then yes after a repair by hand, and only then its name; nothing is left."""
+    with main.cluster() as cluster:
+        before = snapshot.take(cluster)
+        hidden = fault.draw(7, among=[name], cluster=cluster)
+        try:
+            first = fault.judge(hidden)
+            told = capsys.readouterr().out
+            repair(cluster, name)
+            second = wait.until(
+                lambda: fault.judge(hidden),
+                what="the judge",
+                want="healthy",
+                timeout=fault.find(name).health_s,
+            )
+        finally:
+            hidden.close()
+        after = snapshot.take(cluster)
+
+    assert (bool(first), bool(second)) == (False, True)
+    assert name not in told
+    assert f"it was {name}" in capsys.readouterr().out
     assert snapshot.difference(before, after) == []

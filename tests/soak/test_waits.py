@@ -17,6 +17,7 @@ from k8slab.kube.namespace import Namespace
 ROUNDS = 20
 LIMIT_S = 120.0
 LABELS = {"app": "echo"}
+SCALERS = "autoscaling/v2"
 # A manifest that changes makes another Pod: one that is only killed again and again is
 # started ever later. The file is moved there, for the kubelet reads whatever it finds.
 RESTART = r"""
@@ -38,6 +39,9 @@ WAITS: dict[str, Callable[[Namespace], Any]] = {
     "for_object": lambda ns: wait.for_object(
         ns, "ConfigMap", "new", want="there", timeout=LIMIT_S
     ),
+    "scaler": lambda ns: wait.scaler(
+        ns, "shop", want="there", done=lambda seen: True, timeout=LIMIT_S
+    ),
     "until": lambda ns: wait.until(
         lambda: ns.ready_pods(), what="a Pod", want="one", timeout=LIMIT_S
     ),
@@ -49,6 +53,11 @@ def cluster(main: Lab) -> Iterator[Cluster]:
     """Return the lab's cluster."""
     with main.cluster() as made:
         yield made
+
+
+def test_every_wait_is_tried() -> None:
+    """A wait that is added is added here, too."""
+    assert set(WAITS) == set(wait.__all__) - {"Waited"}
 
 
 @pytest.mark.timeout(7200)
@@ -85,6 +94,11 @@ def _after(ns: Namespace) -> None:
         "terminationGracePeriodSeconds": 0,
     }
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}
+    scaler = {"maxReplicas": 2, "scaleTargetRef": target}
+    shop = {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "shop"}}
+    whole = {"apiVersion": SCALERS, **shop, "spec": scaler}
+    _make(ns, "horizontalpodautoscalers", whole, SCALERS)
     _make(ns, "configmaps", _config_map("new"))
     _make(ns, "pods", pod)
     _send(ns, "DELETE", "configmaps/old", None)
@@ -94,16 +108,25 @@ def _config_map(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
 
 
-def _make(ns: Namespace, plural: str, body: dict[str, Any]) -> None:
-    _send(ns, "POST", plural, body)
+def _make(
+    ns: Namespace, plural: str, body: dict[str, Any], version: str = "v1"
+) -> None:
+    _send(ns, "POST", plural, body, version)
 
 
-def _send(ns: Namespace, method: str, path: str, body: dict[str, Any] | None) -> None:
+def _send(
+    ns: Namespace,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None,
+    version: str = "v1",
+) -> None:
     """Send a request until a server that starts takes it; once is enough."""
 
     def look() -> bool:
         try:
-            url = f"/api/v1/namespaces/{ns.name}/{path}"
+            group = "apis" if "/" in version else "api"
+            url = f"/{group}/{version}/namespaces/{ns.name}/{path}"
             ns.cluster.connection.send(method, url, body=body)
         except ApiError as error:
             # A server that starts answers 404, too, and then names no object.

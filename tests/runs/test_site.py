@@ -1,43 +1,25 @@
 """The web book, built once: it loads nothing from outside and gives nothing away."""
 
-import os
 import re
-import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import bookbuild
 import pytest
 
+from booktools import pages
 from booktools.lint import links
 from booktools.lint.html import in_site, outside_loads
 from booktools.notebooks import chapter_paths, load, load_all, tags
-from booktools.sphinx import figures, pages
-from k8slab.core import files
+from booktools.sphinx import figures
 
 LIMIT_S = 120  # on two busy cores; alone it takes less than a fifth of that
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
-    """Build the book, and return its site with the seconds that took.
-
-    Workers of pytest-xdist share one: the first builds, the others wait for it.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder, took = shared / "site", shared / "site-seconds"
-    with files.locked(shared / "site.lock"):
-        if not took.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            bookbuild.prepare(folder)
-            began = time.monotonic()
-            bookbuild.build(folder)
-            took.write_text(str(time.monotonic() - began))
-    return bookbuild.site(folder), float(took.read_text())
+    """Build the book, and return its site with the seconds that took."""
+    return bookbuild.shared(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +120,11 @@ def test_folded_solutions_are_called_solutions(site: Path, root: Path) -> None:
         assert html.count("Show the solution") == len(folded)
 
 
+def test_options_keep_their_two_dashes(site: Path) -> None:
+    """Commands on pages can be copied: no typographer makes one dash of two."""
+    assert "kubectl logs --previous" in words(read(site, "symptoms"))
+
+
 def test_the_runbook_has_the_card_of_every_chapter(site: Path, root: Path) -> None:
     """Each row of each card is on the one page, below a link to its chapter."""
     html = read(site, "runbook")
@@ -194,6 +181,14 @@ def test_the_glossary_leads_to_the_chapters(
 
     assert entry
     assert f'href="chapters/{chapter}.html"' in entry[0]
+
+
+def test_the_words_of_a_chapter_lead_to_the_glossary(site: Path, root: Path) -> None:
+    """To terms that are there, which `test_every_link_leads_somewhere` follows."""
+    for chapter in load_all(root):
+        html = read(site, f"chapters/{chapter.name}")
+
+        assert html.count('href="../glossary.html#term-') >= 10
 
 
 def test_a_place_in_the_glossary_reads_well(site: Path) -> None:

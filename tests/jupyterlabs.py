@@ -1,0 +1,244 @@
+"""A JupyterLab of the tests' own, and what a reader does in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from bookbuild import sources
+from labs import Lab, own_home
+from paths import K8SLAB, ROOT
+from playwright.sync_api import Locator, Page, expect
+
+from booktools.jupyterlab.opening import PAGE
+from k8slab import progress
+from k8slab.core.poll import until
+
+CODE = ".jp-CodeCell"
+PROMPT = ".jp-InputPrompt"
+EDITOR = ".cm-content"
+STORED = ".k8slab-stored"
+"""What an output says of itself that is not of the reader's own run."""
+_TOKEN = "only-for-this-test"
+_DONE = re.compile(r"\[\d+\]")
+
+
+@dataclass
+class Server:
+    """A JupyterLab of the tests.
+
+    Attributes:
+        url: Its address, without a path.
+        book: The copy of the book that it serves.
+        lab: The lab its kernels act on.
+        started: When it was started, on the monotonic clock.
+        visits: Numbers the workspaces.
+    """
+
+    url: str
+    book: Path
+    lab: Lab
+    started: float
+    visits: Iterator[int] = field(default_factory=count)
+
+    def address(self, page: str) -> str:
+        """Return where a page of the book is, in a workspace with nothing else open."""
+        workspace = f"lab/workspaces/visit-{next(self.visits)}"
+        return f"{self.url}/{workspace}/tree/{page}?token={_TOKEN}"
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Server]:
+    """Start JupyterLab on a copy of the book, beside a lab of its own.
+
+    Args:
+        folder: An empty folder for the copy and for what JupyterLab keeps.
+    """
+    book = folder / "book"
+    for name in ("chapters", "manifests"):
+        shutil.copytree(ROOT / name, book / name)
+    for name in sources():
+        shutil.copy(ROOT / name, book)
+    with own_home() as home:
+        made = home.up("browser")
+        port = _free_port()
+        own = {
+            "K8SLAB_LAB": made.name,
+            "K8SLAB_RECORD": "1",
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "IPYTHONDIR": str(folder / "ipython"),
+        }
+        words = ["book", "open", "--root", str(book)]
+        words += [f"--ServerApp.port={port}", f"--IdentityProvider.token={_TOKEN}"]
+        began = time.monotonic()
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(
+                [str(K8SLAB), *words],
+                env={**os.environ, **own},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            until(lambda: _answers(port), what="server", want="up", timeout=90)
+            yield Server(f"http://127.0.0.1:{port}", book, made, began)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+            record = progress.path(home.folder, made.name)
+            for name in (record.name, f".{record.name}.lock"):
+                (home.folder / name).unlink(missing_ok=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as door:
+        door.settimeout(1)
+        return door.connect_ex(("127.0.0.1", port)) == 0
+
+
+def renewed(page: Page, server: Server, name: str) -> None:
+    """Give the reader a page of the book as the repository has it, and no kernel.
+
+    A test before may have run it.
+    """
+    headers = {"Authorization": f"token {_TOKEN}"}
+    sessions = page.request.get(f"{server.url}/api/sessions", headers=headers)
+    for each in sessions.json():
+        if each["path"] == name:
+            where = f"{server.url}/api/sessions/{each['id']}"
+            assert page.request.delete(where, headers=headers).ok
+    shutil.copy(ROOT / name, server.book / name)
+
+
+def opened(page: Page, server: Server, name: str) -> None:
+    """Open a page of the book; wait until all of it is there and its kernel is idle."""
+    page.set_default_timeout(60_000)
+    page.goto(server.address(name))
+    # JupyterLab draws one cell after the other: what is the last one changes.
+    cells = json.loads((server.book / name).read_text(encoding="utf-8"))["cells"]
+    count = sum(cell["cell_type"] == "code" for cell in cells)
+    expect(page.locator(CODE)).to_have_count(count, timeout=120_000)
+    idle(page)
+    page.wait_for_selector(".jp-Spinner", state="hidden")
+
+
+def connected(page: Page, server: Server) -> None:
+    """Open the first page and connect to the lab, as a chapter does."""
+    opened(page, server, PAGE)
+    new_cell(page, "from k8slab import lab; cluster = lab.connect()")
+    run(page)
+
+
+def idle(page: Page, timeout: float = 60) -> None:
+    """Wait until the kernel has nothing to do, and no cell waits for it."""
+    status = page.locator("#jp-main-statusbar")
+    expect(status).to_contain_text("| Idle", timeout=1000 * timeout)
+    waiting = page.locator(f'{PROMPT}:has-text("[*]")')
+    expect(waiting).to_have_count(0, timeout=1000 * timeout)
+
+
+def last_cell(page: Page) -> Locator:
+    """Return the last cell of the notebook."""
+    return page.locator(CODE).last
+
+
+def run(page: Page, timeout: float = 60) -> None:
+    """Run the cell that is being typed into, to its end."""
+    page.keyboard.press("Control+Enter")
+    expect(last_cell(page).locator(PROMPT)).to_contain_text(
+        re.compile(r"\[\d+\]"), timeout=1000 * timeout
+    )
+
+
+def new_cell(page: Page, source: str) -> None:
+    """Add a cell below the last one, and type into it."""
+    cells = page.locator(CODE)
+    count = cells.count()
+    # Not just anywhere in the cell: links of the first page's table open chapters.
+    last_cell(page).locator(PROMPT).click()
+    page.keyboard.press("b")
+    expect(cells).to_have_count(count + 1)
+    page.keyboard.press("Enter")
+    page.keyboard.type(source)
+    expect(last_cell(page).locator(EDITOR)).to_contain_text(source.splitlines()[-1])
+
+
+def says(page: Page, words: str, seconds: float = 60) -> None:
+    """Wait until the last cell's output holds some words, and bring it into view."""
+    output = last_cell(page).locator(".jp-Cell-outputWrapper")
+    expect(output).to_contain_text(words, timeout=1000 * seconds)
+    output.scroll_into_view_if_needed()
+
+
+class Chapter:
+    """A chapter that is open, by the ids of its cells.
+
+    Args:
+        page: The page it is open in.
+        file: Its file.
+    """
+
+    def __init__(self, page: Page, file: Path) -> None:
+        self.page = page
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        self.ids = [cell["id"] for cell in cells if cell["cell_type"] == "code"]
+
+    def cell(self, name: str) -> Locator:
+        """Return a code cell."""
+        return self.page.locator(CODE).nth(self.ids.index(name))
+
+    def output(self, name: str) -> Locator:
+        """Return what a cell shows below its code."""
+        return self.cell(name).locator(".jp-Cell-outputWrapper")
+
+    def select(self, name: str) -> None:
+        """Click beside the code of a cell."""
+        prompt = self.cell(name).locator(PROMPT)
+        prompt.scroll_into_view_if_needed()
+        prompt.click()
+
+    def run(self, name: str, timeout: float = 120) -> str:
+        """Run a cell to its end; return what it shows then."""
+        self.select(name)
+        self.page.keyboard.press("Control+Enter")
+        expect(self.cell(name).locator(PROMPT)).to_contain_text(
+            re.compile(r"\[\d+\]"), timeout=1000 * timeout
+        )
+        idle(self.page, timeout)
+        return self.output(name).inner_text()
+
+    def menu(self, command: str, menu: str = "Run") -> None:
+        """Choose an entry of a menu."""
+        self.page.locator(f'.lm-MenuBar-item:has-text("{menu}")').click()
+        self.page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
+
+    def restart(self) -> None:
+        """Restart the kernel."""
+        self.menu("kernelmenu:restart", "Kernel")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.wait_for_selector(".jp-Dialog", state="detached")
+        idle(self.page)
+
+
+def saved(page: Page) -> None:
+    """Save what is open."""
+    with page.expect_response(lambda each: each.request.method == "PUT"):
+        page.keyboard.press("Control+s")

@@ -1,0 +1,38 @@
+"""A cell is run twice by the proofs unless its reader is told not to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kernels import acts_once
+from nbformat import v4
+
+from booktools.notebooks import Chapter
+
+
+@pytest.mark.parametrize(
+    ("cells", "once"),
+    [
+        ([v4.new_code_cell("%kubectl get pods")], False),
+        ([v4.new_code_cell("# This cell acts once.\nx = 1")], True),
+        ([v4.new_markdown_cell("This acts once."), v4.new_code_cell("1")], True),
+        ([v4.new_code_cell("# This cell acts once."), v4.new_code_cell("1")], False),
+        ([v4.new_markdown_cell("It reacts once."), v4.new_code_cell("1")], False),
+        (
+            [
+                v4.new_markdown_cell("This acts once."),
+                v4.new_code_cell("1"),
+                v4.new_code_cell("2"),
+            ],
+            False,
+        ),
+    ],
+)
+def test_what_acts_once_is_said_beside_the_cell(
+    cells: list[object], once: bool
+) -> None:
+    """In its own text or in that right above it, and for no other cell."""
+    of = Chapter(Path("a.ipynb"), v4.new_notebook(cells=cells))
+
+    assert acts_once(of, len(cells) - 1) is once
