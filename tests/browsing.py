@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import seclusion
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -94,13 +95,18 @@ class Opened:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """Start a browser, and end it whatever happens."""
-    with sync_playwright() as playwright:
+    """Start a browser in a network of its own, and end it whatever happens."""
+    starter = sync_playwright()
+    with seclusion.entered():
+        playwright = starter.start()
+    try:
         browser = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         try:
             yield browser
         finally:
             browser.close()
+    finally:
+        playwright.stop()
 
 
 def open_page(

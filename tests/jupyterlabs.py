@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import seclusion
 from bookbuild import sources
 from labs import Lab, own_home
 from paths import K8SLAB, ROOT
@@ -93,7 +94,8 @@ def started(folder: Path) -> Iterator[Server]:
             )
         try:
             until(lambda: _answers(port), what="server", want="up", timeout=90)
-            yield Server(f"http://127.0.0.1:{port}", book, made, began)
+            with seclusion.reachable(port):
+                yield Server(f"http://127.0.0.1:{port}", book, made, began)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)

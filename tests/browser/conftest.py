@@ -12,6 +12,7 @@ import bookbuild
 import browsing
 import jupyterlabs
 import pytest
+import seclusion
 from browsing import Opened, Seen
 from jupyterlabs import Server
 from playwright.sync_api import Browser, Page, expect
@@ -80,10 +81,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def addresses(site: Path) -> Iterator[dict[str, str]]:
     """Return where the site is: on this disk, and on a server of this computer."""
     handler = partial(Quiet, directory=str(site))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with seclusion.entered():
+        server = ThreadingHTTPServer((seclusion.HERE, 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield {"disk": site.as_uri(), "server": f"http://127.0.0.1:{server.server_port}"}
+    yield {
+        "disk": site.as_uri(),
+        "server": f"http://{seclusion.HERE}:{server.server_port}",
+    }
     server.shutdown()
     server.server_close()
     thread.join(5)
