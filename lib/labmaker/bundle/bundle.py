@@ -155,11 +155,11 @@ class Bundle:
         transfer.export(self._cache, kit, file, LocalRunner())
 
     def prune(self, *, kit_only: bool = False) -> prune.Pruned:
-        """Drop what no lab needs and a build can make again without the network.
+        """Drop what no lab needs and a build can make again.
 
         Args:
             kit_only: Drop also what the kit was made of; a change of the recipes is
-                then compiled from nothing.
+                then fetched and compiled from nothing.
 
         Raises:
             InUse: A build is running.

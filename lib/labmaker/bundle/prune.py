@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,36 +38,41 @@ class Pruned:
 def prune(
     cache: Cache, kept: Sequence[Artefact], limit_bytes: int = LIMIT_BYTES
 ) -> Pruned:
-    """Drop old artefacts, sources that can be unpacked again, then old compile results.
+    """Drop old artefacts and unpacked sources; then, for the limit, what Go can remake.
 
-    Another build needs no network for what it dropped: Go's archives stay. It compiles
-    the packages again whose results went, those used longest ago first.
+    These are compile results, those used longest ago first, which another build
+    compiles again; then archives of modules, the largest first, which it fetches again.
 
     Args:
         cache: The cache; the caller holds its lock.
         kept: The artefacts that stay.
-        limit_bytes: Compile results go until the cache holds no more than this.
+        limit_bytes: What Go can remake goes until the cache holds no more than this.
     """
     freed: dict[str, int] = {}
-
-    def drop(what: str, paths: Iterator[Path]) -> None:
-        for path in paths:
-            freed[what] = freed.get(what, 0) + _remove(path)
-
-    drop("older artefacts", _superseded(cache, kept))
     go = cache.root / "go"
-    drop("unpacked sources", (p for p in _children(go / "mod") if p.name != "cache"))
+    always: dict[str, Iterable[Path]] = {
+        "older artefacts": _superseded(cache, kept),
+        "unpacked sources": (p for p in _children(go / "mod") if p.name != "cache"),
+    }
+    for what, paths in always.items():
+        freed[what] = sum(map(_remove, paths))
     excess = size_of(cache.root) - limit_bytes
-    results = sorted(
-        (path for path in (go / "build").rglob("*") if path.is_file()),
-        key=lambda path: path.stat().st_mtime,
-    )
-    for path in results:
-        if excess <= 0:
-            break
-        size = _remove(path)
-        freed["compile results"] = freed.get("compile results", 0) + size
-        excess -= size
+    remade = {
+        "compile results": sorted(
+            _files(go / "build"), key=lambda path: path.stat().st_mtime
+        ),
+        "archives of modules": sorted(
+            _files(go / "mod" / "cache", "*.zip"), key=_size, reverse=True
+        ),
+    }
+    for what, paths in remade.items():
+        freed[what] = 0
+        for path in paths:
+            if excess <= 0:
+                break
+            size = _remove(path)
+            freed[what] += size
+            excess -= size
     return Pruned({k: v for k, v in freed.items() if v}, size_of(cache.root))
 
 
@@ -92,9 +97,17 @@ def _children(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
+def _files(folder: Path, pattern: str = "*") -> Iterator[Path]:
+    return (path for path in folder.rglob(pattern) if path.is_file())
+
+
+def _size(path: Path) -> int:
+    return size_of(path) if path.is_dir() else path.lstat().st_size
+
+
 def _remove(path: Path) -> int:
     """Remove a file or a folder, and return the bytes that this freed."""
-    size = size_of(path) if path.is_dir() else path.lstat().st_size
+    size = _size(path)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

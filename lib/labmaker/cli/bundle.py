@@ -86,7 +86,7 @@ def prune(
         bool, typer.Option(help="Keep only what labs are made of.")
     ] = False,
 ) -> None:
-    """Drop what no lab needs and a build can make again without the network."""
+    """Drop what no lab needs and a build can make again."""
     from ..bundle import opened
 
     say(opened().prune(kit_only=kit_only).text)
