@@ -75,7 +75,6 @@ def steps() -> list[Step]:
         Step("lint", ["make", "lint"]),
         Step("unit and book tests", pytest("unit", *no_lab)),
         Step("this computer", [K8SLAB, "setup", "--tests"]),
-        # Before there are labs: a page's request fails where networks come and go.
         Step("web book", pytest("browser", *book, *by_file, "-n", "2")),
         Step("bundle", [K8SLAB, "bundle", "build", *on_demand()]),
         Step("cluster tests", pytest("cluster", "tests/cluster", *cluster), True),

@@ -3,12 +3,13 @@
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import seclusion
-from playwright.sync_api import Browser, Error, Page
+from browsing import Seen
+from playwright.sync_api import Error, Page
 
 LINK = "k8slab-coming"
 CHANGES = 20
@@ -59,6 +60,14 @@ def test_a_browser_reaches_what_is_opened_for_it_and_nothing_else(
             open_page().goto(address)
 
 
+def test_a_request_that_would_leave_is_seen_and_fails(page: Page, seen: Seen) -> None:
+    for address in ("http://192.0.2.1/", "https://example.org/"):
+        with pytest.raises(Error, match="ERR_"):
+            page.goto(address)
+
+    assert seen.outside == ["http://192.0.2.1/", "https://example.org/"]
+
+
 def test_there_is_a_loopback_and_no_way_out() -> None:
     with seclusion.entered():
         links = _says("ip", "-o", "link").splitlines()
@@ -69,7 +78,7 @@ def test_there_is_a_loopback_and_no_way_out() -> None:
     assert len(_says("ip", "-o", "link").splitlines()) > 1
 
 
-def test_requests_are_answered_while_networks_come_and_go(browser: Browser) -> None:
+def test_requests_are_answered_while_networks_come_and_go(page: Page) -> None:
     """Chromium fails those that wait for a connection; it makes six at most."""
     arrived, changed = threading.Semaphore(0), threading.Event()
 
@@ -78,12 +87,7 @@ def test_requests_are_answered_while_networks_come_and_go(browser: Browser) -> N
             arrived.release()
             assert changed.wait(20)
 
-    # Other pages of the tests ask this thread before each request, and here it waits.
-    with (
-        serving(hold) as port,
-        seclusion.reachable(port),
-        closing(browser.new_page()) as page,
-    ):
+    with serving(hold) as port, seclusion.reachable(port):
         page.goto(f"http://{seclusion.HERE}:{port}")
         page.evaluate(
             "() => { window.all = Promise.allSettled("
