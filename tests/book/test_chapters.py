@@ -1,14 +1,19 @@
 """The chapters keep the rules, and so do the files around them."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from booktools import notebooks
+from booktools import notebooks, pages
 from booktools.lint import checks
 from booktools.lint.rules import RULES, Found
 from booktools.notebooks import Chapter
+
+# In the column REST: what stands for the beginning of a path, and where it is used.
+SHORT = re.compile(r"`(…\w*)` (?:stands )?for `(/[^`]+)`")
+USED = re.compile(r"`(?:GET|POST|PUT|PATCH|DELETE) (…\w*)([^`]*)`")
 
 
 def lines(violations: Sequence[object]) -> list[str]:
@@ -57,13 +62,33 @@ def test_words_lead_to_the_glossary(root: Path, chapters: list[Chapter]) -> None
     assert lines(checks.in_glossary(root, chapters)) == []
 
 
+def test_a_short_path_means_the_same_on_a_card_and_in_the_runbook(
+    root: Path, chapters: list[Chapter]
+) -> None:
+    """The runbook takes the cards' tables, and says of its own what ``…`` is."""
+    known = dict(SHORT.findall((root / "runbook.md").read_text(encoding="utf-8")))
+    wrong, uses = [], 0
+    for chapter in chapters:
+        prose = "\n".join(cell.source for cell in chapter.cells("markdown"))
+        own = dict(SHORT.findall(prose))
+        wrong += [(chapter.name, *each) for each in own.items() - known.items()]
+        for short, rest in USED.findall("\n".join(pages.card_tables(chapter))):
+            uses += 1
+            if short not in own or not rest.startswith("/"):
+                wrong.append((chapter.name, short, rest))
+
+    assert wrong == []
+    assert set(known) == {"…", "…apps", "…autoscaling", "…discovery", "…gateway"}
+    assert uses > 50
+
+
 def test_prose_belittles_nothing(root: Path, chapters: list[Chapter]) -> None:
     """Chapters, the opening and the README leave such words out."""
-    pages = {c.path.name: [m.source for m in c.cells("markdown")] for c in chapters}
+    prose = {c.path.name: [m.source for m in c.cells("markdown")] for c in chapters}
     for name in ("intro.md", "README.md"):
-        pages[name] = [(root / name).read_text(encoding="utf-8")]
+        prose[name] = [(root / name).read_text(encoding="utf-8")]
 
-    found = [v for n, t in pages.items() for v in checks.in_prose(n, "\n".join(t))]
+    found = [v for n, t in prose.items() for v in checks.in_prose(n, "\n".join(t))]
 
     assert lines(found) == []
 
