@@ -168,7 +168,7 @@ def _controller(ready_after_s: int) -> dict[str, Any]:
 def _section(title: str, taken: dict[str, list[Trial]], busy: float) -> Section:
     section = Section(f"The wait helper against a look once a second: {title}")
     section.say(
-        "Three Pods of the first chapter's manifest, made anew for every wait; the "
+        "Three Pods of a chapter's manifest, made anew for every wait; the "
         "three ways take turns.",
         "The wait begins up to a second after the Pods were asked for, at the same "
         "moment for each way.",
