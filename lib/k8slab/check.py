@@ -315,18 +315,18 @@ def _hints(exercise: str, claim: str) -> list[str]:
     for folder in (here, *here.parents):
         files = sorted((folder / HINTS).glob("*.yaml"))
         for path in files:
-            known = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
             try:
+                known = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
                 found = known.get(exercise, {}).get(claim, [])
-            except AttributeError as error:
+            except (AttributeError, ValueError, yaml.YAMLError) as error:
                 raise BadInput(
                     "this file holds no hints",
                     where=f"{HINTS}/{path.name}",
                     wanted="exercise: claim: a list of hints",
-                    seen=type(known).__name__,
+                    seen=" ".join(str(error).split()),
                 ) from error
             if found:
-                return [str(each) for each in found]
+                return [found] if isinstance(found, str) else [str(e) for e in found]
         if files:
             break
     return []

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from labs import Lab
 
-from k8slab.kube.kubectl_arguments import LONG_SWITCHES
+from k8slab.kube.kubectl_arguments import LONG_SWITCHES, SWITCHES
 
 _COMMAND = re.compile(r"^  ([a-z][\w-]*) +\S")
-_OPTION = re.compile(r"(?m)^ +(?:-\w, )?--([\w-]+)=(.*):$")
+_OPTION = re.compile(r"(?m)^ +(?:-(\w), )?--([\w-]+)=(.*):$")
 _LOCAL = ("kuberc",)  # changes a file of the reader's, and reaches no cluster
 
 
@@ -20,8 +20,10 @@ def options(kubectl: Path, *words: str) -> Iterator[tuple[str, str, str]]:
     """Yield each command with its options and their defaults, as its help says."""
     argv = [str(kubectl), *words, "--help"]
     text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    for name, default in _OPTION.findall(text):
+    for letter, name, default in _OPTION.findall(text):
         yield " ".join(words), f"--{name}", default
+        if letter:
+            yield " ".join(words), f"-{letter}", default
     inside = False
     for line in text.splitlines():
         inside = (inside and line != "") or "Commands" in line.partition(":")[0]
@@ -39,3 +41,6 @@ def test_a_switch_takes_a_value_in_no_command(main: Lab) -> None:
     assert len({command for command, _, _ in every}) > 60
     assert [each for each in valued if each[1] in LONG_SWITCHES] == []
     assert switches >= LONG_SWITCHES
+    clash = [each for each in valued if each[1].removeprefix("-") in SWITCHES]
+    assert clash == [("proxy", "-w", "''")]  # kubectl_arguments knows
+    assert switches >= {f"-{letter}" for letter in SWITCHES - {"h"}}

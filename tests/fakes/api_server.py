@@ -392,14 +392,11 @@ def _place(path: str) -> tuple[str, str, str]:
 
 
 def _discovery(kinds: Sequence[Kind], *, core: bool) -> dict[str, Any]:
-    groups: dict[str, Any] = {}
+    groups: dict[str, dict[str, list[Any]]] = {}
     for group, version, kind, plural, namespaced in kinds:
         if (group == "") != core:
             continue
-        entry = groups.setdefault(
-            group, {"metadata": {"name": group}, "versions": [{"version": version}]}
-        )
-        entry["versions"][0].setdefault("resources", []).append(
+        groups.setdefault(group, {}).setdefault(version, []).append(
             {
                 "resource": plural,
                 "responseKind": {"group": group, "version": version, "kind": kind},
@@ -409,7 +406,17 @@ def _discovery(kinds: Sequence[Kind], *, core: bool) -> dict[str, Any]:
                 "verbs": ["get", "list", "watch", "create", "delete"],
             }
         )
-    return {"kind": "APIGroupDiscoveryList", "items": list(groups.values())}
+    items = [
+        {
+            "metadata": {"name": group},
+            "versions": [
+                {"version": version, "resources": each}
+                for version, each in versions.items()
+            ],
+        }
+        for group, versions in groups.items()
+    ]
+    return {"kind": "APIGroupDiscoveryList", "items": items}
 
 
 def _chunk(handler: BaseHTTPRequestHandler, data: bytes) -> None:

@@ -63,14 +63,26 @@ class Catalogue:
         """Return all kinds as they are now, in the version the server prefers."""
         with self._lock:
             found: dict[tuple[str, str], Resource] = {}
+            others: list[Resource] = []
             for root in ("/api", "/apis"):
                 headers = {"Accept": _AGGREGATED}
                 answer = self._connection.send("GET", root, headers=headers)
                 for group in answer.get("items") or []:
                     for each in _of_group(group):
-                        found.setdefault((each.group, each.plural), each)
-            self._known = tuple(found.values())
-            return self._known
+                        key = (each.group, each.plural)
+                        if found.setdefault(key, each) is not each:
+                            others.append(each)
+            preferred = tuple(found.values())
+            self._known = (*preferred, *others)  # `find` takes the first that fits
+            return preferred
+
+    def served(self) -> tuple[Resource, ...]:
+        """Return all kinds as they are now, in all versions, the preferred ones first.
+
+        A kind that has several stands there several times.
+        """
+        self.resources()
+        return self._known
 
     def find(self, kind: str, api_version: str = "") -> Resource:
         """Return a kind by any of its names, as kubectl takes them.
@@ -87,7 +99,7 @@ class Catalogue:
             fit = (each for each in known if kind.lower() in each.names)
             return next((e for e in fit if api_version in ("", e.api_version)), None)
 
-        found = named(self._known) or named(self.resources())
+        found = named(self._known) or named(self.served())
         if found is not None:
             return found
         raise BadInput(

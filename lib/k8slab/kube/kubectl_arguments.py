@@ -30,15 +30,16 @@ ELSEWHERE = frozenset(
 """kubectl's options that lead to another server, or past its certificate."""
 
 _READS_CONFIG = ("view", "current-context", "get-contexts", "get-clusters", "get-users")
-_SWITCHES = frozenset("AFRhiqtwT")
-"""kubectl's one-letter options that take no value."""
+SWITCHES = frozenset("AFRhiqtwT")
+"""kubectl's one-letter options that take no value, but for ``-w`` of its proxy."""
 LONG_SWITCHES = frozenset(
     f"--{name}"
     for name in (
         *("all", "all-containers", "all-namespaces", "attach", "command"),
-        *("delete-emptydir-data", "follow", "force", "ignore-daemonsets"),
+        *("delete-emptydir-data", "expose", "follow", "force", "ignore-daemonsets"),
         *("ignore-not-found", "no-headers", "now", "overwrite", "previous"),
-        *("quiet", "recursive", "rm", "show-labels", "stdin", "timestamps"),
+        *("keep-labels", "leave-stdin-open", "privileged", "quiet", "recursive", "rm"),
+        *("same-node", "share-processes", "show-labels", "stdin", "timestamps"),
         *("tty", "wait", "watch", "watch-only"),
     )
 )
@@ -51,6 +52,12 @@ _WIDENS = frozenset(
     ("--accept-hosts", "--accept-paths", "--reject-paths", "--reject-methods")
 ) | {"--disable-filter"}
 """Options of ``kubectl proxy`` that loosen what it lets through."""
+_NAMES_SUBJECTS = (
+    ["create", "rolebinding"],
+    ["create", "clusterrolebinding"],
+    ["set", "subject"],
+)
+"""Commands whose ``--user`` is a subject of RBAC, and no user of the kubeconfig."""
 _BEFORE_VERB = frozenset(
     ["-n", "--namespace", "--request-timeout", "--as", "--as-group", "-v", "--v"]
 )
@@ -73,8 +80,11 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
     """
     own = own_arguments(argv)
     verb = verb_of(own)
+    if verb == "proxy":  # its -w takes a value, which a -- may be; no Pod runs anything
+        own = list(argv)
+    names_a_subject = words_of(own)[:2] in _NAMES_SUBJECTS
     for flag, value in flags_of(own, follow="logs" in own):
-        if flag in ELSEWHERE:
+        if flag in ELSEWHERE and not (flag == "--user" and names_a_subject):
             raise _refusal(flag, f"kubectl without {flag}")
         remote = flag in ("-f", "--filename") and "://" in value
         if remote or (flag in ("-k", "--kustomize") and not Path(value).is_dir()):
@@ -163,7 +173,7 @@ def flags_of(own: Sequence[str], *, follow: bool) -> Iterator[tuple[str, str]]:
         own: kubectl's own arguments.
         follow: Whether ``-f`` and ``-p`` are switches, as in ``kubectl logs -f``.
     """
-    switches = _SWITCHES | set("fp") if follow else _SWITCHES
+    switches = SWITCHES | set("fp") if follow else SWITCHES
     for index, each in enumerate(own):
         following = own[index + 1] if index + 1 < len(own) else ""
         if each.startswith("--"):
@@ -185,7 +195,7 @@ def may_wait(word: str) -> bool:
         return False
     if word.startswith("--"):
         return "=" not in word and word not in LONG_SWITCHES
-    return "=" not in word and not set(word[1:]) <= _SWITCHES
+    return "=" not in word and not set(word[1:]) <= SWITCHES
 
 
 def _refusal(seen: str, wanted: str) -> Refused:

@@ -239,7 +239,7 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
     if command.filters:
         for said in (remarks + text).splitlines():
             show(said)
-    if not _limits.is_answer(command.own, code):
+    if not _limits.is_answer(command.own, code, remarks):
         failed = CommandFailed(
             ["kubectl", *command.argv],
             where=cluster.where,

@@ -18,6 +18,10 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _WITH_TIMEOUT = (["wait"], ["delete"], ["drain"], ["apply"], ["replace"])
 _SERVERS = ("port-forward", "proxy", "attach")
 """Commands that go on until somebody ends them, and are of use meanwhile."""
+_EDITS_LAST = ["apply", "edit-last-applied"]
+_COULD_NOT_ASK = re.compile(
+    r"(?m)^(error:|Error from server|Unable to connect|The connection to the server)"
+)
 
 
 def seconds(duration: str) -> float:
@@ -42,15 +46,14 @@ def refuse_terminal(own: Sequence[str], argv: Sequence[str], namespace: str) -> 
     verb = kubectl_arguments.verb_of(own)
     if _asks_for_help(own):
         return
-    given = kubectl_arguments.flags_of(own, follow=verb == "logs")
+    given = list(kubectl_arguments.flags_of(own, follow=verb == "logs"))
     flags = {flag: value for flag, value in given if value != "false"}
     elsewhere = ["kubectl", *argv]
     if not flags.keys() & {"-n", "--namespace", "-A", "--all-namespaces"}:
         elsewhere[1:1] = ["-n", namespace]
     way = f"in {TERMINAL}: {shlex.join(elsewhere)}"
-    reads = [
-        flags[flag] for flag in ("-f", "--filename", "--patch-file") if flag in flags
-    ]
+    files = ("-f", "--filename", "--patch-file")
+    reads = [value for flag, value in given if flag in files]
     if verb != "logs" and "-" in reads:
         raise BadInput(
             "a cell has no standard input",
@@ -59,7 +62,10 @@ def refuse_terminal(own: Sequence[str], argv: Sequence[str], namespace: str) -> 
             next='or from Python: cluster.kubectl(["apply", "-f", "-"], input=text)',
         )
     wants = flags.keys() & {"-t", "--tty"}
-    if wants or (verb == "edit" and not os.environ.get("KUBE_EDITOR")):
+    asks = verb == "delete" and flags.keys() & {"-i", "--interactive"}
+    edits = verb == "edit" or "--edit" in flags
+    edits = edits or kubectl_arguments.words_of(own)[:2] == _EDITS_LAST
+    if wants or asks or (edits and not os.environ.get("KUBE_EDITOR")):
         hint = "leave out -it and give the command after --; or " if wants else ""
         raise BadInput(
             "a cell has no terminal",
@@ -104,14 +110,21 @@ def limit(own: Sequence[str], *, endless: bool) -> float:
     return max(TIMEOUT_S, seconds(flags.get("--timeout", "")) + 5, request)
 
 
-def is_answer(own: Sequence[str], returncode: int) -> bool:
+def is_answer(own: Sequence[str], returncode: int, remarks: str) -> bool:
     """Return whether an exit code is an answer instead of a failure.
 
     ``diff`` ends with 1 when there are differences, ``auth can-i`` when the answer is
-    no.
+    no; but the latter does so, too, when it could not ask.
+
+    Args:
+        own: kubectl's own arguments.
+        returncode: How it ended.
+        remarks: What it wrote to its standard error.
     """
     words = kubectl_arguments.words_of(own)
-    asks = words[:1] == ["diff"] or words[:2] == ["auth", "can-i"]
+    asks = words[:1] == ["diff"]
+    if words[:2] == ["auth", "can-i"]:
+        asks = not _COULD_NOT_ASK.search(remarks)
     return returncode == 0 or (returncode == 1 and asks)
 
 

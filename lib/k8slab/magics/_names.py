@@ -110,7 +110,7 @@ def _one(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     plain = isinstance(value, str | int | float | Path)
-    text = str(value) if plain else _named(value)
+    text = str(value).rstrip("\n") if plain else _named(value)
     if not text.strip():
         raise _nothing(name, value)
     return text

@@ -25,7 +25,7 @@ class Turns:
     def line(self, name: str, text: str) -> None:
         """Print a machine's line when it is its turn, or keep it until then."""
         with self._lock:
-            if name == self._waiting[0]:
+            if self._waiting[:1] == [name]:
                 self._print(name, text)
             else:
                 self._lines[name].append(text)

@@ -54,7 +54,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
 def _kinds(cluster: Cluster | None) -> set[tuple[str, str]]:
     if cluster is None:
         return schema.kinds()
-    resources = cluster.catalogue.resources()
+    resources = cluster.catalogue.served()
     return {(each.api_version, each.kind) for each in resources}
 
 

@@ -14,6 +14,8 @@ MAX_BYTES = 3_000_000
 """More than any API server takes in one request."""
 MAX_NODES = 200_000
 """What aliases may unfold to; kubectl refuses more as excessive aliasing."""
+_WORD = 32
+"""A text weighs one such value more for each so many of its signs."""
 MAX_DEPTH = 100
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BOM = "\ufeff"
@@ -49,6 +51,18 @@ class Unreadable(Exception):
 
 class _Loader(_BASE):  # type: ignore[misc]
     """Give words the types that kubectl gives them: dates and 1:30 are text."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """Read a value; one that is not what its tag says has a place."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"this is no {node.tag.rpartition(':')[2]} that JSON has",
+                node.start_mark,
+            ) from error
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -86,7 +100,16 @@ def _whole(loader: Any, node: yaml.ScalarNode) -> int:
     return sign * int(digits, 0)
 
 
+def _fraction(loader: Any, node: yaml.ScalarNode) -> float:
+    """Read a number with a fraction; JSON has no endless one."""
+    value = float(loader.construct_yaml_float(node))
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no number that JSON has")
+    return value
+
+
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole)
+_Loader.add_constructor("tag:yaml.org,2002:float", _fraction)
 
 
 def _as_it_stands(loader: Any, *tag_and_node: Any) -> Any:
@@ -220,8 +243,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(each) for each in value]
     if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{value} is no number that JSON has")
         return int(value) if value.is_integer() else value
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
@@ -246,7 +267,8 @@ def _measure(
         return known[id(node)]
     if id(node) in above or depth > MAX_DEPTH:
         raise _deep(node.start_mark)
-    size = 1
+    # A long text weighs more, for each alias writes all of it again.
+    size = 1 + (len(node.value) // _WORD if isinstance(node, yaml.ScalarNode) else 0)
     for each in _below(node):
         size += _measure(each, depth + 1, known, above | {id(node)})
     if size > MAX_NODES:

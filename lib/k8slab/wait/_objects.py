@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
+from ..errors import BadInput
 from ..kube.follow import (
     TIMEOUT_S,
     Source,
@@ -17,6 +19,8 @@ from ..kube.follow import (
 from ..kube.objects import Endpoints, Node, Object, Pod, Waited
 from ..kube.scaler import KIND as _SCALER
 from ..kube.scaler import Scaler
+
+_NO_NAME = re.compile(r"[^\w.:-]")  # a few kinds, as roles, have a colon in names
 
 
 def pods(
@@ -65,7 +69,8 @@ def pods(
         what=f"{count(ready, 'ready Pod')}{which}",
         want=f"{ready} ready and no others" if ready else "none",
         done=done,
-        failed=None if patient else hopeless,
+        # A Pod that cannot become ready is no obstacle to none at all.
+        failed=None if patient or not ready else hopeless,
         show=pods_in_words,
         about=lambda seen: _unready(seen) if seen else [""],
         selector=selector,
@@ -110,7 +115,7 @@ def pod(
             and not pod.terminating
         ]
 
-    by_label = "=" in which
+    by_label = _by_label(which)
     found = follow(
         source,
         "Pod",
@@ -168,7 +173,7 @@ def gone(
     Raises:
         NotReady: The deadline passed.
     """
-    by_label = "=" in which
+    by_label = _by_label(which)
     found = follow(
         source,
         kind,
@@ -323,3 +328,16 @@ def scaler(
 def _unready(pods: list[Pod]) -> list[str]:
     unready = [pod for pod in pods if not pod.ready or pod.terminating]
     return [pod.name for pod in sorted(unready, key=lambda pod: pod.terminating)][:2]
+
+
+def _by_label(which: str) -> bool:
+    """Say whether this is labels; refuse what is neither these nor a name."""
+    if not isinstance(which, str) or (
+        "=" not in which and (not which or _NO_NAME.search(which))
+    ):
+        raise BadInput(
+            "this is neither a name nor labels",
+            wanted="a name, as web-1, or labels, as app=web",
+            seen=str(which) or "nothing",
+        )
+    return "=" in which

@@ -188,9 +188,13 @@ def test_hints_are_fetched_by_name(
     hints = [line for line in capsys.readouterr().out.splitlines() if "hint" in line]
 
     assert hints == ["  hint: first", "  hint: second", "  hint: second"]
-    file.write_text("- a list\n")
-    with pytest.raises(BadInput, match=r"_hints/x\.yaml"):
-        check.exercise("named", ("it runs", lambda: False))
+    file.write_text("other:\n  it runs: just one\n")
+    check.exercise("other", ("it runs", lambda: False))
+    assert "  hint: just one\n" in capsys.readouterr().out
+    for broken in ("- a list\n", "named:\n- a list\n", "named: {it runs: [a\n"):
+        file.write_text(broken)
+        with pytest.raises(BadInput, match=r"_hints/x\.yaml"):
+            check.exercise("named", ("it runs", lambda: False))
 
 
 def test_tab_lists_what_is_for_readers() -> None:

@@ -155,7 +155,17 @@ def test_each_command_has_its_time(line: str, endless: bool, seconds: float) -> 
 
 
 @pytest.mark.parametrize(
-    "line", ["exec -it x -- sh", "exec x -ti -- sh", "run x --tty", "edit rc x"]
+    "line",
+    [
+        "exec -it x -- sh",
+        "exec x -ti -- sh",
+        "run x --tty",
+        "edit rc x",
+        "delete pod x -i",
+        "delete pod x --interactive",
+        "apply edit-last-applied rc x",
+        "create -f a.yaml --edit",
+    ],
 )
 def test_a_terminal_is_not_to_be_had(cluster: Cluster, line: str) -> None:
     """What needs a keyboard is refused with a way out."""

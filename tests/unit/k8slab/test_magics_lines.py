@@ -299,6 +299,11 @@ def test_commands_stand_below(cluster: Cluster, line: str, cell: str) -> None:
         magics.kubectl(line, cell, {})
 
 
+def test_a_text_that_ends_a_line_is_one_word(typed: Any) -> None:
+    """As files and other programs give it."""
+    assert typed("get pod/{name}", name="echo-1\n")[-1] == "pod/echo-1"
+
+
 def test_a_result_in_braces_is_as_many_words_as_it_printed(typed: Any) -> None:
     """As $(…) is in a shell, in whose place it is offered; in quotes it is one."""
     two = magics.Result("kubectl get pods -o name", "pod/a\npod/b\n", "", 0, 0.1)
@@ -484,6 +489,34 @@ def test_exit_codes_that_are_answers(
     kubectl("exit 1")
     with pytest.raises(CommandFailed):
         magics.kubectl("wait pod/diff --for=delete")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error: unknown flag: --foo",
+        "Warning: x\nerror: EOF",
+        "Error from server (Forbidden): no",
+        "Unable to connect to the server: EOF",
+        "The connection to the server 10.0.0.1:6443 was refused",
+    ],
+)
+def test_a_question_that_was_not_asked_has_no_answer(
+    cluster: Cluster, kubectl: Any, said: str
+) -> None:
+    """``auth can-i`` ends with 1 then, too; a warning beside its no is no error."""
+    kubectl("echo 'Warning: the kind has no group' >&2; echo no; exit 1")
+    assert not magics.kubectl("auth can-i delete pods").ok
+
+    kubectl(f"echo {shlex.quote(said)} >&2; exit 1")
+    with pytest.raises(CommandFailed):
+        magics.kubectl("auth can-i delete pods")
+
+
+def test_standard_input_is_missed_among_several_files(cluster: Cluster) -> None:
+    for line in ("apply -f - -f a.yaml", "apply -f a.yaml -f -"):
+        with pytest.raises(BadInput, match="standard input"):
+            magics.kubectl(line)
 
 
 @pytest.mark.parametrize(

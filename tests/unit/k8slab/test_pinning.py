@@ -69,6 +69,10 @@ ELSEWHERE = [
     "proxy --reject-paths=none",
     "proxy --disable-filter",
     "port-forward pod/x 1:2 --address localhost,10.0.0.1",
+    "proxy -w -- --server=https://10.0.0.1:6443",
+    "proxy --www -- --disable-filter",
+    "get pods --user=admin",
+    "create configmap rolebinding --user=jane",
 ]
 HARMLESS = [
     "get pods",
@@ -91,6 +95,10 @@ HARMLESS = [
     "port-forward pod/x 1:2 --address=localhost",
     "proxy --port=0 --address=127.0.0.1",
     "proxy --unix-socket=api.sock",
+    "create rolebinding a --clusterrole=view --user=jane",
+    "create clusterrolebinding a --clusterrole=view --user jane",
+    "set subject rolebinding a --user=jane",
+    "run t --image=x --privileged -- curl -s http://x",
     "--help",
 ]
 

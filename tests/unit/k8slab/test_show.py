@@ -200,6 +200,8 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
+LONG = f"a: &a {'y' * 20_000}\nb: [" + ", ".join(["*a"] * 5000) + "]\n"
+
 
 @pytest.mark.parametrize(
     ("text", "place", "what"),
@@ -223,7 +225,15 @@ LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (CONFIG + "data:\n  a: 'b\n", None, "this is not YAML"),
         (CONFIG + "data: *nobody\n", "5:7", "this is not YAML"),
         (CONFIG + "data: !!python/name:os.system x\n", "5:7", "this is not YAML"),
-        (CONFIG + "data:\n  a: .inf\n", "1:1", "cannot be read"),
+        (CONFIG + "data:\n  a: .inf\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  a: 1e999\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  a: !!bool maybe\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  !!bool maybe: a\n", "6:3", "this is not YAML"),
+        (CONFIG + "data:\n  a: !!float ''\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  a: !!timestamp x\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  a: !!int [1]\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  a: !!int ''\n", "6:6", "this is not YAML"),
+        (CONFIG + LONG, None, "aliases"),
         (CONFIG + "data:\n  ? [a]\n  : b\n", None, None),
         (b"a: b\n" * 700_000, "1:1", "too large"),
         ("\ufeff\x1b", "1:1", "control characters"),
@@ -400,6 +410,22 @@ def test_the_api_server_judges_when_there_is_one(
     assert fake.requests.count(place) == 2
     assert fake.queries[-1] == {"dryRun": ["All"], "fieldValidation": ["Strict"]}
     assert error.where == "manifests/x/rc.yaml:21"
+
+
+def test_every_version_that_is_served_is_known(
+    write: Any, cluster: Cluster, fake: Any
+) -> None:
+    """Also one that the server does not prefer; objects are found by that one."""
+    fake.kinds.append(("shop.example", "v2", "Basket", "baskets", True))
+    fake.kinds.append(("shop.example", "v1", "Basket", "baskets", True))
+    basket = "apiVersion: shop.example/v1\nkind: Basket\nmetadata: {name: mine}\n"
+    fake.requests.clear()
+
+    show.validate(write(basket))
+
+    assert "POST /apis/shop.example/v1/namespaces/default/baskets" in fake.requests
+    assert cluster.catalogue.find("baskets").version == "v2"
+    assert [each.kind for each in cluster.catalogue.resources()].count("Basket") == 1
 
 
 def test_a_kind_that_came_later_is_known(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from k8slab import wait
-from k8slab.errors import NotReady
+from k8slab.errors import BadInput, NotReady
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 
@@ -200,6 +201,32 @@ def test_a_pod_that_may_recover_is_waited_for(
 
     with pytest.raises(NotReady, match="not within"):
         wait.pods(ns, ready=1, timeout=0.3)
+
+
+def test_a_pod_without_a_chance_is_no_obstacle_to_none(
+    fake: Any, ns: Namespace
+) -> None:
+    """Its controller has been told, and has not deleted it yet."""
+    bad = fake.pod("echo-1", ready=False, waiting="ImagePullBackOff")
+    fake.put("pods", bad, "chapter")
+    later(0.3, lambda: fake.drop("pods", "echo-1", "chapter"))
+
+    assert wait.pods(ns, ready=0, timeout=5) == []
+
+
+@pytest.mark.parametrize("which", ["pod/web-1", "app in (web)", "!app", "a,b", "", 7])
+def test_what_is_neither_a_name_nor_labels_is_refused(
+    ns: Namespace, which: Any
+) -> None:
+    """Nothing has such a name, so it would seem gone at once."""
+    for waits in (partial(wait.gone, ns, "pod"), partial(wait.pod, ns)):
+        with pytest.raises(BadInput, match="neither a name nor labels"):
+            waits(which, timeout=1)
+
+
+@pytest.mark.parametrize("which", ["system:node-reader", "web.shop", "app in (a),x=y"])
+def test_odd_names_and_labels_are_taken(ns: Namespace, which: str) -> None:
+    assert wait.gone(ns, "ConfigMap", which, timeout=1) == []
 
 
 def test_patience_outlasts_a_missing_image(fake: Any, ns: Namespace) -> None:
