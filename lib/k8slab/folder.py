@@ -313,7 +313,12 @@ class LabFolder:
                 where=str(self.root),
                 wanted=f"the lab {self.name!r}",
                 seen=f"the lab {record.name!r}",
-                next=f"remove the copy alone: {command('down', self.name)}",
+                next="remove the copy alone: "
+                + (
+                    command("down", self.name, "--forget")
+                    if self.notes
+                    else command("down", self.name)
+                ),
             )
         return record
 

@@ -72,6 +72,7 @@ def adopt(
     text = foreign.read(kubeconfig, context)
     with outside.told(), files.usual_modes(), folder.locked():
         before = folder.record()
+        folder.refuse_lost_notes()
         if before is not None and not before.is_adopted:
             raise BadInput(
                 f"there is a lab named {folder.name!r} already",

@@ -144,6 +144,19 @@ def test_a_bridge_that_was_deleted_comes_back(work: Lab) -> None:
     assert_whole(work)
 
 
+@pytest.mark.parametrize("lost", ["kubeconfig", "fingerprint.json", "kubectl"])
+def test_a_file_of_the_lab_that_was_lost_comes_back(work: Lab, lost: str) -> None:
+    """By the command that the error names."""
+    (work.folder.root / lost).unlink()
+    asked = work.kubectl("get", "nodes")
+    said = work.run("up", measure=f"up without {lost}")
+
+    assert asked.returncode != 0
+    assert lost == "kubectl" or "k8slab up" in asked.stderr
+    assert said.returncode == 0, said.text
+    assert_whole(work)
+
+
 def test_a_restart_of_this_computer_is_repaired(work: Lab, tmp_path: Path) -> None:
     """Machines ended; the bridge, the filters and the routes are gone.
 

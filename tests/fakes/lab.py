@@ -52,6 +52,7 @@ RECORD = LabRecord(
 def connect(api: FakeApi, folder: LabFolder) -> Cluster:
     """Write a lab's kubeconfig, and connect to the API server as to that lab."""
     folder.root.mkdir(parents=True, exist_ok=True)
+    folder.kubectl.touch()
     access = Kubeconfig.read(api.kubeconfig(folder.kubeconfig), "default")
     return Cluster(
         RECORD,

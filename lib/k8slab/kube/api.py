@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.hints import command
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
-from ..errors import LabError
+from ..errors import LabError, LabMissing
 from . import images, pinning
 from .connection import Connection
 from .discovery import Catalogue
@@ -220,7 +221,18 @@ class ClusterApi:
         Raises:
             Refused: The arguments, or the kubeconfig, could reach another cluster.
             HostProblem: It would open an editor, and there is none.
+            LabMissing: The lab's kubectl was lost.
         """
+        if not self._kubectl.exists():
+            again = command("adopt", self.lab, "--kubeconfig FILE")
+            whole = command("up", self.lab)
+            raise LabMissing(
+                "the lab has no kubectl",
+                where=str(self._kubectl),
+                next=f"adopt the cluster again: {again}"
+                if self._adopted
+                else f"make the lab whole: {whole}",
+            )
         arguments = kubectl_arguments(argv)
         if self._prefix:
             copies = self._folder / "manifests"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
+from ..core.env import Environment
 from ..core.hints import command
-from ..errors import CertificateExpired
+from ..errors import CertificateExpired, LabError
+from ..folder import LabFolder
 
-_RENEW = "master kubeadm certs renew all"
+_RENEW = "kubeadm certs renew all"
 
 
 def not_valid(lab: str, what: str, why: str, where: str) -> CertificateExpired:
@@ -21,17 +24,29 @@ def not_valid(lab: str, what: str, why: str, where: str) -> CertificateExpired:
     """
     step = f"compare the clock with another one: date; it says {_now():%F %H:%M} UTC"
     if "not yet" not in why:
-        step += (
-            f"\nif it is right, renew: {command('ssh', lab, _RENEW)}, "
-            f"then {command('stop', lab)} and {command('up', lab)}"
-            f"\nor make the lab anew: {command('reset', lab)}"
-        )
+        step += f"\nif it is right, renew: {_renewal(lab)}"
     return CertificateExpired(
         f"{what} is not valid at this computer's time",
         where=where,
         wanted="a time between its first and its last day",
         seen=f"{why}\nthis computer's clock: {_now():%F %H:%M} UTC",
         next=step,
+    )
+
+
+def _renewal(lab: str) -> str:
+    """Return the commands that renew a lab's certificates, and have them used."""
+    record = None
+    with suppress(LabError):
+        record = LabFolder(Environment.read().home, lab).record()
+    master = record.nodes[0].name if record and record.nodes else "master"
+    steps = f"{command('ssh', lab, f'{master} {_RENEW}')}, then "
+    if record is not None and record.is_own_machines:
+        boot = command("ssh", lab, f"{master} systemctl reboot")
+        return f"{steps}{boot} and, when it is back, {command('up', lab)}"
+    return (
+        f"{steps}{command('stop', lab)} and {command('up', lab)}"
+        f"\nor make the lab anew: {command('reset', lab)}"
     )
 
 

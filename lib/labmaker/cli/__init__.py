@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import suppress
 from importlib import metadata
@@ -17,7 +18,7 @@ from k8slab.core import hints, outside, terminal
 from k8slab.core.env import Environment
 from k8slab.core.phases import Ledger, reporter_for
 from k8slab.core.signals import terminable
-from k8slab.errors import HostProblem, LabError, UnknownMachine
+from k8slab.errors import BadInput, HostProblem, LabError, UnknownMachine
 
 from .. import adopted, lifecycle
 from ..settings import refuse_own
@@ -202,9 +203,18 @@ def status(name: Name = None) -> None:
         say(f"there is no lab; make one: {hints.command('up', name or '')}")
 
 
-@app.command("ssh", context_settings=_PASS_ON)
+@app.command("ssh", context_settings=_PASS_ALL)
 def ssh_(context: typer.Context, machine: str, name: Name = None) -> None:
-    """Open a shell on a machine, or run a command there."""
+    """Open a shell on a machine, or run a command there; --name comes first."""
+    words = context.args[1:] if context.args[:1] == ["--"] else context.args
+    option, _, value = " ".join(words[:2]).replace("=", " ", 1).partition(" ")
+    if option == "--name":
+        raise BadInput(
+            "what follows the machine is a command for it",
+            wanted="--name before the machine",
+            seen=shlex.join(["k8slab", "ssh", machine, *words]),
+            next=hints.command("ssh", value.partition(" ")[0], machine),
+        )
     folder = lab.folder(name)
     settings = folder.record()
     if settings is None:
@@ -215,7 +225,7 @@ def ssh_(context: typer.Context, machine: str, name: Name = None) -> None:
         raise UnknownMachine(machine, tuple(machines))
     from . import ssh
 
-    argv = ssh.argv(folder, machines[machine], context.args)
+    argv = ssh.argv(folder, machines[machine], words)
     sys.stdout.flush()
     try:
         os.execvp("ssh", argv)  # noqa: S606 - the reader's own terminal takes over

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from k8slab.errors import CommandFailed, HostProblem
+from k8slab.errors import CommandFailed, HostProblem, RangeInUse
 
 from .. import computer
 from ..computer import ROUTES, Host, ThisComputer, foreign_routes
@@ -138,12 +138,14 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
     """Stop when a finding makes a lab impossible.
 
     Raises:
-        HostProblem: Names each such finding, with its cure.
+        HostProblem: Names each such finding, with its cure; `RangeInUse` if only the
+            addresses are not free.
     """
     bad = [f for f in findings if not f.ok and f.severity == "error"]
     if not bad:
         return
-    raise HostProblem(
+    kind = RangeInUse if [f.name for f in bad] == ["addresses"] else HostProblem
+    raise kind(
         "this computer cannot carry a lab: " + ", ".join(f.name for f in bad),
         where="this computer",
         wanted="\n".join(f"{f.name}: {f.wanted}" for f in bad),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from k8slab.errors import WrongCluster
+from k8slab.errors import LabMissing, WrongCluster
 from k8slab.folder import LabFolder
 from k8slab.kube.kubeconfig import Kubeconfig
 from k8slab.kube.pinning import Fingerprint, check_access
@@ -45,17 +45,22 @@ def refresh(folder: LabFolder, master: Shell) -> bool:
         master: The master over SSH.
 
     Returns:
-        Whether it was another one.
+        Whether it was another one, or lost.
 
     Raises:
         WrongCluster: It leads to another cluster than the pinned one.
     """
     told = master.read(ADMIN_CONF)
-    if told == folder.kubeconfig.read_text(encoding="utf-8"):
+    try:
+        pinned = Fingerprint.load(folder.fingerprint, folder.name)
+        known = folder.kubeconfig.read_text(encoding="utf-8")
+    except (LabMissing, FileNotFoundError, UnicodeDecodeError):
+        pin(folder, master)  # by SSH, whose pinned host key says who the master is
+        return True
+    if told == known:
         return False
     draft = folder.write("kubeconfig.new", told)
     try:
-        pinned = Fingerprint.load(folder.fingerprint, folder.name)
         check_access(Kubeconfig.read(draft, folder.name), pinned)
     finally:
         draft.unlink()

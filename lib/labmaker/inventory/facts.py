@@ -27,7 +27,10 @@ TREES = (
     "/root/.kube",
 )
 """What an installation fills; a machine must have nothing in the important ones."""
-FOREIGN = ("kubelet", "containerd", "crio", "k3s", "rke2", "microk8s")
+FOREIGN = (
+    *("kubelet", "kubeadm", "kubectl", "crictl", "containerd", "crio"),
+    *("k3s", "rke2", "microk8s"),
+)
 NEEDED = (
     *("conntrack", "ebtables", "ethtool", "iptables", "iproute2", "socat"),
     *("mount", "util-linux", "kmod", "curl"),

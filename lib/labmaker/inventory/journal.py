@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -57,12 +58,19 @@ class Journal:
         self.file = file
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Add an entry, which is on the disk when this returns."""
+        """Add an entry, which is on the disk when this returns.
+
+        Raises:
+            OSError: It is not; nothing was added.
+        """
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        line = json.dumps({"kind": kind, **facts}) + "\n"
+        line = (json.dumps({"kind": kind, **facts}) + "\n").encode()
         handle = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, line.encode())
+            before = os.fstat(handle).st_size
+            if os.write(handle, line) != len(line):
+                os.ftruncate(handle, before)  # the next entry begins a line
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.file))
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -203,10 +211,13 @@ class NotingShell:
     def _note_packages(self, argv: Sequence[str]) -> None:
         """Note the packages that an installation would add, by a rehearsal."""
         rehearsal = self._shell.run([*argv, "--simulate"], timeout=120).stdout
-        words = (line.split() for line in rehearsal.splitlines())
-        self._journal.note(
-            "packages", names=[each[1] for each in words if each[:1] == ["Inst"]]
-        )
+        words = [line.split() for line in rehearsal.splitlines()]
+        new = [  # "Inst NAME [OLD] (NEW …)" is there already, and stays
+            each[1]
+            for each in words
+            if each[:1] == ["Inst"] and not each[2].startswith("[")
+        ]
+        self._journal.note("packages", names=new)
 
     def _note_file(self, path: str) -> None:
         told = self._shell.run(["sh", "-c", _FILE, "sh", path]).stdout

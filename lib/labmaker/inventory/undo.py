@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 
 from k8slab.ssh.client import SSHShell
 
+from ..install.steps.system import without_hosts
 from .journal import Entry, Journal
 
 # Nothing of it fails where a part is gone already: it may have been ended half way.
@@ -47,6 +48,7 @@ awk '{print $2}' /proc/self/mounts | grep "^$1/" | sort -r |
 if [ "$2" = none ]; then
     rm -rf "$1"
 else
+    mkdir -p "$1"
     find "$1" -xdev -mindepth 1 -delete
     chmod "$2" "$1"
 fi
@@ -118,11 +120,24 @@ def _file(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
     if folder == "/etc/apt/sources.list.d":
         shell.run(["sh", "-c", _LISTS, "sh", path])
     if entry["mode"]:
-        shell.put(path, b64decode(entry["text"]), mode=int(entry["mode"], 8))
+        text = b64decode(entry["text"])
+        if path == "/etc/hosts":
+            text = _hosts(shell, text)
+        shell.put(path, text, mode=int(entry["mode"], 8))
     else:
         shell.run(["rm", "-f", path])
     if entry["missing"]:  # the innermost first; what others put there stays
         shell.run(["rmdir", *entry["missing"]], check=False)
+
+
+def _hosts(shell: SSHShell, before: bytes) -> bytes:
+    """Return a hosts file without the lab's part, with what others wrote since."""
+    now = shell.run(["cat", "/etc/hosts"], check=False).stdout
+    kept = without_hosts(now)
+    was = before.decode("utf-8", "replace")
+    if kept == now or kept.rstrip("\n") == was.rstrip("\n"):
+        return before
+    return kept.encode()
 
 
 def _tree(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from k8slab.core.phases import Ledger
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
-from k8slab.errors import BadInput, LabError, MachineUnreachable
+from k8slab.errors import BadInput, LabError, MachineUnreachable, NotReady
 from k8slab.folder import OWN_MACHINES, LabFolder, LabRecord, MachineRecord, Ranges
 from k8slab.ssh.client import SSHShell
 
@@ -67,6 +67,7 @@ class OwnMachines:
             LabError: A step failed; it was undone unless ``keep``.
         """
         inventory = read(file)
+        self.folder.refuse_foreign()
         record = self._record(inventory, bundle, file)
         try:
             with ledger.phase("host keys", "inventory") as phase:
@@ -112,7 +113,11 @@ class OwnMachines:
                     phase.unchanged("it is up")
             if not well:
                 with ledger.phase("control plane", master.where):
-                    health.restore_master(master)
+                    try:
+                        health.restore_master(master)
+                    except NotReady:
+                        health.check_time(master)
+                        raise
                 health.ask_names(record, master)
                 bring_up.prove(record, master, ledger)
                 refresh(self.folder, master)

@@ -12,6 +12,7 @@ from k8slab.core import files, outside
 from k8slab.core.env import Environment
 from k8slab.core.hints import command
 from k8slab.core.phases import Ledger, Reporter
+from k8slab.core.process import LocalRunner
 from k8slab.core.signals import terminable
 from k8slab.errors import (
     BadInput,
@@ -21,8 +22,10 @@ from k8slab.errors import (
     PhaseFailed,
     RangeInUse,
 )
+from k8slab.folder import LabFolder
 
 from .. import adopted, inventory
+from ..clone import clone
 from ..computer import require_root
 from ..providers import provider_of
 from ..settings import Settings
@@ -74,6 +77,8 @@ def up(
     adopted.refuse(name, "to bring up")
     ledger = _ledger(reporter)
     own = inventory.find(name)
+    if own is None:
+        lab.folder(name).refuse_lost_notes()
     if machines is not None or own is not None:
         settings = {"--nodes": workers, "--image": image, "--slot": slot}
         _refuse_settings(settings)
@@ -92,6 +97,7 @@ def up(
                 cluster=cluster,
             )
         else:
+            _restore_kubectl(work.folder, ledger)
             if any(work.folder.journal.glob("*.json")):
                 lab.heal(work.folder.name)  # or it would not be found healthy
             work.revive(ledger, record, workers=workers, image=image, slot=slot)
@@ -202,6 +208,10 @@ def reset(name: str | None = None, *, reporter: Reporter | None = None) -> Ledge
             + command("up", record.name, "--inventory FILE"),
         )
     settings = Settings.of(record)
+    from ..bundle import opened
+
+    require_root("changing a lab")
+    opened()  # what cannot be made anew stays
     down(name, reporter=reporter)
 
     def again(slot: int | None) -> Ledger:
@@ -257,6 +267,20 @@ def status(name: str | None = None) -> Status:
     )
 
 
+def _restore_kubectl(folder: LabFolder, ledger: Ledger) -> None:
+    """Give a lab the bundle's kubectl when its own was lost.
+
+    Raises:
+        BundleError: There is no whole bundle.
+    """
+    if folder.kubectl.exists():
+        return
+    from ..bundle import opened
+
+    with ledger.phase("take kubectl again", "bundle"):
+        clone(opened().kubectl, folder.kubectl, LocalRunner())
+
+
 def _up_own(
     at_work: OwnMachines,
     ledger: Ledger,
@@ -285,6 +309,7 @@ def _up_own(
             seen=f"a lab of {record.maker.get('inventory', 'other machines')}",
             next="choose another --name",
         )
+    _restore_kubectl(at_work.folder, ledger)
     if any(at_work.folder.journal.glob("*.json")):
         lab.heal(at_work.folder.name)
     at_work.look(ledger, record)

@@ -162,7 +162,7 @@ class Transitions:
             kernel.load(ThisComputer(), self._runner, ledger)
             with ledger.phase("firewall of the network"):
                 fleet.apply_firewall()
-            if not self.folder.kubeconfig.exists():
+            if not self._was_cluster():
                 fleet.start(stopped, ledger)
                 _served(fleet, ledger)
                 return
@@ -326,17 +326,21 @@ class Transitions:
     def _works(self, ledger: Ledger, record: LabRecord, fleet: Fleet) -> bool:
         """Say whether a lab whose machines run needs nothing."""
         with ledger.phase("look at the lab") as phase:
-            if self.folder.kubeconfig.exists():
+            if self._was_cluster():
                 names = [machine.name for machine in record.nodes]
                 if not health.is_well(fleet.shells["master"], names):
                     health.check_time(fleet.shells["master"])
                     phase.changed("the cluster is not well yet")
                     return False
                 if refresh(self.folder, fleet.shells["master"]):
-                    phase.changed("the administrator's certificate is another one")
+                    phase.changed("the administrator's certificate was fetched again")
                     return True
             phase.unchanged("it is up")
             return True
+
+    def _was_cluster(self) -> bool:
+        """Say whether there was a cluster to pin; one of the files may be lost."""
+        return self.folder.kubeconfig.exists() or self.folder.fingerprint.exists()
 
     def _whole(self, record: LabRecord, states: Mapping[str, str]) -> None:
         gone = [m.name for m in record.machines if m.name not in states]

@@ -50,6 +50,7 @@ def team(fake: FakeApi, folder: LabFolder) -> Iterator[Cluster]:
 def connect(api: FakeApi, folder: LabFolder, **changes: object) -> Cluster:
     """Write an adopted cluster's kubeconfig, and connect with it."""
     folder.root.mkdir(parents=True)
+    folder.kubectl.touch()
     api.kubeconfig(folder.kubeconfig, **changes)  # type: ignore[arg-type]
     access = Kubeconfig.read(folder.kubeconfig, "team")
     return Cluster(

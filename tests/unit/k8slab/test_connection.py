@@ -17,6 +17,7 @@ from k8slab.errors import (
     LabMissing,
     WrongCluster,
 )
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.connection import Connection
 from k8slab.kube.kubeconfig import Kubeconfig
@@ -118,6 +119,16 @@ def test_without_any_editor_the_way_to_one_is_told(
 
     assert caught.value.next == "apt-get install --yes nano"
     assert cluster.kubectl_command(["get", "pods"])
+
+
+def test_a_kubectl_that_was_lost_has_a_way_back(
+    cluster: Cluster, folder: LabFolder
+) -> None:
+    folder.kubectl.unlink()
+    with pytest.raises(LabMissing) as caught:
+        cluster.kubectl_command(["get", "pods"])
+
+    assert "k8slab up" in caught.value.next
 
 
 @pytest.mark.parametrize("name", ["KUBE_EDITOR", "VISUAL", "EDITOR"])

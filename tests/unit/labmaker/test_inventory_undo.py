@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from k8slab.core.process import Completed
 from k8slab.errors import CommandFailed, LabError
+from labmaker.install.steps.system import with_hosts
 from labmaker.inventory import journal as journal_module
 from labmaker.inventory import undo
 from labmaker.inventory.journal import Journal, NotingShell
@@ -114,6 +116,76 @@ def test_files_come_back_and_folders_go(machine: Machine, journal: Journal) -> N
     assert files(machine) == before
     assert not journal.file.exists()
     assert not undo.machine(shells, journal, RANGES)
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        ("127.0.0.1 localhost\n{ours}", "127.0.0.1 localhost\n"),
+        ("127.0.0.1 localhost\n10.0.0.9 db\n{ours}", None),
+        ("127.0.0.1 localhost\n{ours}10.0.0.9 db\n", None),
+        ("something else\n", "127.0.0.1 localhost\n"),
+    ],
+    ids=["ours", "before", "behind", "without ours"],
+)
+def test_what_others_wrote_into_the_hosts_file_stays(
+    machine: Machine, journal: Journal, now: str, left: str | None
+) -> None:
+    """Only the lab's part goes; weeks may lie between."""
+    shell = noting(machine, journal)
+    shell.begin()
+    shell.put("/etc/hosts", "ours")
+    text = now.format(ours=with_hosts("", "10.0.0.1 cp1\n"))
+    machine.says["cat /etc/hosts"] = text
+
+    shells: Any = machine
+    undo.machine(shells, journal, RANGES)
+
+    wanted = left or "127.0.0.1 localhost\n10.0.0.9 db\n"
+    assert (machine.root / "etc/hosts").read_text() == wanted
+
+
+def test_a_folder_that_went_meanwhile_comes_back(
+    machine: Machine, journal: Journal
+) -> None:
+    """Removing a package takes a folder along that is empty then."""
+    before = files(machine)
+    noting(machine, journal).begin()
+    (machine.root / "var/lib/kubelet").rmdir()
+
+    shells: Any = machine
+    undo.machine(shells, journal, RANGES)
+
+    assert files(machine) == before
+
+
+def test_packages_that_are_only_made_newer_are_not_ours(
+    machine: Machine, journal: Journal
+) -> None:
+    """They were there, and would be missed."""
+    machine.says["--simulate"] = (
+        "Inst socat (1.7 Debian:12/stable [amd64])\n"
+        "Inst curl [7.88-1] (7.88-2 Debian:12/stable [amd64])\n"
+        "Conf socat (1.7 Debian:12/stable [amd64])\n"
+    )
+    noting(machine, journal).run(["apt-get", "install", "socat", "curl"])
+
+    assert journal.entries()[-1] == {"kind": "packages", "names": ["socat"]}
+
+
+def test_a_note_that_does_not_fit_on_the_disk_is_none(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk may take a part of it; then nothing is changed on the machine."""
+    journal.note("cluster")
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda handle, data: write(handle, data[:9]))
+        with pytest.raises(OSError, match="No space left"):
+            journal.note("packages", names=["socat"])
+    journal.note("modules", names=["overlay"])
+
+    assert [entry["kind"] for entry in journal.entries()] == ["cluster", "modules"]
 
 
 def test_a_folder_that_has_something_keeps_it(

@@ -244,6 +244,9 @@ def test_notes_about_machines_are_kept_without_a_record(
         lifecycle.down("team")
 
     assert "'k8slab down --name team --forget'" in caught.value.next
+    for machines in (None, home / "hosts.yaml"):
+        with pytest.raises(LabError, match="record"):
+            lifecycle.up("team", machines=machines)
     assert folder.notes == ["node1.jsonl"]
     assert lifecycle.down("team", forget=True)
     assert not folder.root.exists()

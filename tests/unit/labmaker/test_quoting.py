@@ -56,6 +56,13 @@ def test_ssh_finds_the_labs_files_in_any_folder(
         [program, "-G", *rest], capture_output=True, text=True, check=True
     ).stdout
 
+    said = CliRunner().invoke(cli.app, ["ssh", "master", "--name=x", "uptime"])
+    CliRunner().invoke(cli.app, ["ssh", "master", "--", "crictl", "ps", "--name", "a"])
+    CliRunner().invoke(cli.app, ["ssh", "master", "kubeadm", "--help"])
+
+    assert "'k8slab ssh --name x master'" in str(said.exception)
+    assert list(ran[1][-4:]) == ["crictl", "ps", "--name", "a"]
+    assert list(ran[2][-2:]) == ["kubeadm", "--help"]
     known = f"userknownhostsfile {home}/default/known_hosts"
     assert known.replace("é", "\\303\\251") in told.replace("é", "\\303\\251")
     key = f"{home}/default/id_ed25519"

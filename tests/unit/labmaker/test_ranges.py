@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 
 from k8slab.core.phases import Ledger
 from k8slab.core.process import Completed
-from k8slab.errors import BadInput, RangeInUse
+from k8slab.errors import BadInput, BundleError, HostProblem, RangeInUse
 from k8slab.folder import LabFolder
-from labmaker import cli, lifecycle
+from labmaker import bundle, cli, lifecycle
 from labmaker.computer import foreign_routes
 from labmaker.fleet import dismantle
+from labmaker.host.doctor import Finding, raise_on_errors
 from labmaker.host.firewall import remove_rules, slots_with_rules
 from labmaker.lifecycle.preflight import choose_plan
 from labmaker.plan import FAMILIES, MAX_WORKERS, SLOTS, AddressPlan
@@ -175,9 +176,42 @@ def test_a_lab_made_anew_keeps_its_range_if_nobody_took_it(
     monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
     monkeypatch.setattr(lifecycle, "up", up)
     monkeypatch.setattr(lifecycle, "down", down)
+    monkeypatch.setattr(lifecycle, "require_root", lambda what: None)
+    monkeypatch.setattr(bundle, "opened", lambda: None)
     lifecycle.reset("a")
 
     assert plans == [AddressPlan(0) if taken else AddressPlan(3)]
+
+
+def test_what_cannot_be_made_anew_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a bundle, nothing could take its place."""
+
+    def opened() -> None:
+        raise BundleError("there is no bundle")
+
+    settings = Settings("a", 3, 2, "ready", "podman", "1")
+    LabFolder(tmp_path, "a").save(settings.record(lambda _: ((), ()), {}))
+    monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
+    monkeypatch.setattr(lifecycle, "require_root", lambda what: None)
+    monkeypatch.setattr(bundle, "opened", opened)
+    monkeypatch.setattr(lifecycle, "down", lambda *_, **__: pytest.fail("removed"))
+
+    with pytest.raises(BundleError):
+        lifecycle.reset("a")
+
+
+def test_addresses_that_alone_are_taken_are_told_apart() -> None:
+    """A lab that is made anew takes others then."""
+    taken = Finding("addresses", False, "10.244.0.0/16 is taken", "free", "--slot 1")
+    other = Finding("memory", False, "1 GiB", "3 GiB", "close programs")
+    with pytest.raises(RangeInUse):
+        raise_on_errors([taken])
+    with pytest.raises(HostProblem) as caught:
+        raise_on_errors([taken, other])
+
+    assert not isinstance(caught.value, RangeInUse)
 
 
 @pytest.mark.parametrize("slot", [3, 5])

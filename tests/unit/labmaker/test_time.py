@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from fakes.api_server import FakeApi
 
 from k8slab.core.process import Completed
 from k8slab.errors import CertificateExpired, WrongCluster
-from k8slab.folder import LabFolder
+from k8slab.folder import OWN_MACHINES, LabFolder, LabRecord, MachineRecord
 from k8slab.kube.kubeconfig import Kubeconfig
 from k8slab.kube.pinning import Fingerprint
 from k8slab.kube.validity import not_valid, says_not_valid
@@ -87,6 +88,22 @@ def test_other_complaints_are_no_matter_of_time(complaint: str) -> None:
     assert says_not_valid(complaint) == ""
 
 
+def test_an_inventorys_lab_has_no_power_and_its_own_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machines are not stopped here, nor made anew."""
+    machine = MachineRecord("cp1", "control-plane", IPv4Address("192.0.2.11"))
+    record = LabRecord("blue", OWN_MACHINES, "1", (machine,), None)
+    LabFolder(tmp_path, "blue").save(record)
+    monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
+    said = not_valid("blue", "x", "expired", "y").next
+
+    assert "'k8slab ssh --name blue cp1 kubeadm certs renew all'" in said
+    assert "'k8slab ssh --name blue cp1 systemctl reboot'" in said
+    assert "stop" not in said
+    assert "reset" not in said
+
+
 def test_the_readers_own_certificate_has_the_same_cures() -> None:
     """Whoever finds it: the library says it in one way."""
     assert "kubeadm certs renew all" in not_valid("blue", "x", "expired", "y").next
@@ -117,6 +134,30 @@ def test_a_renewed_certificate_is_taken_over(pinned: tuple[LabFolder, str]) -> N
     assert pin.refresh(folder, other)
     assert folder.kubeconfig.read_text() == text + "# renewed\n"
     assert {path.name for path in folder.root.iterdir()} == before
+
+
+@pytest.mark.parametrize("lost", ["kubeconfig", "fingerprint.json"])
+@pytest.mark.parametrize("text", [None, "\0"], ids=["gone", "damaged"])
+def test_a_file_that_was_lost_is_fetched_again(
+    pinned: tuple[LabFolder, str],
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
+    text: str | None,
+) -> None:
+    """Over SSH, whose pinned host key says who the master is."""
+    folder, told = pinned
+    path = folder.root / lost
+    before = {each.name: each.read_bytes() for each in folder.root.iterdir()}
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    master: Any = Master(kubeconfig=told)
+    master.address = "127.0.0.1"
+    monkeypatch.setattr(health, "kube_system_uid", lambda shell: "uid")
+
+    assert pin.refresh(folder, master)
+    assert {each.name: each.read_bytes() for each in folder.root.iterdir()} == before
+    assert not pin.refresh(folder, master)
 
 
 def test_another_clusters_kubeconfig_is_not_taken_over(

@@ -63,8 +63,13 @@ def with_hosts(before: str, lines: str) -> str:
         before: The file as it is, with or without such a part.
         lines: The lab's lines.
     """
-    kept, _, rest = before.partition(f"{_BEGIN}\n")
-    kept += rest.partition(f"{_END}\n")[2]
+    kept = without_hosts(before)
     if kept and not kept.endswith("\n"):
         kept += "\n"
     return f"{kept}{_BEGIN}\n{lines}{_END}\n"
+
+
+def without_hosts(text: str) -> str:
+    """Return a hosts file without the lab's part; all else stays."""
+    kept, _, rest = text.partition(f"{_BEGIN}\n")
+    return kept + rest.partition(f"{_END}\n")[2]
