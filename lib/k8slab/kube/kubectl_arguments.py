@@ -30,7 +30,7 @@ ELSEWHERE = frozenset(
 """kubectl's options that lead to another server, or past its certificate."""
 
 _READS_CONFIG = ("view", "current-context", "get-contexts", "get-clusters", "get-users")
-SWITCHES = frozenset("AFRhiqtwT")
+SWITCHES = frozenset("ARhiqtw")
 """kubectl's one-letter options that take no value, but for ``-w`` of its proxy."""
 LONG_SWITCHES = frozenset(
     f"--{name}"
