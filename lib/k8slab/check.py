@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +37,19 @@ def that(claim: str, fact: object, *, hint: str = "") -> None:
 
     Args:
         claim: What should be true, in words that stay the same.
-        fact: Whether it is: anything that is true or false.
+        fact: Whether it is: anything that is true or false. A function is called.
         hint: What to look at when it is not.
 
     Raises:
+        BadInput: The fact is always true: a function, a generator, a coroutine, or a
+            pair of a value and a message.
         CheckFailed: It is not true.
 
     Example:
         >>> that("two and two are four", 2 + 2 == 4)
         ✔ two and two are four
     """
+    fact = _asked(claim, fact)
     if fact:
         print(f"✔ {claim}")
         progress.note(claim)
@@ -170,10 +173,15 @@ class Exercise:
                 there yet means no instead of ending the cell.
             hints: What to look at; the first try shows the first, the next the next.
                 Those of the file of hints by default; see `exercise`.
+
+        Raises:
+            BadInput: What the fact returns is always true; see `that`.
         """
         known = hints or _hints(self.name, text)
         try:
-            self._judged.append(_Judged(text, bool(_asked(fact)), tuple(known)))
+            self._judged.append(_Judged(text, bool(_asked(text, fact)), tuple(known)))
+        except _NoFact:
+            raise
         except Exception as error:  # noqa: BLE001 - a fact may meet anything
             pending, begun = _why_pending(error), not isinstance(error, _NOT_BEGUN)
             self._judged.append(_Judged(text, False, tuple(known), pending, begun))
@@ -279,8 +287,33 @@ def stable(text: str) -> str:
     return text
 
 
-def _asked(fact: object) -> object:
-    return fact() if callable(fact) else fact
+class _NoFact(BadInput):
+    """What should be true or false can be nothing but true."""
+
+
+def _is_pair(said: object) -> bool:
+    """Say whether that is a fact and its hint, and not as many names as were found."""
+    if type(said) is not tuple or len(said) != 2:
+        return False
+    return [isinstance(each, str) for each in said] == [False, True]
+
+
+def _asked(claim: str, fact: object) -> object:
+    said = fact() if callable(fact) else fact
+    if callable(said) or isinstance(said, Iterator):
+        way = "call it, with (), or put all(…), any(…) or list(…) around it"
+    elif isinstance(said, Awaitable):
+        way = "put await in front of it"
+    elif _is_pair(said):
+        way = "give the value alone; a hint stands behind it, not in its parentheses"
+    else:
+        return said
+    raise _NoFact(
+        f"this is always true: {claim}",
+        wanted="what is true or false",
+        seen=f"a {type(said).__name__}",
+        next=way,
+    )
 
 
 def _why_pending(error: BaseException) -> str:
@@ -316,9 +349,12 @@ def _hints(exercise: str, claim: str) -> list[str]:
         files = sorted((folder / HINTS).glob("*.yaml"))
         for path in files:
             try:
-                known = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-                found = known.get(exercise, {}).get(claim, [])
-            except (AttributeError, ValueError, yaml.YAMLError) as error:
+                found = yaml.safe_load(path.read_text(encoding="utf-8"))
+                for key in (exercise, claim):
+                    if not isinstance(found, dict | None):
+                        raise ValueError(f"a {type(found).__name__}")
+                    found = (found or {}).get(key)
+            except (ValueError, yaml.YAMLError) as error:
                 raise BadInput(
                     "this file holds no hints",
                     where=f"{HINTS}/{path.name}",

@@ -205,7 +205,7 @@ class CommandFailed(LabError):
     ) -> None:
         tail = (stderr.strip() or stdout.strip()).splitlines()[-self._TAIL :]
         super().__init__(
-            what or f"'{argv[0]}' ended with exit code {returncode}",
+            what or f"'{_program(argv)}' ended with exit code {returncode}",
             where=f"{where}: {shlex.join(argv)[: self._SHOWN]}",
             wanted="exit code 0",
             seen="\n".join(tail) or f"exit code {returncode} and no output",
@@ -248,9 +248,16 @@ class CommandTimeout(CommandFailed):
             returncode=124,
             stdout=stdout,
             stderr=stderr,
-            what=f"'{argv[0]}' did not end within {timeout:g} s and was ended",
+            what=f"'{_program(argv)}' did not end within {timeout:g} s and was ended",
         )
         self.timeout = timeout
+
+
+def _program(argv: Sequence[str]) -> str:
+    """Return the program of a command: behind ``env``, the one that this starts."""
+    first, *rest = argv
+    word = next((each for each in rest if "=" not in each), "-")
+    return first if first != "env" or word.startswith("-") else word
 
 
 class MachineUnreachable(LabError):

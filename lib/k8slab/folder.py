@@ -375,14 +375,13 @@ class LabFolder:
     def required(self) -> dict[str, str]:
         """Return the add-ons that chapters had enabled, each with what was required.
 
-        They are in the order in which they were enabled; one that a required one needs
-        is there, too.
+        In the order in which they were enabled, with those that a required one needs.
+        A damaged file names none: they stay until they are disabled.
         """
         try:
-            found: dict[str, str] = json.loads(self._required.read_text("utf-8"))
-        except FileNotFoundError:
+            return dict(json.loads(self._required.read_text("utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
             return {}
-        return found
 
     def require(self, addons: Mapping[str, str]) -> None:
         """Keep what `required` returns, also for sessions to come."""

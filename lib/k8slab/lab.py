@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +23,23 @@ if TYPE_CHECKING:  # they take a second to import, and most commands need neithe
     from .ssh.connect import Login
 
 
+@dataclass(frozen=True)
+class Healed:
+    """What came of an attempt to undo the faults in a lab.
+
+    Attributes:
+        undone: What was undone, a line for each.
+        held: How many are those of other sessions that are alive.
+        waiting: How many are nobody's and still there, as the lab is stopped.
+    """
+
+    undone: tuple[str, ...]
+    held: int
+    waiting: int
+
+
 @outside.told()
-def connect(name: str | None = None) -> Cluster:
+def connect(name: str | None = None, *, heals: bool = True) -> Cluster:
     """Connect to a lab's cluster, and to no other.
 
     In a notebook this also makes ``%kubectl`` and ``%%on`` available. Faults that an
@@ -30,6 +47,7 @@ def connect(name: str | None = None) -> Cluster:
 
     Args:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
+        heals: Whether faults are undone; not, to look at the lab as it is.
 
     Raises:
         LabMissing: There is no such lab, or it was never up.
@@ -39,28 +57,33 @@ def connect(name: str | None = None) -> Cluster:
     from . import magics
 
     cluster = _cluster(name)
-    _heal(cluster)
+    if heals:
+        _heal(cluster)
     cluster.verify()
     magics.register(cluster)
     return cluster
 
 
 @outside.told()
-def heal(name: str | None = None) -> None:
+def heal(name: str | None = None, *, start_s: float = 0.0) -> Healed:
     """Undo the faults that ended sessions left in a lab, and say which.
 
     `connect` does so, too. Where the lab is stopped, nothing is done.
 
     Args:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
+        start_s: Seconds that it may take beside, as on machines that start.
 
     Raises:
         LabMissing: There is no such lab, or it was never up.
         NotReady: Something does not get as it was before.
     """
+    from . import fault
+
     cluster = _cluster(name)
     try:
-        _heal(cluster)
+        undone = _heal(cluster, start_s)
+        return Healed(undone, *fault.standing(cluster))
     finally:
         cluster.close()
 
@@ -71,10 +94,23 @@ def find(name: str | None = None) -> LabRecord | None:
     return folder(name).record()
 
 
+def readable(name: str | None = None) -> LabRecord | None:
+    """Return the facts of a lab; None also where they cannot be read."""
+    try:
+        return find(name)
+    except LabError:
+        return None
+
+
 @outside.told()
 def names() -> list[str]:
     """Return the names of all labs, also of those whose record cannot be read."""
-    return folders.names(Environment.read().home)
+    return folders.names(home())
+
+
+def home() -> Path:
+    """Return the folder of all labs; each user has another one."""
+    return Environment.read().home
 
 
 def folder(name: str | None = None) -> LabFolder:
@@ -150,12 +186,15 @@ def _cluster(name: str | None) -> Cluster:
     )
 
 
-def _heal(cluster: Cluster) -> None:
+def _heal(cluster: Cluster, start_s: float = 0.0) -> tuple[str, ...]:
+    """Undo what there is to be undone; say so, and return it."""
     from . import fault
 
-    for undone in fault.heal(cluster):
+    undone = fault.heal(cluster, start_s=start_s)
+    for each in undone:
         # Not on standard output, which belongs to the command or cell that connects.
-        print(f"undone, as an ended session left it: {undone}", file=sys.stderr)
+        print(f"undone, as an ended session left it: {each}", file=sys.stderr)
+    return tuple(undone)
 
 
 def missing(name: str) -> LabMissing:
@@ -176,6 +215,20 @@ def missing(name: str) -> LabMissing:
         )
     return LabMissing(
         f"there is no lab named {name!r} that is up",
+        where=str(home()),
         seen="the labs " + ", ".join(known) if known else "no lab at all",
-        next=f"make it: {command('up', name)}",
+        next=make_it(name),
     )
+
+
+def make_it(name: str) -> str:
+    """Return what to do where a lab is not found: it is to be made, or is root's.
+
+    Args:
+        name: The lab; empty for whichever is meant.
+    """
+    made = f"make it: {command('up', name)}"
+    if os.geteuid() == 0:
+        return made
+    roots = "labs that root made are root's: sudo -i, then repeat the command"
+    return f"{roots}; or {made}"

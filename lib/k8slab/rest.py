@@ -32,9 +32,8 @@ _SHOWN_LINES = 20
 _SHOWN_SIGNS = 200
 _SCHEME = "Bearer"
 _REFUSED, _MARK = 7, "\nHTTP-STATUS "
-_VALUED = frozenset(
-    ("-X", "--request", "-H", "--header", "-d", "--data", "--data-binary")
-)
+_METHOD = ("-X", "--request")
+_VALUED = frozenset((*_METHOD, "-H", "--header", "-d", "--data", "--data-binary"))
 _SWITCHES = frozenset(("-i", "--include", "-v", "--verbose", "-N", "--no-buffer"))
 # Who owns which field is longer than all else, and a lesson of its own.
 _FIELDS = re.compile(r'(?ms)^(( *)"managedFields": )\[$.*?^\2\]')
@@ -145,7 +144,7 @@ def curl(
         ca: Trust the lab's CA; without it curl trusts those of this computer.
 
     Raises:
-        BadInput: The line holds another option, or no path.
+        BadInput: The line holds another option, one without its value, or no path.
         Refused: It names another server.
         Unreachable: Nobody answers.
         CommandFailed: curl failed, as where it does not trust the server.
@@ -212,11 +211,12 @@ def proxy(line: str = "--port=0", *, timeout: float = PROXY_S) -> Iterator[Door]
         timeout: Seconds until it is ended.
 
     Raises:
+        BadInput: The line cannot be read.
         Refused: Others than you could use it.
         CommandFailed: It does not start.
     """
     cluster = current.current()
-    argv = ["proxy", *shlex.split(line)]
+    argv = ["proxy", *_words(line)]
     with tempfile.TemporaryDirectory(prefix="k8slab-") as folder:
         for index, each in enumerate(argv):
             option, _, name = each.partition("=")
@@ -282,14 +282,22 @@ class _Serving(threading.Thread):
             self._told.set()
 
 
+def _words(line: str) -> list[str]:
+    """Return the words of a line, as a shell reads them."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise BadInput("this line cannot be read", seen=line) from error
+    if "\0" in line:
+        raise BadInput("this line cannot be read", seen=repr(line))
+    return words
+
+
 def _read(line: str) -> tuple[list[str], str]:
     """Return curl's options and the path; refuse all else."""
     options: list[str] = []
     paths: list[str] = []
-    try:
-        rest = iter(shlex.split(line))
-    except ValueError as error:
-        raise BadInput("this line cannot be read", seen=line) from error
+    rest = iter(_words(line))
     for word in rest:
         if "://" in word:
             raise Refused(
@@ -299,7 +307,7 @@ def _read(line: str) -> tuple[list[str], str]:
                 next="use your own curl in a terminal",
             )
         if word in _VALUED:
-            options += [word, next(rest, "")]
+            options += [word, _value(word, next(rest, None))]
         elif word in _SWITCHES:
             options.append(word)
         elif word.startswith("/"):
@@ -319,6 +327,17 @@ def _read(line: str) -> tuple[list[str], str]:
     return options, paths[0]
 
 
+def _value(option: str, value: str | None) -> str:
+    """Return the value of an option of curl; refuse none, and a method that is none."""
+    if value is None or (option in _METHOD and not value):
+        raise BadInput(
+            f"curl's {option} needs a value",
+            wanted="a word behind it, as in -X POST",
+            seen="nothing" if value is None else "an empty word",
+        )
+    return value
+
+
 def _send(
     argv: Sequence[str],
     server: str,
@@ -329,7 +348,8 @@ def _send(
 ) -> Answer:
     """Run curl; the secret travels by its standard input."""
     base = server if server.startswith("http:") else "$API"
-    command = _hide(f'{shlex.join(["curl", *shown])} "{base}{path}"', secret)
+    quoted = re.sub(r'([\\"$`])', r"\\\1", path)
+    command = _hide(f'{shlex.join(["curl", *shown])} "{base}{quoted}"', secret)
     full = [
         "curl",
         "--disable",
@@ -354,12 +374,15 @@ def _send(
         timeout=LIMIT_S + 5,
     )
     if not done.ok:
-        raise _failure(done, command, secret)
+        words = [_hide(word, secret) for word in ("curl", *shown, base + path)]
+        raise _failure(done, command, words, secret)
     text, _, status = done.stdout.rpartition(_MARK)
     return Answer(command, int(status), _hide(text, secret), _hide(done.stderr, secret))
 
 
-def _failure(done: Completed, command: str, secret: str) -> LabError:
+def _failure(
+    done: Completed, command: str, words: Sequence[str], secret: str
+) -> LabError:
     said = _hide(done.stderr.strip(), secret)
     if done.returncode == _REFUSED:
         return Unreachable(
@@ -369,7 +392,7 @@ def _failure(done: Completed, command: str, secret: str) -> LabError:
             seen=said,
         )
     return CommandFailed(
-        shlex.split(command),
+        words,
         where="this computer",
         returncode=done.returncode,
         stderr=said,

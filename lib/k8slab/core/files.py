@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ..errors import InUse
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The numbers of a full disk, and of a user's share of one."""
 UMASK = 0o022
 """The umask of all that is made: others may read, unless a mode forbids it."""
 
@@ -55,9 +57,12 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
         yield Path(name)
         os.chmod(name, mode)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             os.unlink(name)
+        if isinstance(error, OSError) and error.errno in FULL:
+            # Who writes gets no name from the system, which a reader has to know.
+            error.filename = error.filename or str(path)
         raise
 
 
@@ -105,11 +110,23 @@ def locked(
                 next="wait for it to end, then repeat the command",
             ) from error
         if not is_folder:
-            os.truncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            _sign(handle)
         yield
     finally:
         os.close(handle)
+
+
+def _sign(handle: int) -> None:
+    """Write this process's number into a lock; a full disk is no reason to refuse.
+
+    What makes room on it needs locks, too.
+    """
+    try:
+        os.truncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
 
 
 def _text(content: bytes) -> str:

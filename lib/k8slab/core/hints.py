@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from .env import DEFAULT_LAB, lab_meant
+
+PROGRAM = "k8slab"
+"""The command's name, which JupyterLab's terminals know, and so errors use."""
+_QUOTED = re.compile(rf"'{PROGRAM} (?=[a-z-])")
+_called = PROGRAM
 
 
 def command(verb: str, lab: str = "", rest: str = "") -> str:
@@ -21,9 +28,36 @@ def command(verb: str, lab: str = "", rest: str = "") -> str:
     """
     meant = lab == DEFAULT_LAB == lab_meant()
     name = f"--name {lab}" if lab and not meant else ""
-    return "'" + " ".join(part for part in ("k8slab", verb, name, rest) if part) + "'"
+    return "'" + " ".join(part for part in (PROGRAM, verb, name, rest) if part) + "'"
 
 
 def anew(lab: str) -> str:
     """Return the two commands that remove a lab and make it again."""
     return f"{command('down', lab)}, then {command('up', lab)}"
+
+
+def call_it(typed: str) -> None:
+    """Note what the reader types for the command; only the command line knows it.
+
+    Args:
+        typed: As a shell takes it, such as ``.venv/bin/k8slab``.
+    """
+    global _called
+    _called = typed
+
+
+def called() -> str:
+    """Return what the reader types for the command; its name where nobody said."""
+    return _called
+
+
+def as_called(text: str) -> str:
+    """Return a text for the terminal: its quoted commands as the reader types them.
+
+    Errors themselves, and what chapters store of them, have the command's name.
+
+    Example:
+        >>> as_called("make it: 'k8slab up'")
+        "make it: 'k8slab up'"
+    """
+    return _QUOTED.sub(lambda _: f"'{_called} ", text)

@@ -9,23 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import HostProblem, LabError
+from .files import FULL
 from .hints import command
 
 _FOLDERS = "K8SLAB_HOME and K8SLAB_CACHE name the folders that are used"
+_REFUSED = (errno.EACCES, errno.EPERM)
+_NOT_EVEN_ROOT = (
+    "not even root may do that there (root_squash, noexec, an immutable file, or a "
+    f"right that a container lacks): choose another folder; {_FOLDERS}"
+)
 _NEXT = {
-    errno.ENOSPC: "make room on that disk, then repeat the command",
-    errno.EDQUOT: "make room on that disk, then repeat the command",
+    **dict.fromkeys(FULL, "make room on that disk, then repeat the command"),
+    **dict.fromkeys(_REFUSED, "become root, then repeat the command: sudo -i"),
     errno.EROFS: f"choose a folder that can be written; {_FOLDERS}",
     errno.EMFILE: "end other programs, or raise the limit: ulimit -n 8192",
     errno.ENFILE: "end other programs, which hold too many files",
     errno.ENOMEM: "end other programs, or give this computer more memory",
-    errno.EACCES: "become root, then repeat the command: sudo -i",
-    errno.EPERM: "become root, then repeat the command: sudo -i",
     errno.ENOTDIR: f"look at what lies in that folder's place; {_FOLDERS}",
     errno.EISDIR: f"look at what lies in that file's place; {_FOLDERS}",
     errno.EEXIST: f"look at what lies in that place already; {_FOLDERS}",
 }
 _ELSE = "mend what the system says, then repeat the command"
+_WHICH_DISK = (
+    "make room on the disk that is full, as 'df -h' shows, then repeat the command"
+)
 
 
 @contextmanager
@@ -78,5 +85,14 @@ def ours(error: OSError | UnicodeError | json.JSONDecodeError) -> LabError:
         f"this computer refuses: {reason}",
         where=" and ".join(paths) or "this computer",
         seen=f"{type(error).__name__}: {error}",
-        next=_NEXT.get(error.errno or 0, _ELSE),
+        next=_next(error.errno or 0, named=bool(paths)),
     )
+
+
+def _next(number: int, *, named: bool) -> str:
+    """Return what to do about an error of the system, by whether a path is named."""
+    if number in _REFUSED and os.geteuid() == 0:
+        return _NOT_EVEN_ROOT
+    if number in FULL and not named:
+        return _WHICH_DISK
+    return _NEXT.get(number, _ELSE)

@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from rich.table import Table
 
 from ..errors import LabError
+from .hints import as_called
 
 HEARTBEAT_S = 15.0
 """How often a phase that takes long is heard of in a log, in seconds."""
@@ -175,9 +176,14 @@ class Live:
 
 
 def reporter_for(stream: IO[str] | None = None) -> Reporter:
-    """Return the reporter that suits a stream: live in a terminal, else plain."""
+    """Return the reporter that suits a stream: live in a terminal, else plain.
+
+    A terminal that cannot move its cursor would show nothing of what runs.
+    """
     stream = stream or sys.stderr
-    return Live(Console(file=stream)) if stream.isatty() else Plain(stream)
+    console = Console(file=stream)
+    drawn = stream.isatty() and not console.is_dumb_terminal
+    return Live(console) if drawn else Plain(stream)
 
 
 class Ledger:
@@ -282,5 +288,5 @@ def _mark(phase: Phase) -> str:
 
 
 def _label(phase: Phase, seconds: float) -> str:
-    detail = f" ({phase.detail})" if phase.detail else ""
+    detail = f" ({as_called(phase.detail)})" if phase.detail else ""
     return f"{seconds:6.1f} s  {phase.where}: {phase.name}{detail}"

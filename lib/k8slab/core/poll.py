@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from ..errors import LabError, NotReady
+from ..errors import BadInput, LabError, NotReady
 from .patience import stretched
 
 GRACE_S = 10.0
 """Seconds for which an API server may refuse as one does that starts."""
 PAUSE_S = 0.2
+NOT_YET = (LookupError, TypeError)
+"""What a look at a state raises when a part of it is not there yet, or is None."""
 T = TypeVar("T")
 
 
@@ -74,6 +76,33 @@ class Patience:
         return PAUSE_S
 
 
+def judge(
+    seen: T,
+    done: Callable[[T], bool],
+    failed: Callable[[T], str | None] | None,
+    show: Callable[[T], str] = str,
+) -> tuple[bool, str, str | None]:
+    """Say whether a state is the wanted one, what it is, and why it cannot become so.
+
+    Args:
+        seen: The state.
+        done: Says whether it is the wanted one; what it misses is not there yet.
+        failed: Says why it can no longer become so, or None.
+        show: Puts it into words.
+    """
+    reason, missed = None, []
+    try:
+        if done(seen):
+            return True, "", None
+    except NOT_YET as error:
+        missed.append(_words(error))
+    try:
+        reason = failed(seen) if failed is not None else None
+    except NOT_YET as error:
+        missed.append(_words(error))
+    return False, "\n".join([*dict.fromkeys(missed), show(seen)]), reason
+
+
 def until(
     look: Callable[[], T],
     *,
@@ -91,7 +120,7 @@ def until(
 
     For states that no API can watch: a socket, a unit, a file. For API objects
     the waits further down watch instead of asking. Errors that pass (`Patience`) are
-    waited out.
+    waited out, and so are parts of a state that are not there yet (`NOT_YET`).
 
     Args:
         look: Returns the state as it is now.
@@ -109,29 +138,40 @@ def until(
         The first state that is the wanted one.
 
     Raises:
+        BadInput: The look is a value, and no function.
         NotReady: The deadline passed, or ``failed`` gave a reason.
 
     Example:
         >>> until(lambda: 3, what="three", want="3", timeout=1)
         3
     """
+    if not callable(look):
+        raise BadInput(
+            "a value does not change while it is waited for",
+            where=what,
+            wanted="a function, which is asked again and again",
+            seen=repr(look)[:200],
+            next="put lambda: in front of it",
+        )
     clock = clock or SystemClock()
     # Looks are work, which a slow machine has no time for ten times a second.
     timeout, every = stretched(timeout), stretched(every)
     started, patience = clock.now(), Patience(clock)
     while True:
-        pause, reason, trouble = every, None, None
+        pause, reason = every, None
+        trouble: Exception | None = None
         try:
             seen = look()
         except LabError as error:
             pause = max(every, patience.bear(error))
             trouble, last = error, f"{error.what}: {error.seen}"
+        except NOT_YET as error:
+            trouble, last = error, _words(error)
         else:
             patience.reset()
-            if done(seen):
+            ok, last, reason = judge(seen, done, failed)
+            if ok:
                 return seen
-            last = str(seen)
-            reason = failed(seen) if failed is not None else None
         waited = clock.now() - started
         if reason is not None or waited >= timeout:
             raise NotReady(
@@ -144,3 +184,8 @@ def until(
                 next=next,
             ) from trouble
         clock.sleep(min(pause, timeout - waited))
+
+
+def _words(error: Exception) -> str:
+    """Return an error of Python in words, as in ``KeyError: 'readyReplicas'``."""
+    return f"{type(error).__name__}: {error}"

@@ -21,7 +21,11 @@ from .patience import stretched
 from .signals import deferred
 
 DEFAULT_TIMEOUT_S = 60.0
+_LINGER_S = 60.0
+"""Seconds for which what a command left in the background may hold its streams."""
 _SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+_ENGLISH = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
+"""What programs say is read here, and shown between English words."""
 
 
 def search_path() -> str:
@@ -29,6 +33,18 @@ def search_path() -> str:
     there = os.get_exec_path()
     lacking = [folder for folder in _SYSTEM if folder not in there]
     return os.pathsep.join([*there, *lacking])
+
+
+def surroundings() -> dict[str, str]:
+    """Return the variables of a command: this process's, but for what misleads it.
+
+    A TMPDIR that is gone, or not this user's to enter, makes programs fail with words
+    of their own.
+    """
+    found = {**os.environ, "PATH": search_path(), **_ENGLISH}
+    if "TMPDIR" in found and not os.access(found["TMPDIR"], os.W_OK | os.X_OK):
+        del found["TMPDIR"]
+    return found
 
 
 @dataclass(frozen=True)
@@ -159,7 +175,8 @@ class LocalRunner:
                     stderr="".join(err),
                 ) from error
             for reader in readers:
-                reader.join(max(0.1, timeout - (time.monotonic() - started)))
+                left = max(0.1, timeout - (time.monotonic() - started))
+                reader.join(min(left, _LINGER_S))
         completed = Completed(
             tuple(argv),
             self.where,
@@ -180,7 +197,7 @@ class LocalRunner:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                env={**os.environ, "PATH": search_path(), **self._env},
+                env=surroundings() | self._env,
                 cwd=self._cwd,
                 umask=UMASK,
                 start_new_session=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -44,11 +44,22 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
-    """Let Ctrl-C and all other ends wait until the block is over, and then act."""
+def deferred(heard: Callable[[], object] | None = None) -> Iterator[None]:
+    """Let Ctrl-C and all other ends wait until the block is over, and then act.
+
+    Args:
+        heard: Called when the first one comes, to tell whoever waits.
+    """
     caught: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        if heard is not None and len(caught) == 1:
+            with suppress(OSError):  # a closed terminal is one of the ends
+                heard()
+
     try:
-        with _handled(lambda number, frame: caught.append(number)):
+        with _handled(note):
             yield
     finally:
         if caught:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from rich.console import Console
 from rich.table import Table
 
+from .hints import as_called
+
 _PLAIN = {"✔": "+", "✘": "x", "·": "-", "…": "...", "—": "-", "→": "->"}
 _HANDLER = "k8slab.plain"
 _WIDEST = 10_000
@@ -38,7 +40,7 @@ def prepare() -> None:
 def say(text: str) -> None:
     """Tell the reader something on standard error, if anybody is there to read it."""
     with suppress(OSError):  # a closed terminal; what is being done goes on
-        print(text, file=sys.stderr, flush=True)
+        print(as_called(text), file=sys.stderr, flush=True)
 
 
 def show(table: Table) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "inject",
     "judge",
     "names",
+    "standing",
 ]
 
 
@@ -66,7 +67,9 @@ def inject(
         awaited: Wait for the symptom.
 
     Raises:
-        BadInput: There is no such fault, or the place does not have what it needs.
+        BadInput: There is no such fault, the place does not have what it needs, or it
+            has what the fault would replace.
+        InUse: Another session that is alive has broken the same.
         NotReady: It was not healthy before, the symptom does not appear, or health
             does not return.
 
@@ -76,27 +79,41 @@ def inject(
     place = where if isinstance(where, str) else where.name
     found = find(name)
     at_work = cluster or current.current()
-    if at_work.record.is_adopted and (found.needs != NAMESPACE or found.outside):
-        raise at_work.record.no_machines(
-            f"for the fault {name}, which acts on more than a chapter's namespace"
-        )
+    found.check_lab(at_work.record)
     at = Place(at_work, "" if found.needs == CLUSTER else place)
     return Injection(found, at, awaited=awaited)
 
 
-def heal(cluster: Cluster) -> list[str]:
+def heal(cluster: Cluster, *, start_s: float = 0.0) -> list[str]:
     """Undo what this session and ended ones left broken, and return a line for each.
 
     What another session that is alive has broken is left alone.
 
+    Args:
+        cluster: The lab.
+        start_s: Seconds that it may take beside, as on machines that start.
+
     Raises:
-        NotReady: Something does not get as it was; the next attempt tries again.
+        NotReady: Something does not get as it was; the next attempt tries again, also
+            one in another session.
     """
-    notes = _journal.left(cluster.journal)
+    if not _journal.entries(cluster.journal):
+        return []
     adopted = cluster.record.is_adopted  # faults act on nothing but its API
-    if notes and not adopted and not cluster.on(cluster.machines[0]).is_up():
-        return []  # the lab is stopped, which whoever asks for it is going to be told
-    undo(cluster, notes)
+    if not adopted and not cluster.on(cluster.machines[0]).is_up():
+        # The lab is stopped, which whoever asks for it is going to be told; and whoever
+        # starts it is to undo them.
+        for note in _journal.mine(cluster.journal):
+            note.release()
+        return []
+    notes = _journal.left(cluster.journal)
+    undo(cluster, notes, start_s=start_s)
     return [
         f"{note.entry.fault} on {note.entry.where or 'the cluster'}" for note in notes
     ]
+
+
+def standing(cluster: Cluster) -> tuple[int, int]:
+    """Return how many faults other living sessions hold, and how many nobody does."""
+    held, free = _journal.others(cluster.journal)
+    return len(held), len(free)

@@ -88,7 +88,7 @@ def draw(
     namespace: Namespace | str = "",
     cluster: Cluster | None = None,
 ) -> Hidden:
-    """Inject one of several faults and tell nobody which.
+    """Inject one of several faults that the lab can have, and tell nobody which.
 
     Returns once its symptom is there. It stays until it is judged as repaired, or
     until the next ``lab.connect()``.
@@ -102,12 +102,24 @@ def draw(
         cluster: The lab; that of the session when None.
 
     Raises:
-        BadInput: There is nothing to draw from.
+        BadInput: There is nothing to draw from, or nothing that this lab can have.
+        InUse: Another session that is alive has broken the same.
         NotReady: The lab was not healthy, or the symptom does not appear.
     """
     lab = cluster or current.current()
     place = namespace if isinstance(namespace, str) else namespace.name
-    faults = (
+    faults = _among(among, place)
+    if not faults:
+        raise BadInput("there is no fault to draw from", wanted="one or more names")
+    chance = random.Random(seed)  # noqa: S311 - a game
+    injection = _possible(chance, faults, Place(lab, place))
+    injection.begin()
+    return Hidden(injection)
+
+
+def _among(among: Collection[str] | None, place: str) -> list[Fault]:
+    """Return the faults to draw from."""
+    return (
         [find(name) for name in sorted(among)]
         if among is not None
         else [
@@ -116,17 +128,34 @@ def draw(
             if (each.needs == NAMESPACE) == bool(place) and not each.addon
         ]
     )
-    if not faults:
-        raise BadInput("there is no fault to draw from", wanted="one or more names")
-    chance = random.Random(seed)  # noqa: S311 - a game
-    fault = chance.choice(faults)
-    at = Place(lab, place)
-    if fault.needs != NAMESPACE:
-        worker = chance.choice(at.workers)
-        at = Place(lab, "" if fault.needs == CLUSTER else worker)
-    injection = Injection(fault, at)
-    injection.begin()
-    return Hidden(injection)
+
+
+def _possible(chance: random.Random, faults: list[Fault], at: Place) -> Injection:
+    """Draw until there is a fault that this lab can have; nothing is broken yet.
+
+    Raises:
+        BadInput: It can have none of them.
+    """
+    while True:
+        fault = chance.choice(faults)
+        try:
+            fault.check_lab(at.cluster.record)
+            injection = Injection(fault, _somewhere(chance, fault, at))
+            injection.admit()
+        except BadInput:
+            faults.remove(fault)
+            if not faults:
+                raise
+        else:
+            return injection
+
+
+def _somewhere(chance: random.Random, fault: Fault, at: Place) -> Place:
+    """Draw the worker that a fault acts on, where it acts on one."""
+    if fault.needs == NAMESPACE:
+        return at
+    worker = chance.choice(at.workers) if at.workers else ""
+    return Place(at.cluster, "" if fault.needs == CLUSTER else worker)
 
 
 def judge(hidden: Hidden) -> check.Verdict:

@@ -18,6 +18,8 @@ MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 COPY = "/etc/kubernetes/kube-apiserver.yaml.copy"
 CERTIFICATE = "/etc/kubernetes/pki/apiserver-kubelet-client.crt"
 DNS = "k8s-app=kube-dns"
+READY_S = 5.0
+"""Seconds that an undoing waits for the API server before others have their turn."""
 # Readable for root only, as kubeadm writes it.
 MODE = 0o600
 
@@ -145,6 +147,15 @@ class ExpiredCertificate(Fault):
             at.master.put(CERTIFICATE, at.saved["certificate"])
         if not look(at, self.healthy):
             self._take_effect(at, self.healthy)
+
+    def undo(self, at: Place) -> None:
+        """Do the same once the API server is ready.
+
+        Where it starts, kubelets are at work that must not be ended again and again.
+        """
+        what = "the API server is not ready"
+        wait(at, api_ready, what=what, want="ready", timeout=READY_S)
+        self.repair(at)
 
     @staticmethod
     def _take_effect(at: Place, seen: Callable[[Place], Seen]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from ..core.hints import command
 from ..errors import ApiError, BadInput
 from ..kube.objects import Object
+from ._advice import beside
 from ._kind import CLUSTER, Fault, Place, Seen
 
 ADDON = "metrics-server"
@@ -29,22 +30,22 @@ class MetricsServerAway(Fault):
     def check(self, at: Place) -> None:
         """Refuse a cluster that has no metrics-server."""
         super().check(at)
-        try:
-            _scale(at)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            raise BadInput(
-                f"the fault {self.name} breaks the add-on {ADDON}",
-                where=at.cluster.where,
-                wanted="it is enabled",
-                seen="it is not",
-                next=command("addon enable", at.cluster.lab, ADDON),
-            ) from error
+        if _is_there(at):
+            return
+        step = command("addon enable", at.cluster.lab, ADDON)
+        if at.cluster.record.is_own_machines:
+            step = beside(at.cluster.lab)
+        raise BadInput(
+            f"the fault {self.name} breaks the add-on {ADDON}",
+            where=at.cluster.where,
+            wanted="it is enabled",
+            seen="it is not",
+            next=step,
+        )
 
     def save(self, at: Place) -> dict[str, Any]:
         """Keep the number of its Pods."""
-        return {"replicas": _scale(at)["spec"]["replicas"]}
+        return {"replicas": _replicas(at)}
 
     def inject(self, at: Place) -> None:
         """Take its Pods away."""
@@ -60,20 +61,47 @@ class MetricsServerAway(Fault):
 
     def repair(self, at: Place) -> None:
         """Give it its Pods back, unless somebody did."""
-        if _scale(at)["spec"].get("replicas", 0) == 0:
+        if _replicas(at) == 0:
             _write(at, at.saved["replicas"])
 
     def healthy(self, at: Place) -> Seen:
         """Look whether there are figures of every machine."""
+        if _replicas(at) == 0:  # those that are ending may still tell figures
+            return Seen(False, f"{ADDON} has no Pods")
         found = at.cluster.connection.send("GET", _FIGURES)
         told = {each["metadata"]["name"] for each in found.get("items") or []}
         lacking = [name for name in at.cluster.machines if name not in told]
         words = f"no figures of {', '.join(lacking)}" if lacking else "all have figures"
         return Seen(not lacking, words)
 
+    def undo(self, at: Place) -> None:
+        """Give it its Pods back, unless the add-on is gone."""
+        if _is_there(at):
+            self.repair(at)
+
+    def undone(self, at: Place) -> Seen:
+        """Look whether there are figures, or nobody who could tell them."""
+        return self.healthy(at) if _is_there(at) else Seen(True, "the add-on is gone")
+
 
 def _scale(at: Place) -> Object:
     return at.cluster.connection.send("GET", _SCALE)
+
+
+def _is_there(at: Place) -> bool:
+    """Say whether the cluster has a metrics-server, with Pods or without."""
+    try:
+        _scale(at)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
+
+
+def _replicas(at: Place) -> int:
+    """Return how many Pods it is to have; the API says nothing where it is none."""
+    return int(_scale(at)["spec"].get("replicas", 0))
 
 
 def _write(at: Place, replicas: int) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 
+from ..core import poll
 from ..core.hints import command
+from ..core.patience import stretched
 from ..core.poll import until
 from ..core.signals import undisturbed
+from ..errors import InUse, LabError, NotReady
 from ..kube.cluster import Cluster
 from . import _journal
+from ._advice import anew
 from ._catalogue import find
 from ._journal import Entry, Note
 from ._kind import NAMESPACE, Fault, Place, Seen
-from ._looking import EVERY_S, attempt, look, wait
+from ._looking import EVERY_S, LASTING, Look, attempt, look, wait, words
 
 
 class Injection:
@@ -52,24 +58,27 @@ class Injection:
     def begin(self) -> None:
         """See it healthy, note down how to undo it, break it, and see the symptom.
 
-        What this session broke before and left broken is undone first, where the two
-        cannot be told apart: the same fault in the same place, and any other one in
-        the same namespace, whose workload they share.
+        What this session broke before and left broken, or an ended one did, is undone
+        first, where the two cannot be told apart: the same fault in the same place, and
+        any other one in the same namespace, whose workload they share.
 
         Raises:
             BadInput: The place does not have what the fault needs.
+            InUse: Another session that is alive has broken the same.
             NotReady: It was not healthy before, or the symptom does not appear; then
                 it is undone.
         """
         fault = self.fault
-        fault.check(self.at)
-        undo(self.at.cluster, self._in_the_way())
+        self.admit()
+        if fault.needs != NAMESPACE:  # or what is broken already would be noted as well
+            self._await_untouched()
         self.at = Place(self.at.cluster, self.at.name, fault.save(self.at))
         entry = Entry(fault.name, self.at.name, self.at.saved)
         try:
             self._note = _journal.write(self.at.cluster.journal, entry)
             fault.prepare(self.at)
-            self.await_health("before it is broken")
+            if fault.needs == NAMESPACE:
+                self._await(fault.healthy, "before it is broken")
             fault.inject(self.at)
             if self._awaited:
                 self.await_symptom()
@@ -77,19 +86,85 @@ class Injection:
             self.undo()
             raise
 
-    def _in_the_way(self) -> list[Note]:
-        """Return what this session has to undo before it breaks anything here."""
+    def admit(self) -> None:
+        """Undo what is in the way, and refuse a place that the fault cannot have.
 
-        def is_it(note: Note) -> bool:
-            other, where = find(note.entry.fault), note.entry.where
-            both_here = other.needs == self.fault.needs == NAMESPACE
-            if where != self.at.name or not (both_here or other is self.fault):
-                return False
-            at = Place(self.at.cluster, where, note.entry.saved)
+        Raises:
+            BadInput: The place does not have what the fault needs.
+            InUse: Another session that is alive has broken the same.
+            NotReady: What is in the way does not get as it was.
+        """
+        undo(self.at.cluster, self._in_the_way())
+        if any(self._is_same(entry) for entry in self._of_others()):
+            raise InUse(
+                "another session that is alive has broken this already",
+                where=self.at.name or self.at.cluster.where,
+                next="there: fault.heal(cluster), also where it is repaired; "
+                "or end that session",
+            )
+        self.fault.check(self.at)
+
+    def _in_the_way(self) -> list[Note]:
+        """Return what has to be undone before anything is broken here."""
+        journal = self.at.cluster.journal
+        mine = {note.path for note in _journal.mine(journal)}
+
+        def lasts(note: Note) -> bool:
+            """Say whether it is broken: one that was repaired may be in its block."""
+            other = find(note.entry.fault)
+            at = Place(self.at.cluster, note.entry.where, note.entry.saved)
             # Just broken, the shop may count as whole until its controllers notice.
             return bool(look(at, other.shows)) or not look(at, other.healthy)
 
-        return [note for note in _journal.mine(self.at.cluster.journal) if is_it(note)]
+        found = _journal.left(journal, self._is_same)
+        return [note for note in found if note.path not in mine or lasts(note)]
+
+    def _is_same(self, entry: Entry) -> bool:
+        """Say whether a fault that was noted and this one cannot be told apart."""
+        in_one_namespace = find(entry.fault).needs == self.fault.needs == NAMESPACE
+        is_here = entry.where == self.at.name
+        return is_here and (in_one_namespace or entry.fault == self.fault.name)
+
+    def _of_others(self) -> list[Entry]:
+        """Return what other living sessions have broken that can be felt here.
+
+        Namespaces have their own way to tell whose they are.
+        """
+        here = self.at.name
+        found: list[Entry] = []
+        if self.fault.needs == NAMESPACE:
+            return found
+        for path in _journal.others(self.at.cluster.journal)[0]:
+            with suppress(LabError, FileNotFoundError):  # undone, or of another version
+                entry = _journal.read(path)
+                is_felt = not here or entry.where in ("", here)
+                if is_felt and find(entry.fault).needs != NAMESPACE:
+                    found.append(entry)
+        return found
+
+    def _await_untouched(self) -> None:
+        """Wait until all works that is there anyway; nothing is changed.
+
+        Raises:
+            NotReady: It does not; the error says where another session broke something,
+                and not what, for that one may have drawn it.
+        """
+
+        def well(at: Place) -> Seen:
+            """Look with what is read now: an earlier state may be a broken one."""
+            saved = self.fault.save(at)
+            return self.fault.healthy(Place(at.cluster, at.name, saved))
+
+        try:
+            self._await(well, "before it is broken")
+        except NotReady as error:
+            if others := self._of_others():
+                places = {entry.where or "the control plane" for entry in others}
+                error.next = (
+                    "another session that is alive has broken something on "
+                    f"{', '.join(sorted(places))}: repair it there, or end that session"
+                )
+            raise
 
     def await_symptom(self) -> Seen:
         """Wait until the symptom is there.
@@ -105,15 +180,18 @@ class Injection:
             timeout=self.fault.symptom_s,
         )
 
-    def await_health(self, when: str = "after its repair") -> Seen:
-        """Wait until all works.
+    def await_health(self) -> Seen:
+        """Wait until all works after a repair.
 
         Raises:
             NotReady: It does not before the fault's deadline.
         """
+        return self._await(self.fault.healthy, "after its repair")
+
+    def _await(self, healthy: Look, when: str) -> Seen:
         return wait(
             self.at,
-            self.fault.healthy,
+            healthy,
             what=f"health {when}",
             want="healthy",
             timeout=self.fault.health_s,
@@ -158,57 +236,95 @@ class Injection:
             self.undo()
 
 
-def undo(cluster: Cluster, notes: Sequence[Note]) -> None:
+def undo(cluster: Cluster, notes: Sequence[Note], *, start_s: float = 0.0) -> None:
     """Undo faults, in the order given, and erase the note of each that is undone.
 
     What cannot be undone because of another fault is tried again after that one.
 
+    Args:
+        cluster: The lab.
+        notes: The faults.
+        start_s: Seconds that it may take beside, as on machines that start.
+
     Raises:
-        NotReady: Something does not get as it was; its note stays.
+        NotReady: Something does not get as it was; its note stays, for whoever comes
+            next, also in another session.
     """
+    try:
+        _undo(cluster, notes, start_s)
+    except BaseException:
+        for note in notes:
+            note.release()
+        raise
+
+
+def _undo(cluster: Cluster, notes: Sequence[Note], start_s: float) -> None:
     works = [_Undoing(cluster, note) for note in notes]
+    moved = time.monotonic()
+
+    def rest() -> str:
+        """Go on with all; what has stood in the way of each for a while is raised."""
+        nonlocal moved
+        said = [words for work in works if (words := work.look())]
+        errors = [work.error for work in works if not work.over]
+        lasting = [error for error in errors if isinstance(error, LASTING)]
+        if not lasting or len(lasting) < len(errors):
+            moved = time.monotonic()
+        elif time.monotonic() - moved > stretched(poll.GRACE_S):
+            raise lasting[0]
+        return "; ".join(said)
+
     with undisturbed():
         for work in works:
             work.act()
     until(
-        lambda: "; ".join(words for work in works if (words := work.look())),
+        rest,
         what="not everything is as it was before",
         want=", ".join(f"{work.fault.name} undone" for work in works),
         done=lambda seen: seen == "",
-        timeout=max((work.fault.health_s for work in works), default=0),
+        timeout=start_s + max((work.fault.health_s for work in works), default=0),
         where=cluster.where,
         every=EVERY_S,
         next=f"{command('heal', cluster.lab)} tries again; "
-        f"{command('reset', cluster.lab)} makes the lab anew",
+        f"to begin anew: {anew(cluster.lab, cluster.record)}",
     )
 
 
 class _Undoing:
-    """One fault on its way back."""
+    """One fault on its way back.
+
+    Attributes:
+        over: Whether all is as it was.
+        error: What stood in the way at the last attempt, if that was an error.
+    """
 
     def __init__(self, cluster: Cluster, note: Note) -> None:
         entry = note.entry
         self.fault = find(entry.fault)
         self._note = note
         self._at = Place(cluster, entry.where, entry.saved)
-        self._acted = self._over = False
+        self._acted = self.over = False
+        self.error: LabError | None = None
 
     def act(self) -> str:
         """Do it, where it has not been done; return what stands in the way."""
-        error = None if self._acted else attempt(self._at, self.fault.undo)
-        self._acted = error is None
-        return "" if error is None else f"{self.fault.name}: {error.what}"
+        self.error = None if self._acted else attempt(self._at, self.fault.undo)
+        self._acted = self.error is None
+        return "" if self.error is None else f"{self.fault.name}: {self.error.what}"
 
     def look(self) -> str:
         """Go on with it; return what is not as it was, or nothing."""
-        if self._over:
+        if self.over:
             return ""
         problem = self.act()
         if problem:
             return problem
-        seen = look(self._at, self.fault.undone)
+        seen = attempt(self._at, self.fault.undone)
+        if isinstance(seen, LabError):
+            self.error = seen
+            return f"{self.fault.name}: {words(seen)}"
         if not seen:
-            return f"{self.fault.name}: {seen}"
+            return f"{self.fault.name}: {seen.words}"
         self._note.erase()
-        self._over = True
+        self.over = True
         return ""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core import files
-from ..core.hints import command
 from ..errors import LabError
+from ._advice import anew_by
 
 SCHEMA = 1
 _mine: dict[Path, int] = {}  # the lock of each entry that this process holds
@@ -49,9 +49,11 @@ class Note:
     def erase(self) -> None:
         """Remove it: it is undone. Doing it twice is no mistake."""
         self.path.unlink(missing_ok=True)
-        handle = _mine.pop(self.path, None)
-        if handle is not None:
-            os.close(handle)
+        self.release()
+
+    def release(self) -> None:
+        """Give it back: whoever comes next may undo it. Twice is no mistake."""
+        _release(self.path)
 
 
 def write(folder: Path, entry: Entry) -> Note:
@@ -69,21 +71,74 @@ def write(folder: Path, entry: Entry) -> Note:
     return Note(path, entry)
 
 
-def left(folder: Path) -> list[Note]:
+def entries(folder: Path) -> list[Path]:
+    """Return the files of all entries, whoever holds them, the newest first."""
+    # What else lies there, as a copy, is not ours to undo.
+    found = (path for path in folder.glob("*.json") if path.stem.isdigit())
+    return sorted(found, reverse=True)
+
+
+def left(
+    folder: Path, is_wanted: Callable[[Entry], bool] = lambda entry: True
+) -> list[Note]:
     """Return the entries that no other living process holds, the newest first.
 
     They are held by this process from now on.
 
+    Args:
+        folder: The journal.
+        is_wanted: Says which of them are meant; the others stay as they are.
+
     Raises:
-        LabError: One of them cannot be read.
+        LabError: One of them cannot be read; none is held that was not before.
     """
+    notes: list[Note] = []
     if not folder.is_dir():
-        return []
+        return notes
     with files.locked(folder):
-        # What else lies there, as a copy, is not ours to undo.
-        found = (path for path in folder.glob("*.json") if path.stem.isdigit())
-        paths = sorted(found, reverse=True)
-        return [Note(path, _read(path)) for path in paths if _hold(path)]
+        before = [*_mine]
+        try:
+            for path in entries(folder):
+                with suppress(FileNotFoundError):  # undone meanwhile
+                    notes += _take(path, is_wanted)
+        except BaseException:
+            for note in notes:
+                if note.path not in before:
+                    note.release()
+            raise
+    return notes
+
+
+def others(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the entries that other living processes hold, and those nobody holds."""
+    held: list[Path] = []
+    free: list[Path] = []
+    if not folder.is_dir():
+        return held, free
+    with files.locked(folder):
+        for path in entries(folder):
+            with suppress(FileNotFoundError):  # undone meanwhile
+                if path not in _mine:
+                    handle = files.hold(path)
+                    (held if handle is None else free).append(path)
+                    if handle is not None:
+                        os.close(handle)
+    return held, free
+
+
+def noted(folder: Path, where: str) -> set[str]:
+    """Return the names of the faults that were noted for a place, whoever holds them.
+
+    Raises:
+        LabError: One of the entries cannot be read.
+    """
+    names = set()
+    for path in entries(folder):
+        with suppress(FileNotFoundError):  # undone meanwhile
+            entry = read(path)
+            if entry.where == where:
+                names.add(entry.fault)
+    return names
 
 
 def mine(folder: Path) -> list[Note]:
@@ -96,7 +151,7 @@ def mine(folder: Path) -> list[Note]:
     for path in sorted(_mine, reverse=True):
         if path.parent == folder:
             with suppress(FileNotFoundError):  # undone by another thread meanwhile
-                notes.append(Note(path, _read(path)))
+                notes.append(Note(path, read(path)))
     return notes
 
 
@@ -111,7 +166,34 @@ def _hold(path: Path) -> bool:
     return True
 
 
-def _read(path: Path) -> Entry:
+def _release(path: Path) -> None:
+    handle = _mine.pop(path, None)
+    if handle is not None:
+        os.close(handle)
+
+
+def _take(path: Path, is_wanted: Callable[[Entry], bool]) -> list[Note]:
+    """Hold an entry that is wanted and that nobody else holds; return it, if so."""
+    before = path in _mine
+    if not _hold(path):
+        return []
+    taken: list[Note] = []
+    try:
+        if is_wanted(entry := read(path)):
+            taken.append(Note(path, entry))
+    finally:
+        if not taken and not before:
+            _release(path)
+    return taken
+
+
+def read(path: Path) -> Entry:
+    """Return what an entry says, whoever holds it.
+
+    Raises:
+        LabError: It cannot be read.
+        FileNotFoundError: It was undone meanwhile.
+    """
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         if told.pop("schema") != SCHEMA:
@@ -123,5 +205,5 @@ def _read(path: Path) -> Entry:
             where=str(path),
             wanted=f"schema {SCHEMA}",
             seen=str(error),
-            next=f"begin anew: {command('reset', path.parent.parent.name)}",
+            next=f"begin anew: {anew_by(path.parent)}",
         ) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..errors import BadInput
-from ..folder import WORKER
+from ..folder import WORKER, LabRecord
 from ..kube.cluster import Cluster
 from ..ssh.shell import Shell
 
@@ -92,6 +92,18 @@ class Fault(ABC):
     cure: ClassVar[str]
     symptom_s: ClassVar[float] = 60.0
     health_s: ClassVar[float] = 90.0
+
+    def check_lab(self, record: LabRecord) -> None:
+        """Refuse an adopted cluster where the fault acts on more than a namespace.
+
+        Raises:
+            NoMachines: It is one, and the fault does.
+        """
+        if record.is_adopted and (self.needs != NAMESPACE or self.outside):
+            raise record.no_machines(
+                f"for the fault {self.name}, which acts on more than a chapter's "
+                "namespace"
+            )
 
     def check(self, at: Place) -> None:
         """Refuse a place that does not have what the fault needs.

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from ..core.poll import until
 from ..errors import (
     ApiError,
     ApiUnreachable,
+    BadInput,
+    CertificateExpired,
     CommandFailed,
+    HostProblem,
+    InUse,
     LabError,
+    LabMissing,
     MachineUnreachable,
+    NotConnected,
 )
 from ._kind import Place, Seen
 
 EVERY_S = 0.3
 _SILENT = (ApiUnreachable, MachineUnreachable, ApiError, CommandFailed)
+# What no second try mends: it is the session that is wrong, not the lab.
+_MISUSE = (BadInput, InUse, NotConnected)
+LASTING = (LabMissing, CertificateExpired, HostProblem)
+"""What its own advice mends, when it does not pass by itself in `poll.GRACE_S`."""
 Look = Callable[[Place], Seen]
+T = TypeVar("T")
 
 
 def look(at: Place, sees: Look) -> Seen:
@@ -24,7 +36,7 @@ def look(at: Place, sees: Look) -> Seen:
     try:
         return sees(at)
     except _SILENT as error:
-        return Seen(False, error.what + (f": {error.seen}" if error.seen else ""))
+        return Seen(False, words(error))
 
 
 def wait(at: Place, sees: Look, *, what: str, want: str, timeout: float) -> Seen:
@@ -43,10 +55,16 @@ def wait(at: Place, sees: Look, *, what: str, want: str, timeout: float) -> Seen
     )
 
 
-def attempt(at: Place, act: Callable[[Place], None]) -> LabError | None:
-    """Act, and return what stood in the way for now, if anything did."""
+def attempt(at: Place, act: Callable[[Place], T]) -> T | LabError:
+    """Act, and return what came of it, or what stood in the way for now."""
     try:
-        act(at)
-    except _SILENT as error:
+        return act(at)
+    except _MISUSE:
+        raise
+    except LabError as error:
         return error
-    return None
+
+
+def words(error: LabError) -> str:
+    """Return what an error says, in one line where it can be."""
+    return error.what + (f": {error.seen}" if error.seen else "")

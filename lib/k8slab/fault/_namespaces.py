@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 
 from ..core.poll import until
-from ..errors import ApiError
+from ..errors import ApiError, BadInput
 from ..kube.objects import Object
-from . import _shop
+from . import _journal, _shop
 from ._kind import NAMESPACE, Fault, Place, Seen
 from ._shop import NAME, Form, of_chapter
 from ._workloads import WorkloadFault
@@ -227,6 +226,23 @@ class StuckNamespace(Fault):
     cause = "An object in it has a finalizer that nobody takes away."
     cure = "See which object in the namespace's conditions, and remove its finalizer."
 
+    def check(self, at: Place) -> None:
+        """Refuse a namespace whose second one is the reader's own.
+
+        Raises:
+            BadInput: There is one; nothing was changed.
+        """
+        super().check(at)
+        noted = self.name in _journal.noted(at.cluster.journal, at.name)
+        if not noted and _shop.find(at, "namespaces", _old(at)):
+            raise BadInput(
+                f"the fault {self.name} would remove what is there",
+                where=at.cluster.where,
+                wanted=f"no namespace {_old(at)}",
+                seen=f"namespace {_old(at)}",
+                next="take a namespace of its own: cluster.scratch('practice')",
+            )
+
     def prepare(self, at: Place) -> None:
         """Make a second namespace."""
         _shop.write(at, "namespaces", {"metadata": of_chapter(_old(at), at.name)})
@@ -267,8 +283,11 @@ class StuckNamespace(Fault):
     def undo(self, at: Place) -> None:
         """Remove the finalizer, and the namespace."""
         self.repair(at)
-        with suppress(ApiError):  # it is on its way
+        try:
             _shop.delete(at, "namespaces", _old(at))
+        except ApiError as error:
+            if error.status != 409:  # it is on its way
+                raise
 
     def undone(self, at: Place) -> Seen:
         """Look whether it is gone."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -67,10 +66,17 @@ def delete(at: Place, plural: str, name: str = NAME) -> None:
 
 
 def find(at: Place, plural: str, name: str = NAME) -> Object:
-    """Return an object; an empty one where it is not there."""
-    with suppress(ApiError):
+    """Return an object; an empty one where it is not there.
+
+    Raises:
+        ApiError: The API server refuses to say, as one does that starts.
+    """
+    try:
         return at.cluster.get(plural, name, namespace=at.name)
-    return {}
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return {}
 
 
 def remove(at: Place, plurals: Sequence[str]) -> None:
@@ -123,11 +129,11 @@ def answers(at: Place) -> Seen:
     if not known.ready:
         return Seen(False, f"the Service {NAME} has no endpoints")
     spec = find(at, "services").get("spec") or {}
-    address, port = (
-        spec.get("clusterIP", ""),
-        str((spec.get("ports") or [{}])[0]["port"]),
-    )
-    asked = at.master.run(["nc", "-z", "-w", "2", address, port], check=False)
+    ports = spec.get("ports") or []
+    if not ports:  # deleted a moment ago: its endpoints go after it
+        return Seen(False, f"there is no Service {NAME}")
+    way = [spec.get("clusterIP", ""), str(ports[0]["port"])]
+    asked = at.master.run(["nc", "-z", "-w", "2", *way], check=False)
     if not asked.ok:
         return Seen(False, f"{len(known.ready)} endpoints, and nothing answers")
     return Seen(True, f"{len(known.ready)} endpoints, and the Service answers")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ..errors import BadInput
 from ..kube.objects import Pod
-from . import _shop
+from . import _journal, _shop
 from ._kind import NAMESPACE, Fault, Place, Seen
 from ._shop import NAME, PORT, Form
 
@@ -27,6 +28,24 @@ class WorkloadFault(Fault):
     reasons: ClassVar[tuple[str, ...]] = ()
     says: ClassVar[str] = ""
     steady_s: ClassVar[float] = 0
+
+    def check(self, at: Place) -> None:
+        """Refuse a namespace with a shop that is the reader's own.
+
+        Raises:
+            BadInput: There is one; nothing was changed.
+        """
+        super().check(at)
+        seen = _shop.is_gone(at, self.others)
+        # A shop of another fault is left where the reader repaired it.
+        if not seen and not _journal.noted(at.cluster.journal, at.name):
+            raise BadInput(
+                f"the fault {self.name} would replace what is there, and remove it",
+                where=f"namespace {at.name}",
+                wanted=f"a namespace without {NAME}",
+                seen=seen.words,
+                next="take a namespace of its own: cluster.scratch('practice')",
+            )
 
     def prepare(self, at: Place) -> None:
         """Make the shop, whole."""

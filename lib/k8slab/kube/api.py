@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.hints import command
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
-from ..errors import LabError, LabMissing
+from ..errors import InUse, LabMissing, NotConnected
 from . import images, pinning
 from .connection import Connection
 from .discovery import Catalogue
@@ -23,6 +24,9 @@ from .watch import Watch, states
 
 if TYPE_CHECKING:  # half a second to import; see connection.py
     from kubernetes.client import ApiClient
+
+DEFAULT = "default"
+"""The namespace of a session that has made none of its own."""
 
 
 class ClusterApi:
@@ -55,8 +59,8 @@ class ClusterApi:
         self.lab = lab
         self._adopted = adopted
         self._prefix = prefix
-        self.namespace = "default"
-        self.refusal: LabError | None = None
+        self.namespace = DEFAULT
+        self.refusal: InUse | NotConnected | None = None
         self.fingerprint = fingerprint
         self._kubeconfig = kubeconfig
         self._folder = kubeconfig.parent / "client"
@@ -138,7 +142,7 @@ class ClusterApi:
     def check_refusal(self) -> None:
         """Raise what says that nothing may be done in this cluster now."""
         if self.refusal is not None:
-            raise self.refusal
+            raise copy(self.refusal)  # which grows with every cell that raises it
 
     def verify(self) -> None:
         """Compare the cluster that answers with the fingerprint, by one GET.

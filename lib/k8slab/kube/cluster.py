@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import InUse, UnknownMachine
+from ..errors import (
+    BadInput,
+    InUse,
+    NotConnected,
+    Refused,
+    UnknownMachine,
+    WrongCluster,
+)
 from ..folder import REGISTRY, LabFolder, LabRecord, Ranges
 from ..machine import Machine
 from ..ssh.shell import Shell
@@ -133,7 +140,8 @@ class Cluster(ClusterApi):
         """Return a fresh namespace for a chapter, and print what had to be removed.
 
         It becomes the default of ``%kubectl``, and is held by this process. While
-        another one holds it, this session reaches nothing of the lab.
+        another one holds it, or when it does not come to be, this session reaches
+        nothing of the lab: its next commands would act on another namespace.
 
         Args:
             name: The chapter's name.
@@ -144,11 +152,20 @@ class Cluster(ClusterApi):
             Refused: A namespace of that name is not a chapter's.
             NotReady: What was there before does not go away.
         """
-        self.refusal = None
+        before, self.refusal = self.refusal, None
         try:
             namespace, removed = scratch(self, name, take_over=take_over)
         except InUse as error:
             self.refusal = error
+            self.close()
+            raise
+        except BaseException as error:  # also an interrupt
+            misspelt = isinstance(error, BadInput) and not isinstance(error, Refused)
+            if misspelt or isinstance(error, WrongCluster):
+                self.refusal = before  # nothing was begun
+                raise
+            missing = f"the namespace {name} was not made"
+            self.refusal = NotConnected(missing, where=self.where)
             self.close()
             raise
         print(removed)

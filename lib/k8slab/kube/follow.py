@@ -8,7 +8,8 @@ from contextlib import closing
 from typing import Protocol, TypeVar
 
 from ..core.patience import stretched
-from ..errors import ApiError, ApiUnreachable, NotReady
+from ..core.poll import judge
+from ..errors import ApiError, ApiUnreachable, BadInput, NotReady
 from .objects import Node, Object, Pod
 
 T = TypeVar("T")
@@ -77,7 +78,8 @@ def follow(
         read: Makes a state of the objects.
         what: What is waited for, as the start of the error message.
         want: The wanted state in words.
-        done: Says whether a state is the wanted one.
+        done: Says whether a state is the wanted one; a part of it that is not there
+            yet is waited for, too.
         failed: Says why a state can no longer become the wanted one, or None.
         show: Puts a state into words, for the message.
         about: Names the objects of a state whose Events explain it; an empty name
@@ -90,8 +92,16 @@ def follow(
     Raises:
         NotReady: The deadline passed, ``failed`` gave a reason, or the API server
             refuses.
-        BadInput: The API server has no such kind of object.
+        BadInput: The API server has no such kind of object, or the source is a name.
     """
+    if isinstance(source, str):
+        raise BadInput(
+            "that is a name, and no namespace",
+            wanted="a namespace, as cluster.scratch returns one, or the cluster",
+            seen=repr(source),
+            next="for one that is no chapter's, ask the cluster, by labels: "
+            'wait.pods(cluster, "k8s-app=kube-dns", ready=2)',
+        )
     started, timeout = time.monotonic(), stretched(timeout)
     last, reason = "no answer from the API server", None
     names: list[str] = []
@@ -101,11 +111,10 @@ def follow(
         with closing(looks) as states:
             for state in states:
                 seen = read(state)
-                if done(seen):
+                ok, last, reason = judge(seen, done, failed, show)
+                if ok:
                     return seen
-                last = show(seen)
                 names = about(seen) if about is not None else [name] if name else []
-                reason = failed(seen) if failed is not None else None
                 if reason is not None:
                     break
     except ApiError as error:

@@ -16,6 +16,8 @@ from ..errors import LabMissing, WrongCluster
 
 _BENDS = ("insecure-skip-tls-verify", "proxy-url", "tls-server-name")
 _RUNS = ("exec", "auth-provider")
+# Written in C where PyYAML has that: certificates are long.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Kubeconfig:
                 next=f"make the lab whole: {command('up', lab)}",
             ) from error
         try:
-            loaded = yaml.safe_load(text)
+            loaded = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
             contexts = _named(loaded, "contexts", "context")
             context = contexts[loaded["current-context"]]
             cluster = _named(loaded, "clusters", "cluster")[context["cluster"]]

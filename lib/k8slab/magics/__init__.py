@@ -29,7 +29,11 @@ __all__ = ["Result", "kubectl", "load_ipython_extension", "on", "register"]
 def register(cluster: Cluster) -> None:
     """Make a cluster the session's, with ``%kubectl`` and ``%%on`` in a notebook."""
     current.use(cluster)
-    _offer()
+    shell = _offer()
+    if shell is not None:
+        from ..notebook import unfinished
+
+        unfinished.watch(shell, cluster)
 
 
 def register_machines(machines: current.Machines) -> None:
@@ -43,10 +47,14 @@ def load_ipython_extension(shell: Any) -> None:
     _offer()
 
 
-def _offer() -> None:
-    """Make the magics available in a notebook, with completion and short errors."""
+def _offer() -> Any:
+    """Make the magics available in a notebook, with completion and short errors.
+
+    Returns:
+        The notebook's shell, or None without one.
+    """
     if "IPython" not in sys.modules:  # no notebook; a command needs none of these
-        return
+        return None
     from IPython.core.getipython import get_ipython
     from IPython.core.magic import needs_local_scope, no_var_expand
 
@@ -63,6 +71,7 @@ def _offer() -> None:
             shell.register_magic_function(ready, kind, name)
         completion.offer(shell)
         short_errors.offer(shell)
+    return shell
 
 
 @outside.told()
@@ -73,7 +82,7 @@ def kubectl(
 
     The default namespace is the chapter's. What it prints appears as it prints it, and
     ``x = %kubectl get pods -o json`` keeps it, too: ``x.text``, ``x.lines``,
-    ``x.json``, ``x.returncode``.
+    ``x.json``, ``x.returncode``. ``x == "text"`` compares what it printed.
 
     **Several commands** stand below ``%%kubectl``, one a line, with comments and blank
     lines between them. All are read before the first one runs; the first one that
@@ -83,7 +92,8 @@ def kubectl(
     that name; a Pod, a namespace or any object that has a name gives its name. A list
     gives a word for each item. A name that Python does not know is an error before
     anything is sent. All else in braces stays as typed: ``{.status.podIP}``,
-    ``{range …}`` and its ``{end}``, ``{{…}}``, JSON.
+    ``{range …}`` and its ``{end}``, ``{{…}}``, JSON. Errors show a command as it was
+    typed, for a value may be a secret.
 
     **There is no shell**: quotes, ``\`` at the end of a line, ``~/`` and ``# a
     comment`` work as in one. Redirections, ``;``, ``&&``, ``$(…)``, ``$name`` and
@@ -125,12 +135,13 @@ class _Command:
     argv: list[str]
     own: list[str]
     filters: list[list[str]]
+    words: list[str]
+    shown: str
 
     @property
-    def shown(self) -> str:
-        """The command as it can be pasted into a terminal."""
-        parts = [["kubectl", *self.argv], *self.filters]
-        return " | ".join(shlex.join(part) for part in parts)
+    def typed(self) -> str:
+        """The command as errors show it: names in braces may stand for secrets."""
+        return " ".join(["kubectl", *self.words])
 
 
 def _read(line: str, names: Mapping[str, Any]) -> _Command:
@@ -138,15 +149,26 @@ def _read(line: str, names: Mapping[str, Any]) -> _Command:
     words, *filters = _line.split(line)
     if words and words[0].text == "kubectl":  # a line that was pasted
         words = words[1:]
-    argv = [each.text for each in _names.put(words, names)]
+    typed = [each.typed for each in words]
+    given = _names.put(words, names)
+    argv = [each.text for each in given]
     kubectl_arguments.kubectl_arguments(argv)
     own = kubectl_arguments.own_arguments(argv)
     _refuse_patterns(words, line)
-    piped = [[each.text for each in _names.put(part, names)] for part in filters]
+    behind = [_names.put(part, names) for part in filters]
+    piped = [[each.text for each in part] for part in behind]
     for each in piped:
         _filters.check(each)
-    _limits.refuse_terminal(own, argv, current.current().namespace)
-    return _Command(argv, own, piped)
+    stages = [[word.shown for word in part] for part in (given, *behind)]
+    shown = " | ".join(" ".join(stage) for stage in stages)
+    command = _Command(argv, own, piped, typed, f"kubectl {shown}")
+    _limits.refuse_terminal(
+        own,
+        stages[0],
+        typed=command.typed,
+        namespace=current.current().namespace,
+    )
+    return command
 
 
 def _refuse_patterns(words: Sequence[_line.Word], line: str) -> None:
@@ -230,7 +252,8 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
     except CommandTimeout as error:
         if not endless:
             error.shown = live is not None
-            error.next = _limits.more_time(command.own, command.argv)
+            error.where = f"{cluster.where}: {command.typed}"
+            error.next = _limits.more_time(command.own, command.words)
             raise
         text, remarks, code, seconds = error.stdout, error.stderr, 0, limit
         ended = f"(ended after {limit:g} s)"
@@ -248,6 +271,9 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
             stderr=remarks,
         )
         failed.shown = True
+        failed.where = f"{cluster.where}: {command.typed}"
+        if _limits.timed_out(command.own, remarks):
+            failed.next = _limits.more_time(command.own, command.words)
         if f'namespaces "{cluster.namespace}" not found' in remarks:
             failed.next = "run the chapter's first cell again: it makes the namespace"
         raise failed
@@ -277,6 +303,10 @@ def on(line: str, cell: str, local_ns: Mapping[str, Any] | None = None) -> None:
     ``%%on node1 node2`` runs it on both machines side by side, and prints what each
     says below its name. ``{name}`` on the first line gives a machine that Python knows
     by that name; in the script itself braces and ``$`` are the shell's own.
+
+    **Exit code 141** is that of a line as ``… | head -5``: ``head`` ended before the
+    program in front of it had written all. ``|| true`` behind the line lets the
+    script go on, and ``sed -n 1,5p`` in place of ``head`` reads to the end.
 
     ``%%on node1 --timeout 5m`` gives it more time than the 120 seconds it has by
     default. A script has no keyboard: ``k8slab ssh node1`` in a terminal of JupyterLab

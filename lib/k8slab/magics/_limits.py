@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-import shlex
 from collections.abc import Sequence
 
 from ..errors import BadInput
@@ -12,6 +12,8 @@ from ..kube import kubectl_arguments
 
 TIMEOUT_S = 120.0
 ENDLESS_S = 10.0
+MARGIN_S = 5.0
+"""Seconds beyond a command's own time-out, so that it can tell of it itself."""
 TERMINAL = "a terminal of JupyterLab (File, New, Terminal)"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
@@ -19,6 +21,12 @@ _WITH_TIMEOUT = (["wait"], ["delete"], ["drain"], ["apply"], ["replace"])
 _SERVERS = ("port-forward", "proxy", "attach")
 """Commands that go on until somebody ends them, and are of use meanwhile."""
 _EDITS_LAST = ["apply", "edit-last-applied"]
+_NO_TERMINAL = {
+    "exec": "leave out -it and give the command after --; or ",
+    "run": "leave out -t, keep -i, and give the command after --; or ",
+    "debug": "leave out -t, keep -i, and give the command after --; or ",
+}
+_TIMED_OUT = re.compile("timed out waiting|global timeout reached")
 _COULD_NOT_ASK = re.compile(
     r"(?m)^(error:|Error from server|Unable to connect|The connection to the server)"
 )
@@ -32,12 +40,15 @@ def seconds(duration: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-def refuse_terminal(own: Sequence[str], argv: Sequence[str], namespace: str) -> None:
+def refuse_terminal(
+    own: Sequence[str], shown: Sequence[str], *, typed: str, namespace: str
+) -> None:
     """Refuse what needs a keyboard, or would never give the cell back.
 
     Args:
         own: kubectl's own arguments.
-        argv: All of them, with what a Pod runs.
+        shown: All of them, as a terminal takes them, with what a Pod runs.
+        typed: The command as it was typed.
         namespace: Where they would have acted.
 
     Raises:
@@ -48,17 +59,17 @@ def refuse_terminal(own: Sequence[str], argv: Sequence[str], namespace: str) -> 
         return
     given = list(kubectl_arguments.flags_of(own, follow=verb == "logs"))
     flags = {flag: value for flag, value in given if value != "false"}
-    elsewhere = ["kubectl", *argv]
+    elsewhere = ["kubectl", *shown]
     if not flags.keys() & {"-n", "--namespace", "-A", "--all-namespaces"}:
         elsewhere[1:1] = ["-n", namespace]
-    way = f"in {TERMINAL}: {shlex.join(elsewhere)}"
+    way = f"in {TERMINAL}: {' '.join(elsewhere)}"
     files = ("-f", "--filename", "--patch-file")
     reads = [value for flag, value in given if flag in files]
     if verb != "logs" and "-" in reads:
         raise BadInput(
             "a cell has no standard input",
             wanted="-f with the path of a file below manifests/",
-            seen="kubectl " + shlex.join(argv),
+            seen=typed,
             next='or from Python: cluster.kubectl(["apply", "-f", "-"], input=text)',
         )
     wants = flags.keys() & {"-t", "--tty"}
@@ -66,18 +77,18 @@ def refuse_terminal(own: Sequence[str], argv: Sequence[str], namespace: str) -> 
     edits = verb == "edit" or "--edit" in flags
     edits = edits or kubectl_arguments.words_of(own)[:2] == _EDITS_LAST
     if wants or asks or (edits and not os.environ.get("KUBE_EDITOR")):
-        hint = "leave out -it and give the command after --; or " if wants else ""
+        hint = _NO_TERMINAL.get(verb, "") if wants else ""
         raise BadInput(
             "a cell has no terminal",
             wanted="a command that needs no keyboard",
-            seen="kubectl " + shlex.join(argv),
+            seen=typed,
             next=hint + way,
         )
     if verb in _SERVERS and "--request-timeout" not in flags:
         raise BadInput(
             f"kubectl {verb} goes on until it is ended; no other cell runs meanwhile",
             wanted="a terminal, or a time: --request-timeout=20s",
-            seen="kubectl " + shlex.join(argv),
+            seen=typed,
             next=way,
         )
 
@@ -107,7 +118,8 @@ def limit(own: Sequence[str], *, endless: bool) -> float:
     request = seconds(flags.get("--request-timeout", ""))
     if endless:
         return min(request, TIMEOUT_S) or ENDLESS_S
-    return max(TIMEOUT_S, seconds(flags.get("--timeout", "")) + 5, request)
+    waits = seconds(flags.get("--timeout", ""))
+    return max(TIMEOUT_S, waits and waits + MARGIN_S, request)
 
 
 def is_answer(own: Sequence[str], returncode: int, remarks: str) -> bool:
@@ -128,18 +140,34 @@ def is_answer(own: Sequence[str], returncode: int, remarks: str) -> bool:
     return returncode == 0 or (returncode == 1 and asks)
 
 
-def more_time(own: Sequence[str], argv: Sequence[str]) -> str:
-    """Return how to give a kubectl command more time.
+def timed_out(own: Sequence[str], remarks: str) -> bool:
+    """Return whether a command ended at a time-out of its own."""
+    return _takes_timeout(own) and bool(_TIMED_OUT.search(remarks))
+
+
+def more_time(own: Sequence[str], typed: Sequence[str]) -> str:
+    """Return how to give a kubectl command more time than it had.
 
     Args:
         own: kubectl's own arguments, which the option must be one of.
-        argv: All of them, with what a Pod runs.
+        typed: All its words as they were typed, with what a Pod runs.
     """
-    words = kubectl_arguments.words_of(own)
-    takes = words[:1] in _WITH_TIMEOUT or words[:2] == ["rollout", "status"]
-    flag = "--timeout=10m" if takes else "--request-timeout=10m"
-    longer = shlex.join([*own, flag, *argv[len(own) :]])
+    flag = "--timeout" if _takes_timeout(own) else "--request-timeout"
+    had = seconds(dict(kubectl_arguments.flags_of(own, follow=False)).get(flag, ""))
+    mine = kubectl_arguments.own_arguments(typed)
+    kept = [
+        each
+        for before, each in zip(["", *mine], mine, strict=False)
+        if flag not in (before, each) and not each.startswith(f"{flag}=")
+    ]
+    option = f"{flag}={max(10, math.ceil(2 * had / 60))}m"
+    longer = " ".join([*kept, option, *typed[len(mine) :]])
     return f"give it more time: %kubectl {longer}"
+
+
+def _takes_timeout(own: Sequence[str]) -> bool:
+    words = kubectl_arguments.words_of(own)
+    return words[:1] in _WITH_TIMEOUT or words[:2] == ["rollout", "status"]
 
 
 def _asks_for_help(own: Sequence[str]) -> bool:

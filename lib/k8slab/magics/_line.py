@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,12 +37,26 @@ _ANSI = (
     "quotes in which a shell reads escapes as \\n",
     "Python: text = 'a\\nb' in a line before, then {text} here",
 )
-_DASHES = "\N{EN DASH}\N{EM DASH}"
+_DASHES = (
+    "\N{EN DASH}\N{EM DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{MINUS SIGN}"
+    "\N{FULLWIDTH HYPHEN-MINUS}"
+)
+_HASH = "\N{FULLWIDTH NUMBER SIGN}"
 _CURLY = ("curly quotes", "straight quotes: \" or '")
 _PROSE = {
     **dict.fromkeys("\u2018\u2019\u201a\u201c\u201d\u201e", _CURLY),
     **dict.fromkeys(_DASHES, ("a dash as books print it", "hyphens: - or --")),
+    _HASH: ("a full-width sign", "a plain #, which begins a comment"),
+    "\N{FULLWIDTH VERTICAL LINE}": ("a full-width sign", "a plain |, which is a pipe"),
+    "\N{FULLWIDTH SEMICOLON}": _OPERATORS[";"],
+    "\N{FULLWIDTH AMPERSAND}": _OPERATORS["&"],
+    "\N{FULLWIDTH LESS-THAN SIGN}": _OPERATORS["<"],
+    "\N{FULLWIDTH GREATER-THAN SIGN}": _OPERATORS[">"],
+    "\N{FULLWIDTH LEFT PARENTHESIS}": _OPERATORS["("],
+    "\N{FULLWIDTH RIGHT PARENTHESIS}": _OPERATORS[")"],
 }
+_ODD_BLANK = ("a blank that no shell takes for one", "a plain blank, or none")
+_SECRET = re.compile(r"(?i)(password|token|secret|key)[^=]*=")
 
 
 @dataclass(frozen=True)
@@ -51,11 +67,20 @@ class Word:
         text: What it says, without its quotes.
         bare: For each character of the text whether it stood outside of all quotes.
         quoted: Whether any part of it stood in quotes.
+        typed: How it stands in the line, with its quotes and names in braces.
     """
 
     text: str
     bare: tuple[bool, ...]
     quoted: bool
+    typed: str
+
+    @property
+    def shown(self) -> str:
+        """The word as a terminal takes it; one with a secret put in, as typed."""
+        if "{" in self.typed and _SECRET.search(self.text):
+            return self.typed
+        return shlex.quote(self.text)
 
     @property
     def pattern(self) -> str:
@@ -95,6 +120,7 @@ class _Splitter:
         self._line = line
         self._magic = magic
         self._at = 0
+        self._began = 0  # where the word begins
         self._stages: list[list[Word]] = [[]]
         self._signs: list[tuple[str, bool]] = []
         self._open = False  # in a word, which may be empty so far
@@ -112,6 +138,8 @@ class _Splitter:
         return self._stages
 
     def _step(self, sign: str) -> None:
+        if not self._open:
+            self._began = self._at
         if sign in BLANKS:
             self._end_word()
             self._at += 1
@@ -128,6 +156,8 @@ class _Splitter:
             self._end_word()
             self._stages.append([])
             self._at += 1
+        elif sign.isspace() or unicodedata.category(sign) == "Cf":
+            raise self._refused(f"U+{ord(sign):04X}", *_ODD_BLANK)
         else:
             self._refuse_shell(quoted=False)
             self._take(sign, bare=True)
@@ -183,7 +213,8 @@ class _Splitter:
             return
         if rest[:2] in ("$'", '$"') and before != "$":
             raise self._refused(rest[:2], *_ANSI)
-        if rest[0] in _PROSE and (rest[0] not in _DASHES or not self._open):
+        begins = rest[0] in _DASHES + _HASH
+        if rest[0] in _PROSE and (not begins or not self._open):
             raise self._refused(rest[0], *_PROSE[rest[0]])
         for operator, reasons in _OPERATORS.items():
             if rest.startswith(operator):
@@ -196,12 +227,13 @@ class _Splitter:
     def _end_word(self) -> None:
         if not self._open:
             return
+        typed = self._line[self._began : self._at]
         text = "".join(sign for sign, _ in self._signs)
         bare = tuple(bare for _, bare in self._signs)
         if text.startswith("~/") and bare[0]:
             home = os.path.expanduser("~")
             text, bare = home + text[1:], (False,) * len(home) + bare[1:]
-        self._stages[-1].append(Word(text, bare, self._quoted))
+        self._stages[-1].append(Word(text, bare, self._quoted, typed))
         self._signs, self._open, self._quoted = [], False, False
 
     def _refused(self, sign: str, what: str, wanted: str) -> BadInput:

@@ -21,8 +21,8 @@ _ITEM = re.compile(rf"\{{{_NAME}\[[^{{}}]*\}}")
 
 def item_of(word: Word) -> str:
     """Return an item of a list that stands in braces, or an empty text."""
-    found = None if word.quoted else _ITEM.search(word.text)
-    return found[0] if found else ""
+    found = _ITEM.search(word.text)  # its key may be quoted, but not the brace
+    return found[0] if found and word.bare[found.start()] else ""
 
 
 def put(words: Sequence[Word], names: Mapping[str, Any]) -> list[Word]:
@@ -45,7 +45,7 @@ def put(words: Sequence[Word], names: Mapping[str, Any]) -> list[Word]:
         alone = re.fullmatch(rf"\{{({_NAME})\}}", word.text)
         if alone and not word.quoted:
             found += [
-                Word(each, (False,) * len(each), True)
+                Word(each, (False,) * len(each), True, word.typed)
                 for each in _several(alone[1], names)
             ]
         else:
@@ -64,7 +64,8 @@ def _inside(word: Word, names: Mapping[str, Any]) -> Word:
         text += word.text[at : match.start()] + value
         bare += word.bare[at : match.start()] + (False,) * len(value)
         at = match.end()
-    return Word(text + word.text[at:], bare + word.bare[at:], word.quoted)
+    text, bare = text + word.text[at:], bare + word.bare[at:]
+    return Word(text, bare, word.quoted, word.typed)
 
 
 def _several(name: str, names: Mapping[str, Any]) -> list[str]:

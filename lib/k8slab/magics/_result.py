@@ -10,12 +10,16 @@ from typing import Any
 from ..errors import BadInput
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """What a command printed, and how it ended.
 
+    It equals a text, or another result, that says the same; blanks and ends of lines
+    around it do not count.
+
     Attributes:
-        command: The command, as it can be pasted into a terminal.
+        command: The command, as it can be pasted into a terminal; a name in braces
+            stays where its value may be a secret.
         text: What it printed, behind its filters; without its remarks.
         remarks: What it said beside that, as warnings.
         returncode: Its exit code.
@@ -55,6 +59,27 @@ class Result:
                 wanted="a command with -o json",
                 seen=(self.lines or ["nothing"])[0],
             ) from error
+
+    def __bool__(self) -> bool:
+        """Refuse to be a condition: it may ask for the exit code, or for the text.
+
+        Raises:
+            BadInput: Always.
+        """
+        raise BadInput(
+            "what a command printed is neither true nor false",
+            where=self.command,
+            wanted="x.ok for its exit code; x.text or x.lines for what it printed",
+            seen=f"exit code {self.returncode}, {len(self.lines)} lines",
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, str | Result):
+            return NotImplemented
+        return self.text.strip() == str(other).strip()
+
+    def __hash__(self) -> int:
+        return hash(self.text.strip())  # a set of texts finds it by what it says
 
     def __str__(self) -> str:
         return self.text

@@ -14,6 +14,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 from ..core.env import Environment
 
 MENU = "Run > Run All Above Selected Cell"
+_SETUP = "setup"
+"""The id of the cell that every chapter begins with."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Place:
         cells: The chapter's cells; none when it is not known.
         cell: The id of the one that runs; empty when it is not known.
         run: What the book's own run noted.
+        of_the_book: Whether it is a chapter, and no notebook of the reader's own.
     """
 
     cells: list[dict[str, Any]] = field(default_factory=list)
     cell: str = ""
     run: dict[str, Any] = field(default_factory=dict)
+    of_the_book: bool = False
 
     @classmethod
     def of(cls, shell: Any) -> Place:
@@ -37,7 +41,9 @@ class Place:
             text = Path(Environment.read().notebook).read_text(encoding="utf-8")
             book = json.loads(text)
             run = book["metadata"].get("lab", {}).get("run", {})
-            return cls(book["cells"], _cell_id(shell), run)
+            cells = book["cells"]
+            known = any(each.get("id") == _SETUP for each in cells)
+            return cls(cells, _cell_id(shell), run, known)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls()  # no chapter: what is advised has no numbers, then
 

@@ -26,8 +26,9 @@ def offer(shell: Any) -> None:
 
     def tb(line: str) -> None:
         """Show the full trace of the last error; as IPython's own, for ours too."""
-        kind, error, trace = sys.last_type, sys.last_value, sys.last_traceback
+        error = getattr(sys, "last_value", None)  # there was none yet
         if isinstance(error, LabError) and not line:
+            kind, trace = type(error), sys.last_traceback
             lines = shell.InteractiveTB.structured_traceback(kind, error, trace)
             shell._showtraceback(kind, error, lines)
         else:
@@ -79,7 +80,12 @@ def _fold(error: BaseException) -> None:
 
 
 def _did_not_run(place: Place, error: BaseException) -> bool:
-    """Return whether a name is missing because cells above were not run."""
+    """Return whether a name is missing because cells above were not run.
+
+    In a chapter alone: of a reader's own notebook nobody knows.
+    """
+    if not place.of_the_book:
+        return False
     try:
         current.machines()
     except LabMissing:

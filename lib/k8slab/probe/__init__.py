@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
-from ..errors import CommandFailed, Unreachable
+from ..errors import BadInput, CommandFailed, Unreachable
 from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.follow import count
@@ -15,7 +16,7 @@ from . import _route
 from ._curl import Page as Page
 from ._curl import curl as curl
 from ._echo import greet
-from ._exchange import Target, exchange, resolve
+from ._exchange import Target, complaint, exchange, own_failure, resolve
 from ._route import Route as Route
 from ._rules import rules as rules
 from ._series import Asking as Asking
@@ -25,7 +26,6 @@ from ._series import echoes as echoes
 
 # A probe raises when nothing answers; with strict=False it returns a false record.
 TIMEOUT_S = 3.0
-_EXEC = "command terminated with exit code"
 _ASK = """
 case $1 in
   own) MYSQL_PWD=${MYSQL_ROOT_PASSWORD-} ;;
@@ -121,6 +121,8 @@ def tcp(
     Raises:
         Refused: The target is not in the lab; nothing was sent.
         Unreachable: Nothing answers and ``strict`` is true.
+        CommandFailed: Nothing could be asked from there, as where kubectl does not
+            reach the Pod.
     """
     cluster = current.current()
     place = resolve(cluster, target, port, from_)
@@ -145,6 +147,7 @@ def echo(
     Raises:
         Refused: The target is not in the lab; nothing was sent.
         Unreachable: Nothing answers and ``strict`` is true.
+        CommandFailed: Nothing could be asked from there.
     """
     cluster = current.current()
     place = resolve(cluster, target, port, from_)
@@ -179,12 +182,24 @@ def route(target: str) -> Route:
     Args:
         target: A machine's name, or an address.
 
+    Raises:
+        BadInput: That is neither.
+
     Example:
         ``probe.route("master").device``
     """
     cluster = current.current()
-    inside = target in cluster.machines
-    return _route.look(cluster.address(target) if inside else target)
+    if target in cluster.machines:
+        return _route.look(cluster.address(target))
+    try:
+        address = str(ip_address(target))
+    except ValueError as error:
+        raise BadInput(
+            "that is no address",
+            wanted=f"one of {', '.join(cluster.machines)}, or an address",
+            seen=target,
+        ) from error
+    return _route.look(address)
 
 
 def dns(
@@ -197,7 +212,8 @@ def dns(
     """Ask the cluster's name service for a name's addresses.
 
     Args:
-        name: The name; one without a dot, or ``service.namespace``, is completed.
+        name: The name; one without a dot, ``service.namespace``, or one that ends in
+            ``.svc`` is completed.
         from_: The machine or the Pod that asks.
         timeout: Seconds until giving up.
         strict: Raise when there is no address.
@@ -205,6 +221,7 @@ def dns(
     Raises:
         BadInput: That cannot be a DNS name; nothing was sent.
         Unreachable: There is no answer or no address, and ``strict`` is true.
+        CommandFailed: Nothing could be asked from there.
     """
     cluster = current.current()
     place = resolve(cluster, str(cluster.ranges.dns), 53, from_)
@@ -251,9 +268,18 @@ def sql(
         timeout: Seconds until giving up.
 
     Raises:
+        BadInput: That is no Pod.
         Unreachable: The server does not accept connections.
-        CommandFailed: The server refuses the statement, or the user.
+        CommandFailed: The server refuses the statement, or the user; or it was not
+            asked, for kubectl or the client failed, whose words are shown then.
     """
+    if not isinstance(pod, Pod):
+        raise BadInput(
+            "that is no Pod",
+            wanted="a Pod, as wait.pod returns one",
+            seen=repr(pod),
+            next=f'take it from its namespace: wait.pod(ns, "{str(pod).strip()}")',
+        )
     options = [f"--user={user}", "--batch", "--skip-column-names"]
     options += [f"--database={database}"] if database else []
     source = "own" if password is None else "given"
@@ -264,13 +290,14 @@ def sql(
     done = current.current().kubectl(
         argv, input=given + statement, check=False, timeout=timeout
     )
-    said = [line for line in done.stderr.splitlines() if not line.startswith(_EXEC)]
-    complaint = "\n".join(said).strip()
-    if not done.ok and ("ERROR 2002" in complaint or "ERROR 2003" in complaint):
+    said = complaint(done)
+    if not done.ok and "ERROR " not in said:
+        raise own_failure(done)
+    if not done.ok and ("ERROR 2002" in said or "ERROR 2003" in said):
         raise Unreachable(
             "the database does not accept connections",
             where=f"Pod {pod.name}",
-            seen=complaint,
+            seen=said,
             next="wait until it is ready, then look at its logs",
         )
     if not done.ok:
@@ -278,7 +305,7 @@ def sql(
             ["mariadb", statement],
             where=f"Pod {pod.name}",
             returncode=done.returncode,
-            stderr=complaint,
+            stderr=said,
             what="the database refused",
         )
     rows = tuple(tuple(line.split("\t")) for line in done.stdout.splitlines())
@@ -290,7 +317,9 @@ def _complete(cluster: Cluster, name: str) -> str:
     if len(parts) == 1:
         parts.append(cluster.namespace)
     if len(parts) == 2:
-        parts += ["svc", "cluster", "local"]
+        parts.append("svc")
+    if parts[-1] == "svc":
+        parts += ["cluster", "local"]
     return ".".join(parts)
 
 

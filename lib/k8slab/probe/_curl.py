@@ -6,11 +6,12 @@ import re
 import shlex
 from collections import Counter
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urlsplit
 
 from ..core.patience import stretched
 from ..core.process import Completed, LocalRunner
-from ..errors import BadInput, CommandFailed, Unreachable
+from ..errors import BadInput, CommandFailed, Refused, Unreachable
 from ..kube import current
 from ._exchange import resolve
 
@@ -19,6 +20,14 @@ _LIMIT_S = 20.0
 _MARK = "\x1e"
 # What curl ends with when nobody listens, when nobody answers, when the way is cut.
 _SILENT = {7: "connection refused or no way", 28: "no answer in time", 52: "no answer"}
+# What it ends with when it fails itself, as without its CA file: that is no answer.
+_OWN = frozenset((2, 3, 4, 5, 6, 23, 26, 27, 43, 48, 49, 77))
+# How each of its reasons begins.
+_REASON = re.compile(r"^(?=curl: \(\d+\))", re.MULTILINE)
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# curl asks a name server for a host that it reads in another way than it was told, as
+# 0x7f.1, a%2eb or -a; so a name has the plainest form, and its end is no number.
+_NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*(?!(?:\d+|0x[0-9a-f]*)$){_LABEL}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,16 +81,16 @@ def curl(
         at: The address; or a machine's name.
         ca: Trust the cluster's CA and no other.
         times: How often to ask, over one connection.
-        strict: Raise when curl gets no answer; else the status is 0, and the text
-            says why.
+        strict: Raise when curl gets no answer, or not all; else the status of what
+            was not answered is 0, and its text says why.
 
     Raises:
-        BadInput: That is no URL for curl.
-        Refused: The address is not the lab's, or the way leads elsewhere; nothing was
-            sent.
-        Unreachable: Nobody answers and ``strict`` is true.
+        BadInput: That is no URL for curl, or its host is no plain name.
+        Refused: The address is not the lab's, the URL names another, or the way leads
+            elsewhere; nothing was sent.
+        Unreachable: Nobody answers, or not each time, and ``strict`` is true.
         CommandFailed: curl refuses what it sees, as a certificate for another name,
-            and ``strict`` is true.
+            and ``strict`` is true; or curl itself fails.
 
     Example:
         ``probe.curl("http://shop.example/cart", at=address)``
@@ -89,6 +98,12 @@ def curl(
     cluster = current.current()
     host, port = _parts(url)
     place = resolve(cluster, at, port, None)
+    if _is_address(host) and host != place.address:  # no name server leads that away
+        raise Refused(
+            "the URL names another address than the one to ask",
+            wanted=f"a name, or {place.address}",
+            seen=url,
+        )
     to = ["--resolve", f"{host}:{port}:{place.address}"]
     trust = ["--cacert", cluster.connection.files().ca] if ca else []
     shown = [*to, *(["--cacert", "ca.crt"] if ca else []), url]
@@ -105,43 +120,72 @@ def curl(
         check=False,
         timeout=_LIMIT_S + 5,
     )
-    if not done.ok and not strict:
-        return Page(command, (0,), (done.stderr.strip(),))
-    if not done.ok:
-        raise _failure(done, command, place.label)
-    *parts, _ = done.stdout.split(_MARK)
-    texts = tuple(text.strip() for text in parts[::2])
-    return Page(command, tuple(int(status) for status in parts[1::2]), texts)
+    page = Page(command, *_answers(done))
+    if done.returncode in _OWN or (strict and 0 in page.statuses):
+        raise _failure(done, page, place.label)
+    return page
+
+
+def _answers(done: Completed) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return status and text of each answer; 0 and the reason where there is none."""
+    *parts, _ = re.split(rf"{_MARK}(\d+){_MARK}", done.stdout)
+    statuses = [int(status) for status in parts[1::2]] or [0]
+    texts = [text.strip() for text in parts[::2]] or [""]
+    if not done.ok:  # the exit code is the last one's, which may have begun to answer
+        statuses[-1] = 0
+    said = [each.strip() for each in _REASON.split(done.stderr) if each.strip()]
+    if len(said) != statuses.count(0):  # it is not known which belongs to which
+        said = [done.stderr.strip()] * statuses.count(0)
+    reasons = iter(said)
+    pairs = zip(statuses, texts, strict=True)
+    texts = [text if status else next(reasons) for status, text in pairs]
+    return tuple(statuses), tuple(texts)
 
 
 def _parts(url: str) -> tuple[str, int]:
-    """Return the host and the port of a URL."""
+    """Return the host and the port of a URL, as curl reads them."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        host, port = None, None
-    if not host or not re.fullmatch(r"https?://[\x21-\x7e]+", url):
+        host, port = "", None
+    is_plain = bool(_NAME.fullmatch(host)) or _is_address(host)
+    if not is_plain or not re.fullmatch(r"https?://[\x21-\x7e]+", url):
         raise BadInput(
             "that is no URL for curl",
-            wanted="as in http://shop.example/cart",
+            wanted="a plain name and a path, as in http://shop.example/cart",
             seen=url,
         )
-    return host, port or {"http": 80, "https": 443}[parts.scheme]
+    return host, {"http": 80, "https": 443}[parts.scheme] if port is None else port
 
 
-def _failure(done: Completed, command: str, label: str) -> Unreachable | CommandFailed:
-    said = done.stderr.strip()
-    if done.returncode in _SILENT:
+def _is_address(host: str) -> bool:
+    """Say whether a host is an address, as four decimal numbers."""
+    try:
+        IPv4Address(host)
+    except AddressValueError:
+        return False
+    return True
+
+
+def _failure(done: Completed, page: Page, label: str) -> Unreachable | CommandFailed:
+    said, code = done.stderr.strip(), done.returncode
+    if done.ok and (number := re.match(r"curl: \((\d+)\)", said)):
+        code = int(number[1])  # an earlier one's, for the last was answered
+    asked, silent = len(page.statuses), page.statuses.count(0)
+    if code in _SILENT:
+        answers = "nothing answers"
+        if silent < asked:
+            answers = f"{asked - silent} of {asked} requests were answered"
         return Unreachable(
-            f"nothing answers on {label} ({_SILENT[done.returncode]})",
-            where=command,
-            wanted="an answer",
+            f"{answers} on {label} ({_SILENT[code]})",
+            where=page.command,
+            wanted="an answer" if asked == 1 else f"{asked} answers",
             seen=said,
         )
     return CommandFailed(
-        shlex.split(command),
+        shlex.split(page.command),
         where="this computer",
-        returncode=done.returncode,
+        returncode=code,
         stderr=said,
     )

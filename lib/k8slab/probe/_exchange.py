@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
 from ..core.patience import stretched
-from ..errors import LabError, Refused, Unreachable
+from ..core.process import Completed
+from ..errors import BadInput, CommandFailed, LabError, Refused, Unreachable
 from ..kube.cluster import Cluster
 from ..kube.objects import Pod
 from . import _route
 
 # Both print the answer in base64, so that no byte is lost or shown on the way.
 _BASH = r"""
+set -o pipefail
 exec 3<>"/dev/$1/$2/$3" || exit 1
 if [ -n "$4" ]; then base64 -d <<< "$4" >&3; fi
 case $1/$5 in
   tcp/0) ;;
-  udp/*) dd bs=4096 count=1 <&3 2> /dev/null | base64 -w0 ;;
+  udp/*) dd bs=4096 count=1 status=none <&3 | base64 -w0 ;;
   *) head -n "$5" <&3 | base64 -w0 ;;
 esac
 """
@@ -35,7 +37,7 @@ try:
         s.connect((host, int(port)))
         if data:
             s.sendall(base64.b64decode(data))
-        while answer.count(b"\n") < int(lines) or (kind == "udp" and not answer):
+        while (not answer) if kind == "udp" else answer.count(b"\n") < int(lines):
             part = s.recv(4096)
             if not part:
                 break
@@ -55,6 +57,10 @@ _WORDS = (
     ("unreachable", "network unreachable"),
     ("reset", "connection reset"),
 )
+# kubectl's last line where a command ran in a Pod and failed; -q leaves it in place.
+_ENDED = "command terminated with exit code"
+# What shells and timeout end with when a program is missing: nothing was sent.
+_NOT_RUN = (125, 126, 127)
 
 
 @dataclass(frozen=True)
@@ -92,17 +98,21 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
 
     Args:
         cluster: The lab.
-        target: A machine's name, a Pod, or an address of the lab.
+        target: A machine's name, a Pod, or an address of the lab; a command's result
+            that is one of them, too.
         port: The port, 1 to 65535.
         from_: Where the probe starts; None is this computer.
 
     Raises:
+        BadInput: The port is no number.
         Refused: The target is not in the lab, or not to be reached from this computer,
             or the way to it leads elsewhere.
         NoMachines: The cluster was adopted, and it is not a Pod that asks a Pod.
         Unreachable: The Pod has no address yet, or this computer's own routes refuse
             the target.
     """
+    target = target if isinstance(target, Pod) else str(target).strip()
+    port = _port(port)
     if isinstance(target, Pod):
         if not target.ip:
             raise Unreachable(
@@ -113,9 +123,9 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
             )
         text, label = target.ip, "the Pod's port"
         if cluster.record.is_adopted and from_ is not None:
-            return Target(text, _port(port), f"{label} {port}")
+            return Target(text, port, f"{label} {port}")
     elif target in cluster.machines:
-        return Target(cluster.address(target), _port(port), f"{target}:{port}")
+        return Target(cluster.address(target), port, f"{target}:{port}")
     else:
         text, label = target, "port"
     try:
@@ -134,7 +144,7 @@ def resolve(cluster: Cluster, target: str | Pod, port: int, from_: object) -> Ta
         label = "the Service's port"
     elif balanced:
         label = "the load balancer's port"
-    place = Target(text, _port(port), f"{label} {port}")
+    place = Target(text, port, f"{label} {port}")
     if from_ is None and inside:
         raise _from_here(place)
     if from_ is None and balanced:
@@ -166,6 +176,7 @@ def exchange(
     Raises:
         UnknownMachine: There is no machine of the name in ``from_``.
         MachineUnreachable: That machine does not answer.
+        CommandFailed: Nothing could be asked from there, as where kubectl fails.
     """
     started, timeout = time.monotonic(), stretched(timeout)
     if from_ is None:
@@ -186,7 +197,7 @@ def _here(
             connection.settimeout(timeout)
             connection.connect((target.address, target.port))
             connection.sendall(data)
-            while answer.count(b"\n") < lines:
+            while not _is_whole(answer, kind, lines):
                 connection.settimeout(max(0.01, deadline - time.monotonic()))
                 part = connection.recv(4096)
                 if not part:
@@ -195,6 +206,11 @@ def _here(
     except OSError as error:
         return b"", _in_words(str(error))
     return answer, ""
+
+
+def _is_whole(answer: bytes, kind: str, lines: int) -> bool:
+    """Say whether an answer is there: one datagram, or so many lines."""
+    return bool(answer) if kind == "udp" else answer.count(b"\n") >= lines
 
 
 def _there(
@@ -222,14 +238,42 @@ def _there(
         ]
         pod = ["exec", from_.name, "-n", from_.namespace, "-q", "--", *inside]
         done = cluster.kubectl(pod, check=False, timeout=spare)
+        said = complaint(done)
     else:
         limited = ["timeout", "-k", "1", f"{timeout:g}", "bash", "-c", _BASH, "probe"]
         done = cluster.on(from_).run([*limited, *words], check=False, timeout=spare)
+        said = done.stderr
     if done.returncode in (124, 137):
         return b"", "no answer in time"
+    if done.returncode in _NOT_RUN:
+        raise own_failure(done)
     if not done.ok:
-        return b"", _in_words(done.stderr)
+        return b"", _in_words(said)
     return base64.b64decode(done.stdout), ""
+
+
+def complaint(done: Completed) -> str:
+    """Return what a command that kubectl ran in a Pod complained of.
+
+    Raises:
+        CommandFailed: kubectl itself failed, so nobody was asked.
+    """
+    said, ended, _ = done.stderr.rpartition(_ENDED)
+    if not done.ok and not ended:
+        raise own_failure(done)
+    return said.strip()
+
+
+def own_failure(done: Completed) -> CommandFailed:
+    """Return the failure of a command itself, without the script that it was given."""
+    begins = (done.argv.index(each) for each in ("--", "-c") if each in done.argv)
+    return CommandFailed(
+        done.argv[: next(begins, None)],
+        where=done.where,
+        returncode=done.returncode,
+        stdout=done.stdout,
+        stderr=done.stderr,
+    )
 
 
 def _in_words(error: str) -> str:
@@ -263,10 +307,16 @@ def _from_here(place: Target) -> LabError:
     )
 
 
-def _port(port: int) -> int:
-    if not 0 < port < 65536:
-        raise Refused("there is no such port", wanted="1 to 65535", seen=str(port))
-    return port
+def _port(port: object) -> int:
+    try:
+        number = int(str(port).strip())
+    except ValueError as error:
+        raise BadInput(
+            "that is no port", wanted="1 to 65535", seen=str(port) or "nothing"
+        ) from error
+    if not 0 < number < 65536:
+        raise Refused("there is no such port", wanted="1 to 65535", seen=str(number))
+    return number
 
 
 def _refusal(cluster: Cluster, seen: str) -> Refused:

@@ -6,9 +6,13 @@ import json
 from dataclasses import dataclass
 
 from ..core.hints import command
+from ..core.outside import told
 from ..core.process import LocalRunner
 from ..errors import Refused
 from ..kube.cluster import Cluster
+
+_NO_WAY = 2
+"""What ``ip`` ends with when the kernel answers that there is no route."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,10 +33,17 @@ class Route:
 
 
 def look(address: str) -> Route:
-    """Ask this computer's routing table, which sends nothing."""
+    """Ask this computer's routing table, which sends nothing.
+
+    Raises:
+        CommandFailed: The table was not asked; ``ip`` says why.
+    """
     argv = ["ip", "-json", "route", "get", address]
     done = LocalRunner().run(argv, check=False, timeout=5)
-    found = json.loads(done.stdout or "[]") if done.ok else []
+    if done.returncode == _NO_WAY:
+        return Route(address, "")
+    with told():
+        found = json.loads(done.check().stdout or "[]")
     return Route(address, found[0].get("dev", "") if found else "")
 
 

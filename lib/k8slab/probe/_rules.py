@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.poll import until
-from ..errors import NotReady
+from ..errors import CommandFailed, NotReady
 from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
@@ -19,7 +19,7 @@ TIMEOUT_S = 30.0
 ADOPTED_S = 10.0
 _LABEL = "-l kubernetes.io/service-name"
 _ENTRY = (
-    r'-A KUBE-SVC-\S+ .*--comment "{name}(?::\S+)? -> (?P<endpoint>\S+:\d+)"'
+    r'-A (?P<chain>KUBE-SVC-\S+) .*--comment "{name}(?::\S+)? -> (?P<endpoint>\S+:\d+)"'
     r"(?P<rest>.*) -j KUBE-SEP-\S+"
 )
 _DOOR = (
@@ -36,12 +36,14 @@ class Rule:
     Attributes:
         endpoint: The Pod's address and port, where connections are sent.
         probability: How likely this rule takes a connection that comes to it.
-        share: Which part of all connections that makes.
+        share: Which part of all connections to its port of the Service that makes.
+        chain: The chain that it stands in; each port of the Service has its own.
     """
 
     endpoint: str
     probability: float
     share: float
+    chain: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Rules:
 
     Attributes:
         machine: The machine.
-        rules: One for each endpoint, in the order they are tried.
+        rules: One for each endpoint, in the order they are tried; one port of the
+            Service after the other.
         sticky: Whether a client is sent where it was sent before.
         service: The Service's own address as this machine knows it; empty where it
             knows none with endpoints.
@@ -67,9 +70,18 @@ class Rules:
         return tuple(sorted({rule.endpoint.rpartition(":")[0] for rule in self.rules}))
 
     def lead_to(self, addresses: tuple[str, ...], port: int | None = None) -> bool:
-        """Say whether they lead to these addresses and no others, sorted."""
-        ports = {rule.endpoint.rpartition(":")[2] for rule in self.rules}
-        return self.addresses == addresses and (port is None or ports == {str(port)})
+        """Say whether they lead to these addresses and no others, sorted.
+
+        Args:
+            addresses: The addresses.
+            port: The port in the Pods; only the Service's ports that lead there count.
+        """
+        if port is None:
+            return self.addresses == addresses
+        there = [each for each in self.rules if each.endpoint.endswith(f":{port}")]
+        chains = {each.chain for each in there}
+        found = {each.endpoint for each in self.rules if each.chain in chains}
+        return found == {f"{address}:{port}" for address in addresses}
 
 
 def read(saved: str, machine: str, service: str) -> Rules:
@@ -80,21 +92,27 @@ def read(saved: str, machine: str, service: str) -> Rules:
         machine: Where it was printed.
         service: The Service's namespace and name, with a slash between them.
     """
-    odds: dict[str, float] = {}
+    chains: dict[str, dict[str, float]] = {}
     sticky = False
     for match in re.finditer(_ENTRY.format(name=re.escape(service)), saved):
         if "--rcheck" in match["rest"]:
             sticky = True
             continue
         chance = _ODDS.search(match["rest"])
+        odds = chains.setdefault(match["chain"], {})
         odds[match["endpoint"]] = float(chance[1]) if chance else 1.0
-    rules, left = [], 1.0
+    rules = tuple(rule for each in chains.items() for rule in _of_chain(*each))
+    door = re.search(_DOOR.format(name=re.escape(service)), saved)
+    return Rules(machine, rules, sticky, door["address"] if door else "")
+
+
+def _of_chain(chain: str, odds: Mapping[str, float]) -> Iterator[Rule]:
+    """Yield the rules of one chain, each of which leaves less for the next."""
+    left = 1.0
     for endpoint, probability in odds.items():
         share = left * probability
         left -= share
-        rules.append(Rule(endpoint, round(probability, 3), round(share, 3)))
-    door = re.search(_DOOR.format(name=re.escape(service)), saved)
-    return Rules(machine, tuple(rules), sticky, door["address"] if door else "")
+        yield Rule(endpoint, round(probability, 3), round(share, 3), chain)
 
 
 def rules(
@@ -116,7 +134,8 @@ def rules(
         namespace: The namespace that holds the Service.
         service: Its name.
         pods: The Pods; none when the Service is to know nobody.
-        port: The port in the Pods; None takes any.
+        port: The port in the Pods; None takes any. Of a Service with several ports,
+            those that lead to another one do not count.
         timeout: Seconds until giving up.
 
     Returns:
@@ -134,7 +153,7 @@ def rules(
     cluster = current.current()
     if cluster.record.is_adopted:
         with suppress(NotReady):  # as where the Service leads nowhere on purpose
-            _until_reached(namespace, service, pods, min(timeout, ADOPTED_S))
+            _until_reached(namespace, service, pods, port, min(timeout, ADOPTED_S))
         raise cluster.record.no_machines("whose rules can be read")
     name = f"{namespace.name}/{service}"
     wanted = tuple(sorted(pod.ip for pod in pods))
@@ -172,16 +191,25 @@ class _Seen:
 
 
 def _until_reached(
-    namespace: Namespace, service: str, pods: Sequence[Pod], timeout: float
+    namespace: Namespace,
+    service: str,
+    pods: Sequence[Pod],
+    port: int | None,
+    timeout: float,
 ) -> None:
     """Wait until each of some Pods gets a connection to a Service's address."""
     cluster = current.current()
     spec = namespace.get("service", service)["spec"]
-    target = Target(spec["clusterIP"], spec["ports"][0]["port"], "the Service's port")
+    leads = (each for each in spec["ports"] if each.get("targetPort") == port)
+    asked_for = next(leads, spec["ports"][0])["port"]
+    target = Target(spec["clusterIP"], asked_for, "the Service's port")
 
     def reached() -> bool:
         asked = (exchange(cluster, target, from_=pod, timeout=1) for pod in pods)
-        return not any(answer.failure for answer in asked)
+        try:
+            return not any(answer.failure for answer in asked)
+        except CommandFailed:  # as from a Pod without a shell, or one that begins
+            return False
 
     until(
         reached,

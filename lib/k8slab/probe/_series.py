@@ -168,6 +168,8 @@ def echoes(
     Raises:
         BadInput: ``count`` is out of bounds.
         Refused: The target is not in the lab; nothing was sent.
+        CommandFailed: Nothing could be asked from there, as where kubectl does not
+            reach the Pod.
 
     Example:
         ``probe.echoes("node1", 31245, count=60).pods``

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from ..core.hints import command
 from ..core.patience import stretched
 from ..core.poll import until
-from ..errors import LabError, NotReady
+from ..errors import NotReady
+from ..kube.discovery import Resource
 from ..kube.namespace import Namespace
 from ..kube.objects import Object
 from ..kube.watch import Listed, Watch, key
@@ -91,19 +92,23 @@ def changes(
     Args:
         source: The namespace.
         kinds: The kinds of object, by any name that kubectl takes.
-        timeout: Seconds that the block may take; later changes are not heard.
+        timeout: Seconds that the block may take; what changes later may not be heard.
 
     Raises:
+        BadInput: The cluster has no such kind.
         NotReady: A watch does not begin, or does not tell all in time.
 
     Example:
         ``with record.changes(ns) as story: …``, then ``show.timeline(story)``
     """
-    recording, limits = Recording(), _Limits(stretched(timeout), PATIENCE_S)
+    # A watch has time of its own to open before the block, and to catch up after it.
+    whole_s = stretched(timeout) + 3 * stretched(PATIENCE_S)
+    recording, limits = Recording(), _Limits(whole_s, PATIENCE_S)
+    resources = dict.fromkeys(map(source.cluster.catalogue.find, kinds))
     watches: list[_Watch] = []
     try:
-        for kind in kinds:
-            watches.append(_Watch(source, kind, recording, limits))
+        for resource in resources:
+            watches.append(_Watch(source, resource, recording, limits))
         for watch in watches:
             watch.wait_open()
         recording.begin()
@@ -119,20 +124,25 @@ class _Watch:
     """One watch in a thread of its own."""
 
     def __init__(
-        self, source: Namespace, kind: str, recording: Recording, limits: _Limits
+        self,
+        source: Namespace,
+        resource: Resource,
+        recording: Recording,
+        limits: _Limits,
     ) -> None:
-        path = source.cluster.catalogue.find(kind).path(source.name)
+        path = resource.path(source.name)
         self._lab, self._path = source.cluster.lab, path
-        self._kind, self._recording, self._limits = kind, recording, limits
-        self._open = threading.Event()
+        # Not the name it was asked for by: steps are read by the kind.
+        self._kind, self._recording, self._limits = resource.kind, recording, limits
+        self._open, self._over = threading.Event(), threading.Event()
         self._watch = Watch(
             source.cluster.connection, lambda: path, opened=self._open.set
         )
         self._version = -1
         self._names: set[str] = set()
-        self._failure: LabError | None = None
+        self._failure: Exception | None = None
         self._thread = threading.Thread(
-            target=self._run, name=f"k8slab record {kind}", daemon=True
+            target=self._run, name=f"k8slab record {resource.kind}", daemon=True
         )
         self._thread.start()
 
@@ -140,11 +150,17 @@ class _Watch:
         """Return when the server has begun to answer."""
         if not self._open.wait(stretched(self._limits.patience_s)):
             raise self._late("it does not begin")
-        if self._failure is not None:
-            raise self._failure
+        self._check()
 
     def catch_up(self) -> None:
-        """Return when everything that is stored by now has been heard."""
+        """Return when everything that is stored by now has been heard.
+
+        After a block that took longer than it may, the watch is over, and what was
+        heard is all.
+        """
+        if self._over.is_set():
+            self._check()
+            return
         now = until(
             lambda: self._watch.look(self._limits.patience_s),
             what=f"the list of {self._kind}",
@@ -160,13 +176,17 @@ class _Watch:
             return whole or self._version >= int(now.version)
 
         heard = self._recording.wait_for(
-            lambda: self._failure is not None or is_told(),
+            lambda: self._over.is_set() or is_told(),
             stretched(self._limits.patience_s),
         )
-        if self._failure is not None:
-            raise self._failure
+        self._check()
         if not heard:
             raise self._late(f"version {self._version} heard, {newest} stored")
+
+    def _check(self) -> None:
+        """Raise what ended the watch before its time."""
+        if self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
         """End the watch and its thread."""
@@ -181,9 +201,10 @@ class _Watch:
                         self._start_from(each)
                     else:
                         self._hear(each)
-        except LabError as error:
+        except Exception as error:  # noqa: BLE001 - the cell raises it, in its own thread
             self._failure = error
         finally:
+            self._over.set()
             self._open.set()
             self._recording.wake()
 

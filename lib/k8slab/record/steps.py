@@ -128,11 +128,13 @@ def _pod(change: Change) -> Iterator[Step]:
 
 def _event(change: Change) -> Iterator[Step]:
     event = change.object
-    about = event.get("involvedObject") or {}
+    # The group events.k8s.io has other names for the same.
+    about = event.get("involvedObject") or event.get("regarding") or {}
     what = _REPORTS.get(event.get("reason", ""))
     if what is None or about.get("kind") != "Pod" or change.type == "DELETED":
         return
-    node = (event.get("source") or {}).get("host", "")
+    source = event.get("source") or event.get("deprecatedSource") or {}
+    node = source.get("host", "")
     at_ms = round(1000 * change.at_s)
     yield Step(at_ms, "kubelet", what, str(about.get("name", "")), node)
 

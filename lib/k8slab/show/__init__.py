@@ -21,7 +21,7 @@ from ..draw import matrix as _matrix
 from ..draw import scaling as _scaling
 from ..draw import timeline as _timeline
 from ..draw.topology import draw
-from ..errors import LabMissing
+from ..errors import BadInput, LabMissing
 from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
@@ -89,13 +89,17 @@ def validate(path: str | _Path) -> None:
     _judge.check(_manifest.read(_manifest.find(path), str(path)), _cluster())
 
 
-def table(records: Sequence[Any], columns: Sequence[str] = ()) -> Rendered:
+def table(records: Sequence[Any], columns: str | Sequence[str] = ()) -> Rendered:
     """Show records as a table.
 
     Args:
         records: Dataclass instances or mappings.
         columns: The fields to show, in order; all by default.
+
+    Raises:
+        BadInput: A record has no such field.
     """
+    columns = [columns] if isinstance(columns, str) else columns
     names = list(columns) or (_fields(records[0]) if records else [])
     rows = [[_cell(record, name) for name in names] for record in records]
     heads = [name.replace("_", " ") for name in names]
@@ -218,8 +222,22 @@ def _fields(record: Any) -> list[str]:
     return list(record)
 
 
+def _known(record: Any) -> str:
+    """Name the fields of a record, of which any other object has none that we know."""
+    if is_dataclass(record) or isinstance(record, Mapping):
+        return f"one of {', '.join(map(str, _fields(record)))}"
+    return f"an attribute of {type(record).__name__}"
+
+
 def _cell(record: Any, name: str) -> str:
-    value = record[name] if isinstance(record, Mapping) else getattr(record, name)
+    try:
+        value = record[name] if isinstance(record, Mapping) else getattr(record, name)
+    except (KeyError, AttributeError) as error:
+        raise BadInput(
+            "a record has no such field",
+            wanted=_known(record),
+            seen=name,
+        ) from error
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):

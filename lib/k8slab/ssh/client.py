@@ -44,6 +44,8 @@ _TOLD = re.compile(rf"{_MARK}(\d+)\n?")
 # Without ERR, bash ends a script where it cannot go on.
 _ENDS = "unbound variable|syntax error|unexpected|exec: |bad substitution"
 _BASH = re.compile(rf"(?m)^bash: (?:eval: )?line (\d+): (?=.*(?:{_ENDS}))")
+_PIPE_CLOSED = 141
+"""The exit code of a line in which a program wrote what the next no longer reads."""
 
 
 class SSHShell:
@@ -376,4 +378,10 @@ def _failed(done: Completed, line: int) -> CommandFailed:
         what=f"{named} ended with exit code {done.returncode}",
     )
     error.where, error.line = done.where, line
+    if done.returncode == _PIPE_CLOSED:
+        error.next = (
+            "the last program of that line, such as head, took no more of what the one "
+            "before it wrote: write || true behind the line, or let a program read to "
+            "the end: sed -n 1,5p"
+        )
     return error

@@ -25,6 +25,8 @@ QUIET_S = 1.0
 LOST = (paramiko.SSHException, EOFError, OSError)
 _PID = re.compile(r"k8slab-pid (\d+)\n")
 _CHUNK = 65536
+_ENGLISH = ("env", "LC_ALL=C")
+"""What programs say is read here, whatever the language of a machine is."""
 
 
 class OpenChannel(Protocol):
@@ -149,7 +151,8 @@ class RemoteCommand:
             MachineUnreachable: The connection broke while it ran.
         """
         limit = f"{max(self._timeout, 0.001):.3f}"
-        words = [*self._root, "timeout", "-k", f"{KILL_AFTER_S:g}", limit, *argv]
+        limited = ["timeout", "-k", f"{KILL_AFTER_S:g}", limit]
+        words = [*self._root, *_ENGLISH, *limited, *argv]
         line = f"echo k8slab-pid $$ >&2; exec {shlex.join(words)}"
         self._thread(lambda: self._drive(line, input))
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ ANSWER_TIMEOUT_S = 15.0
 SILENCE_MS = 30_000
 """Milliseconds after which a peer that acknowledges nothing is given up."""
 _LOG = "k8slab.paramiko"
+_NO_KEY = "No authentication methods"
+"""What paramiko says where it has no key to offer."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,12 @@ class Login:
         step = f"see what is stopped: {command('status', self.lab)}; "
         step += f"{command('start', self.lab)} starts a stopped lab"
         if self.foreign:
-            step = f"try it by hand: ssh -p {self.port} {self.user}@{self.address}"
+            step = f"try it by hand: {self._by_hand()}"
+            if self.key is None and _NO_KEY in str(error):
+                agent = (
+                    "see which keys your agent has: ssh-add -l; add one: ssh-add FILE"
+                )
+                step = f"{agent}; {step}"
         return MachineUnreachable(
             f"{self.machine} refuses {whose}"
             if refused
@@ -145,6 +153,17 @@ class Login:
             seen=str(error) or type(error).__name__,
             next=step,
         )
+
+    def _by_hand(self) -> str:
+        """Return the command that logs in with the reader's own ssh."""
+        words = ["ssh", "-p", str(self.port), f"{self.user}@{self.address}"]
+        if self.jump is not None:
+            jump = self.jump
+            host = f"[{jump.address}]" if ":" in jump.address else jump.address
+            words[1:1] = ["-J", f"{jump.user}@{host}:{jump.port}"]
+        if self.key is not None:
+            words[1:1] = ["-i", str(self.key)]
+        return shlex.join(words)
 
     def replaced(self) -> str:
         """Return what to do when another machine stands at this address."""
@@ -211,9 +230,13 @@ class Login:
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Say whether a machine refused the key; one that is slow to answer did not."""
-    refused = isinstance(error, paramiko.AuthenticationException)
-    return refused and "timeout" not in str(error).lower()
+    """Say whether a login was refused; a machine that is slow to answer did not.
+
+    Without a key to offer, paramiko asks the machine for nothing.
+    """
+    if isinstance(error, paramiko.AuthenticationException):
+        return "timeout" not in str(error).lower()
+    return isinstance(error, paramiko.SSHException) and _NO_KEY in str(error)
 
 
 class _Client(paramiko.SSHClient):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import lab
 from fakes.api_server import FakeApi
+from fakes.broken import Sessions, Worker
 from fakes.ssh_server import FakeMachine
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from k8slab.folder import LabFolder
 from k8slab.kube import current
@@ -68,3 +74,27 @@ def machine(tmp_path: Path) -> Iterator[FakeMachine]:
     fake = FakeMachine(tmp_path)
     yield fake
     fake.close()
+
+
+@pytest.fixture
+def shell(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """Return a real shell of IPython that keeps nothing."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    quiet = Config({"HistoryManager": {"enabled": False}})
+    made = InteractiveShell.instance(config=quiet, colors="nocolor")
+    yield made
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def workers(cluster: Cluster, fake: FakeApi) -> dict[str, Worker]:
+    """Return the two workers of the fake lab, healthy."""
+    return {name: Worker(cluster, fake, name) for name in ("node1", "node2")}
+
+
+@pytest.fixture
+def session(cluster: Cluster) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return what starts another session that has noted down faults."""
+    sessions = Sessions()
+    yield partial(sessions.begin, cluster.journal)
+    sessions.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -191,10 +192,16 @@ def test_hints_are_fetched_by_name(
     file.write_text("other:\n  it runs: just one\n")
     check.exercise("other", ("it runs", lambda: False))
     assert "  hint: just one\n" in capsys.readouterr().out
-    for broken in ("- a list\n", "named:\n- a list\n", "named: {it runs: [a\n"):
+    for broken, seen in (
+        ("- a list\n", "a list"),
+        ("text\n", "a str"),
+        ("named:\n- a list\n", "a list"),
+        ("named: {it runs: [a\n", "while parsing"),
+    ):
         file.write_text(broken)
-        with pytest.raises(BadInput, match=r"_hints/x\.yaml"):
+        with pytest.raises(BadInput, match=r"_hints/x\.yaml") as caught:
             check.exercise("named", ("it runs", lambda: False))
+        assert caught.value.seen.startswith(seen)
 
 
 def test_tab_lists_what_is_for_readers() -> None:
@@ -241,3 +248,63 @@ def test_no_error_of_a_fact_ends_the_cell(
 
     with pytest.raises(KeyboardInterrupt):
         check.exercise("any", ("one", pressed, "look"))
+
+
+@pytest.mark.parametrize(
+    "value", ["1".isdigit, (x for x in "a"), map(int, "1")], ids=lambda v: str(type(v))
+)
+def test_what_is_always_true_is_no_fact(value: object) -> None:
+    """A check that forgot its call could never fail."""
+    for judge in (
+        lambda: check.that("it is", lambda: value),
+        lambda: check.exercise("x", ("it is", lambda: value)),
+    ):
+        with pytest.raises(BadInput, match="always true: it is") as caught:
+            judge()
+        assert "call it" in caught.value.next
+
+
+class Later:
+    """What a coroutine is, without the warning that nobody awaited it."""
+
+    def __await__(self) -> Iterator[object]:
+        """Give it at once."""
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("value", "way"),
+    [(Later(), "await"), ((False, "hint"), "alone"), (([], ""), "alone")],
+)
+def test_what_was_not_awaited_or_has_a_message_is_no_fact(
+    value: object, way: str
+) -> None:
+    """A coroutine is true, and so is a pair, whatever its first half is."""
+    for judge in (
+        lambda: check.that("it is", value),
+        lambda: check.exercise("x", ("it is", lambda: value)),
+    ):
+        with pytest.raises(BadInput, match="always true: it is") as caught:
+            judge()
+        assert way in caught.value.next
+
+
+def test_other_tuples_are_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that are found are as many as they are."""
+    check.that("some are found", (1, 2))
+    check.that("both versions answered", ("v1", "v2"))
+    with pytest.raises(CheckFailed):
+        check.that("none is found", ())
+
+    assert capsys.readouterr().out == (
+        "✔ some are found\n✔ both versions answered\n✘ none is found\n"
+    )
+
+
+def test_a_function_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """As graders do, so that the two are not mixed up."""
+    with pytest.raises(CheckFailed):
+        check.that("it is", lambda: False)
+    check.that("it is", lambda: True)
+
+    assert capsys.readouterr().out == "✘ it is\n✔ it is\n"

@@ -72,6 +72,17 @@ def test_a_story_is_read_as_its_steps() -> None:
     ]
 
 
+def test_events_of_either_group_are_read() -> None:
+    """They are the same objects, whose fields have other names there."""
+    pod, source = {"kind": "Pod", "name": "echo"}, {"host": "node1"}
+    newer = change(
+        0.5, "Event", "ADDED", reason="Pulled", regarding=pod, deprecatedSource=source
+    )
+
+    assert steps.read([newer]) == steps.read([event(0.5, "Pulled")])
+    assert [step.detail for step in steps.read([newer])] == ["node1"]
+
+
 def test_the_same_step_of_another_pod_is_another_step() -> None:
     """Two Pods are two stories."""
     pods = [change(0.1, "Pod", "ADDED", name=name) for name in ("a", "b")]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fakes.broken import Worker, notes
 
 from k8slab import fault
 from k8slab.errors import BadInput, LabError, NotReady
@@ -17,16 +16,6 @@ from k8slab.fault._kind import Place, Seen
 from k8slab.fault._namespaces import PendingTaints
 from k8slab.kube.cluster import Cluster
 
-HOLDER = """
-import sys
-from pathlib import Path
-from k8slab.fault import _journal
-for line in sys.argv[2:]:
-    name, _, where = line.partition("=")
-    _journal.write(Path(sys.argv[1]), _journal.Entry(name, where, {}))
-print("held", flush=True)
-sys.stdin.read()
-"""
 REFUSED = {
     "phase": "Pending",
     "conditions": [
@@ -38,81 +27,6 @@ REFUSED = {
         }
     ],
 }
-
-
-class Worker:
-    """A worker whose units can be stopped, and whose Node follows them."""
-
-    def __init__(self, cluster: Cluster, fake: Any, name: str) -> None:
-        self.name = name
-        self.fake = fake
-        self.journal = cluster.journal
-        self.running = {"kubelet", "containerd"}
-        self.asked: list[str] = []
-        self.noted: list[int] = []
-        self.deaf = False
-        cluster.on(name).answer = self.answer  # type: ignore[attr-defined]
-        self.tell()
-
-    def tell(self) -> None:
-        """Give its Node the state of its units."""
-        ready = "True" if len(self.running) == 2 else "Unknown"
-        conditions = [{"type": "Ready", "status": ready}]
-        node = {"metadata": {"name": self.name}, "status": {"conditions": conditions}}
-        self.fake.put("nodes", node)
-
-    def answer(self, text: str) -> tuple[int, str, str]:
-        """Do what systemctl would, and remember it."""
-        word, _, rest = text.partition(" ")
-        if word == "curl":
-            return (0 if "kubelet" in self.running else 7), "", ""
-        action, unit = rest.split(" ")[0], rest.split(" ")[-1]
-        if action == "is-active":
-            return (0 if unit in self.running else 3), "", ""
-        self.asked.append(f"{action} {unit}")
-        if action == "stop":
-            self.noted.append(len(list(self.journal.glob("*.json"))))
-            if not self.deaf:
-                self.running.discard(unit)
-        else:
-            self.running.add(unit)
-        self.tell()
-        return 0, "", ""
-
-
-@pytest.fixture
-def workers(cluster: Cluster, fake: Any) -> dict[str, Worker]:
-    """Return the two workers of the fake lab, healthy."""
-    return {name: Worker(cluster, fake, name) for name in ("node1", "node2")}
-
-
-@pytest.fixture
-def session(cluster: Cluster) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return what starts another session that has noted down faults."""
-    begun: list[subprocess.Popen[str]] = []
-
-    def begin(*faults: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, str(cluster.journal), *faults],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        begun.append(process)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        return process
-
-    yield begin
-    for process in begun:
-        process.kill()
-        process.communicate()
-
-
-def notes(cluster: Cluster) -> list[str]:
-    """Return the names of the faults in the journal."""
-    paths = sorted(cluster.journal.glob("*.json"))
-    return [json.loads(path.read_text())["fault"] for path in paths]
 
 
 def test_a_fault_is_there_in_its_block_and_gone_after_it(

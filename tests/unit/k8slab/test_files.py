@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import subprocess
 import sys
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from k8slab.core import files
-from k8slab.errors import InUse
+from k8slab.core import files, outside
+from k8slab.errors import HostProblem, InUse
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
@@ -66,6 +67,36 @@ def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
 
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+def full(*_: object) -> int:
+    """Fail as a write to a full disk does, which names no file."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_named_by_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the one that was to be written, not by the draft beside it."""
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(HostProblem) as caught, outside.told():
+        files.write(tmp_path / "a", "text")
+
+    assert caught.value.where == str(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes room holds a lock, too; who holds it is not known then."""
+    monkeypatch.setattr(os, "pwrite", full)
+    with (
+        files.locked(tmp_path / "lock"),
+        pytest.raises(InUse) as caught,
+        files.locked(tmp_path / "lock", wait=False),
+    ):
+        pass
+
+    assert caught.value.seen == ""
 
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:

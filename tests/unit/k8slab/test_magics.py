@@ -16,6 +16,7 @@ from k8slab.errors import (
     CommandFailed,
     CommandTimeout,
     LabMissing,
+    NotConnected,
     Refused,
     UnknownMachine,
     WrongCluster,
@@ -299,3 +300,17 @@ def test_on_takes_a_time() -> None:
     assert magics._on_arguments(["node1", "--timeout", "300"]) == (["node1"], 300)
     assert magics._on_arguments(["node1", "--timeout=0.5"]) == (["node1"], 0.5)
     assert magics._on_arguments(["node1"]) == (["node1"], 120)
+
+
+def test_a_refusal_says_the_same_each_time(cluster: Cluster) -> None:
+    """What a cell adds to it, as the number of its line, is no part of it."""
+    cluster.refusal = NotConnected("the namespace chapter was not made")
+    said = []
+    for _ in range(3):
+        with pytest.raises(NotConnected) as caught:
+            magics.kubectl("", "# a line\nget pods")
+        said.append((str(caught.value), len(caught.traceback)))
+
+    assert said == [said[0]] * 3
+    assert said[0][0] == "line 3 of the cell: the namespace chapter was not made"
+    assert cluster.refusal.what == "the namespace chapter was not made"

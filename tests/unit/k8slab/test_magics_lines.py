@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from k8slab import magics
+from k8slab import check, magics
 from k8slab.errors import BadInput, CommandFailed, CommandTimeout
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
@@ -89,6 +89,22 @@ def test_a_comment_is_not_sent(typed: Any) -> None:
         ("get pods -o jsonpath={.items[?(@.a)]}", "(", "single quotes"),
         ("get pods -l “app=web”", "“", "straight quotes"),
         ("get pods \u2013l app", "\u2013", "hyphens"),
+        ("get pods \u2212n x", "\u2212", "hyphens"),
+        ("get pods \u2010A", "\u2010", "hyphens"),
+        ("get pods \u2011A", "\u2011", "hyphens"),
+        ("get pods \uff0dA", "\uff0d", "hyphens"),
+        ("delete configmap a\u00a0# but keep web", "U+00A0", "a plain blank"),
+        ("get\u00a0pods", "U+00A0", "a plain blank"),
+        ("get pods\u200b", "U+200B", "a plain blank"),
+        ("get \ufeffpods", "U+FEFF", "a plain blank"),
+        ("delete configmap a \uff03 but keep web", "\uff03", "a plain #"),
+        ("get pods \uff5c wc -l", "\uff5c", "a plain |"),
+        ("delete pod a\uff1b delete pod b", "\uff1b", "%%kubectl"),
+        ("get pods \uff06", "\uff06", "a terminal"),
+        ("get pods \uff1e pods.txt", "\uff1e", "write_text"),
+        ("apply -f \uff1c pod.yaml", "\uff1c", "-f with the path"),
+        ("get pods -l app in \uff08a\uff09", "\uff08", "single quotes"),
+        ("get pods -l a\uff09", "\uff09", "single quotes"),
     ],
 )
 def test_what_only_a_shell_could_do_is_refused(
@@ -119,6 +135,8 @@ def test_what_only_a_shell_could_do_is_refused(
         ("auth can-i '*' \\*", "*"),
         ("get pods --sort-by={.metadata.name}", "--sort-by={.metadata.name}"),
         ("exec x -- awk '{ print }' f", "{ print }"),
+        ("exec x -- echo 'a\u00a0b\u200b' '\uff03' \"\uff1b\u2212\"", "a\u00a0b\u200b"),
+        ("label pod a seen=b\u2010c\uff03", "seen=b\u2010c\uff03"),
     ],
 )
 def test_all_else_arrives_as_typed(typed: Any, line: str, word: str | None) -> None:
@@ -194,13 +212,32 @@ def test_a_name_that_gives_nothing_is_an_error(
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("item", ["{pods[0]}", "{pods[0].name}", "{a.b[-1]}"])
+@pytest.mark.parametrize(
+    "item",
+    [
+        "{pods[0]}",
+        "{pods[0].name}",
+        "{a.b[-1]}",
+        "{pod['metadata']['name']}",
+        '{pod["metadata"]["name"]}',
+        "x-'a b'-{pods[0]}",
+    ],
+)
 def test_an_item_of_a_list_is_asked_for_by_a_name(typed: Any, item: str) -> None:
     """It is no pattern of a shell, and the error says what to write."""
     with pytest.raises(BadInput, match="is no name") as caught:
         typed(f"delete pod {item}", pods=["b"])
 
     assert "then {one}" in caught.value.wanted
+
+
+def test_an_item_in_quotes_is_sent_as_it_stands(typed: Any) -> None:
+    """Single quotes keep it, and so do double ones."""
+    assert typed("get pod '{pods[0]}' \"{pods[0]}\"") == [
+        "get",
+        "pod",
+        *["{pods[0]}"] * 2,
+    ]
 
 
 def test_notebook_names_and_local_names_are_known(shell: Any, kubectl: Any) -> None:
@@ -238,6 +275,32 @@ def test_a_result_is_kept_and_shown_once(shell: Any, kubectl: Any) -> None:
         "([1], ['{\"a\": [1]}'], True)"
     )
     assert run(shell, "x").strip() == '{"a": [1]}'
+
+
+@pytest.mark.parametrize("text", ["", "no", "yes"])
+def test_a_result_is_no_condition(cluster: Cluster, kubectl: Any, text: str) -> None:
+    """Neither its exit code nor its text is taken for the one that was meant."""
+    kubectl(f"echo {text}; exit 1")
+    may = magics.kubectl("auth can-i delete nodes")
+
+    for ask in (lambda: bool(may), lambda: check.that("I may delete nodes", may)):
+        with pytest.raises(BadInput, match="neither true nor false") as caught:
+            ask()
+        assert "x.ok" in caught.value.wanted
+
+
+def test_a_result_equals_what_it_says(cluster: Cluster, kubectl: Any) -> None:
+    """As a text or another result says it, also in a set; nothing else equals it."""
+    kubectl("echo node1")
+    node, again = (magics.kubectl(f"get {kind} -o name") for kind in ("pod", "node"))
+
+    assert node == "node1"
+    assert node == "node1\n"
+    assert node == again
+    assert node in {"node1", "node2"}
+    assert len({node, again, "node1"}) == 1
+    assert node != "node2"
+    assert node != ["node1"]
 
 
 def test_what_is_no_json_says_so(cluster: Cluster, kubectl: Any) -> None:
@@ -474,6 +537,39 @@ def test_the_shown_command_can_be_pasted(cluster: Cluster, kubectl: Any) -> None
     )
 
 
+def test_a_secret_in_a_name_is_not_told(
+    cluster: Cluster, kubectl: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Errors show the line as it was typed, and results a name in place of a secret."""
+    names = {"pw": "hunter2", "pod": "web-1"}
+    kubectl("exit 3")
+    line = "create secret generic db --from-literal=password={pw} -n '{pod}'"
+
+    with pytest.raises(CommandFailed) as failed:
+        magics.kubectl(f"{line} # why | where", None, names)
+    assert failed.value.where == f"lab default: kubectl {line}"
+    with pytest.raises(BadInput) as refused:
+        magics.kubectl("run {pod} -it --env=TOKEN={pw} -n {pod}", None, names)
+    assert "{pw} -n {pod}" in refused.value.seen
+    assert "kubectl run web-1 -it --env=TOKEN={pw} -n web-1" in refused.value.next
+    with pytest.raises(BadInput) as unread:
+        magics.kubectl("create -f - --token-x={pw}", None, names)
+    monkeypatch.setattr(_limits, "TIMEOUT_S", 0.2)
+    kubectl("exec /bin/sleep 60")
+    with pytest.raises(CommandTimeout) as late:
+        magics.kubectl("exec {pod} -- login '{pw}'", None, names)
+    assert late.value.where == "lab default: kubectl exec {pod} -- login '{pw}'"
+    assert "exec {pod} --request-timeout=10m -- login '{pw}'" in late.value.next
+
+    for error in (failed, refused, unread, late):
+        assert "hunter2" not in str(error.value)
+    kubectl("echo made")
+    done = magics.kubectl(line, None, names)
+    assert done.command == (
+        "kubectl create secret generic db --from-literal=password={pw} -n web-1"
+    )
+
+
 @pytest.mark.parametrize("line", ["diff -f x", "auth can-i delete pods"])
 def test_exit_codes_that_are_answers(
     cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str], line: str
@@ -545,6 +641,27 @@ def test_the_way_out_works_where_the_reader_is(
     assert way in caught.value.next
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("exec -it x -- sh", "leave out -it and give the command after --; or in a"),
+        ("run x -it --image=a", "leave out -t, keep -i, and give the command after --"),
+        ("debug -it x --image=a", "leave out -t, keep -i, and give the command after"),
+        ("attach x -it", "in a terminal of JupyterLab"),
+        ("edit rc x", "in a terminal of JupyterLab"),
+    ],
+)
+def test_the_way_without_a_terminal_is_the_commands_own(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, line: str, hint: str
+) -> None:
+    """``run`` and ``debug`` show nothing without -i, and ``attach`` has no command."""
+    monkeypatch.delenv("KUBE_EDITOR", raising=False)
+
+    with pytest.raises(BadInput) as caught:
+        magics.kubectl(line)
+    assert caught.value.next.startswith(hint)
+
+
 @pytest.mark.parametrize("line", ["apply -f -", "create --filename=-", "apply -f-"])
 def test_there_is_no_standard_input(cluster: Cluster, line: str) -> None:
     """A manifest comes from a file, or from Python."""
@@ -578,6 +695,52 @@ def test_a_timeout_says_how_to_give_more(
     assert _limits.more_time(*[["wait", "x"]] * 2).endswith("wait x --timeout=10m")
     restart = ["rollout", "restart", "deploy/x"]
     assert _limits.more_time(restart, restart).endswith("x --request-timeout=10m")
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "longer"),
+    [
+        (
+            "wait --for=condition=Ready pod/web",
+            "error: timed out waiting for the condition on pods/web",
+            "wait --for=condition=Ready pod/web --timeout=10m",
+        ),
+        (
+            "rollout status --timeout 10s deploy/web",
+            "error: timed out waiting for the condition",
+            "rollout status deploy/web --timeout=10m",
+        ),
+        (
+            "delete pod {web} --timeout=20m",
+            "error: timed out waiting for the condition on pods/web",
+            "delete pod {web} --timeout=40m",
+        ),
+        (
+            "drain node1 --timeout=8s",
+            "error: unable to drain: global timeout reached: 8s",
+            "drain node1 --timeout=10m",
+        ),
+    ],
+)
+def test_kubectls_own_timeout_says_how_to_give_more(
+    cluster: Cluster, kubectl: Any, line: str, said: str, longer: str
+) -> None:
+    """With its own option in place of the one it had, which is the cell's time, too."""
+    kubectl(f"echo {shlex.quote(said)} >&2; exit 1")
+
+    with pytest.raises(CommandFailed) as caught:
+        magics.kubectl(line, None, {"web": "web"})
+    assert caught.value.next == f"give it more time: %kubectl {longer}"
+    assert _limits.limit(longer.split(), endless=False) > 600
+
+
+def test_what_a_pod_runs_has_its_own_timeouts(cluster: Cluster, kubectl: Any) -> None:
+    """Its words are not taken for kubectl's."""
+    kubectl("echo timed out waiting >&2; exit 1")
+
+    with pytest.raises(CommandFailed) as caught:
+        magics.kubectl("exec x -- ask")
+    assert not caught.value.next
 
 
 def test_a_script_that_takes_too_long_says_how_to_give_more(cluster: Cluster) -> None:

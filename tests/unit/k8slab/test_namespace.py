@@ -16,6 +16,7 @@ from k8slab.errors import (
     ApiError,
     BadInput,
     InUse,
+    NotConnected,
     NotReady,
     Refused,
     UnknownMachine,
@@ -302,12 +303,14 @@ def living() -> Iterator[int]:
         yield process.pid
 
 
-def held_by(api: Any, process: int, born: int, host: str = "") -> None:
+def held_by(
+    api: Any, process: int, born: int, host: str = "", *, name: str = "chapter"
+) -> None:
     """Put a namespace there that a process holds."""
     of = Holder.this()
     held = replace(of, host=host or of.host, process=process, born=born)
-    labels = {namespace.LABEL: "chapter"}
-    meta = {"name": "chapter", "labels": labels, "annotations": held.annotations}
+    labels = {namespace.LABEL: name}
+    meta = {"name": name, "labels": labels, "annotations": held.annotations}
     api.put("namespaces", {"metadata": meta})
 
 
@@ -368,6 +371,57 @@ def test_a_session_that_was_refused_reaches_nothing(
 
     assert ns.pods() == []
     assert not (Holder.of(cluster.get("ns", "chapter")) or Holder.this()).is_other
+
+
+@pytest.mark.parametrize("end", [NotReady, Refused, KeyboardInterrupt])
+def test_a_namespace_that_does_not_come_to_be_leaves_nothing_to_act_on(
+    api: Any,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    end: type[BaseException],
+) -> None:
+    """The next cell may say "delete --all", and would mean the namespace default."""
+    error = (
+        end("x")
+        if end is not NotReady
+        else NotReady("x", wanted="", seen="", waited_s=0)
+    )
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("k8slab.kube.cluster.scratch", fail)
+        with pytest.raises(end):
+            cluster.scratch("chapter")
+    for act in (
+        lambda: cluster.kubectl(["delete", "pods", "--all"]),
+        lambda: cluster.find("Pod"),
+        lambda: cluster.on("node1"),
+    ):
+        with pytest.raises(NotConnected, match="namespace chapter was not made"):
+            act()
+
+    assert cluster.scratch("chapter").pods() == []
+    assert cluster.on("node1")
+
+
+def test_a_name_that_cannot_be_takes_nothing_from_a_session(
+    api: Any, cluster: Cluster, living: int
+) -> None:
+    """One that has a namespace keeps it; one that was refused stays so."""
+    cluster.scratch("chapter")
+    with pytest.raises(BadInput):
+        cluster.scratch("No Name")
+    kept = cluster.namespace, cluster.refusal
+    held_by(api, living, born(living), name="other")
+    for name, error in (("other", InUse), ("No Name", BadInput)):
+        with pytest.raises(error):
+            cluster.scratch(name)
+
+    assert kept == ("chapter", None)
+    with pytest.raises(InUse):
+        cluster.find("Pod")
 
 
 @pytest.mark.parametrize("gone", ["ended", "its id given again"])

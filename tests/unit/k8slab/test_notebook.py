@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 from IPython.core.completer import CompletionContext, provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from traitlets.config import Config
 
 from k8slab import check, show
 from k8slab.core.phases import Ledger, Silent
@@ -20,16 +19,6 @@ from k8slab.folder import LabFolder
 from k8slab.kube import current
 from k8slab.kube.cluster import Cluster
 from k8slab.notebook import completion, phases, short_errors
-
-
-@pytest.fixture
-def shell(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    """Return a real shell of IPython that keeps nothing."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    quiet = Config({"HistoryManager": {"enabled": False}})
-    made = InteractiveShell.instance(config=quiet, colors="nocolor")
-    yield made
-    InteractiveShell.clear_instance()
 
 
 def completed(shell: InteractiveShell, line: str) -> list[str]:
@@ -180,6 +169,18 @@ def test_tb_gives_the_full_trace(shell: InteractiveShell) -> None:
     assert "in far" in told(shell, "%tb")[0]
 
 
+def test_tb_before_any_error_is_no_error(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that there is none."""
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        monkeypatch.delattr(sys, name, raising=False)
+    text, _ = told(shell, "%tb")
+
+    assert "AttributeError" not in text
+    assert "No traceback" in text
+
+
 def test_the_fold_looks_as_if_it_can_be_clicked(shell: InteractiveShell) -> None:
     """A pointer, a mark and a line below its words."""
     shell.user_ns["raised"] = BadInput("no such thing")
@@ -226,14 +227,36 @@ def at(shell: InteractiveShell, cell: str, monkeypatch: pytest.MonkeyPatch) -> N
 ADVICE = "select this cell, Run > Run All Above Selected Cell"
 
 
-def test_a_missing_name_in_a_new_kernel_is_explained(shell: InteractiveShell) -> None:
+def test_a_missing_name_in_a_new_kernel_is_explained(
+    shell: InteractiveShell, chapter: dict[str, Any]
+) -> None:
     """Before the first connection it means that cells above were not run."""
     text, _ = told(shell, "print(ns)")
+    took = "the whole chapter took 2 min 11 s in the book's own run"
 
     assert text.strip().splitlines() == [
         "NameError: name 'ns' is not defined",
-        f"  next:   {ADVICE}; then run it again",
+        f"  next:   {ADVICE} ({took}); then run it again",
     ]
+
+
+@pytest.mark.parametrize("notebook", ["mine.ipynb", "none.ipynb", ""])
+def test_a_missing_name_outside_of_the_book_is_pythons_matter(
+    shell: InteractiveShell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    notebook: str,
+) -> None:
+    """With its line, though no lab is connected and a cell above sets the name."""
+    cell = {"id": "a1", "cell_type": "code", "source": ["typo = 1"]}
+    own = json.dumps({"cells": [cell], "metadata": {}})
+    (tmp_path / "mine.ipynb").write_text(own, encoding="utf-8")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(notebook and tmp_path / notebook))
+    text, _ = told(shell, "x = 1\nprint(typo)")
+
+    assert "Traceback" in text
+    assert "----> 2 print(typo)" in text
+    assert ADVICE not in text
 
 
 def test_the_advice_has_the_seconds_of_the_cell(

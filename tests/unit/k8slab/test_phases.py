@@ -136,6 +136,26 @@ def test_a_pipe_gets_plain_lines() -> None:
     assert isinstance(reporter_for(io.StringIO()), Plain)
 
 
+class Terminal(io.StringIO):
+    """A terminal that keeps what it shows."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
+
+
+@pytest.mark.parametrize(("term", "kind"), [("dumb", Plain), ("xterm", Live)])
+def test_a_terminal_that_cannot_draw_gets_plain_lines(
+    monkeypatch: pytest.MonkeyPatch, term: str, kind: type
+) -> None:
+    """A spinner would be left out there, and long work be silent."""
+    monkeypatch.setenv("TERM", term)
+    reporter = reporter_for(Terminal())
+    reporter.close()
+
+    assert isinstance(reporter, kind)
+
+
 def test_the_ledger_is_readable_by_programs() -> None:
     """The JSON form has the total and every phase with its fields."""
     ledger = Ledger()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from fakes.clock import FakeClock
 
 from k8slab.core import poll
 from k8slab.core.poll import SystemClock
-from k8slab.errors import NotReady
+from k8slab.errors import BadInput, NotReady
 
 
 def test_a_state_that_is_there_is_returned_at_once() -> None:
@@ -106,6 +108,68 @@ def test_an_error_while_looking_is_not_swallowed() -> None:
         poll.until(lambda: 1 // 0, what="it", want="there", timeout=1)
 
 
+def test_a_part_that_is_not_there_yet_is_waited_for() -> None:
+    """An API leaves out what is zero or empty, and a look finds nothing at first."""
+    states: list[dict[str, Any]] = [{}, {"ready": None}, {"ready": 2}, {"ready": 3}]
+    seen = poll.until(
+        iter(states).__next__,
+        what="it",
+        want="3 ready",
+        timeout=5,
+        done=lambda state: state["ready"] > 2,
+        failed=lambda state: "too many" if state["ready"] > 3 else None,
+        clock=FakeClock(),
+    )
+    found = iter([[], ["echo-1"]])
+    first = poll.until(
+        lambda: next(found)[0], what="it", want="one", timeout=5, clock=FakeClock()
+    )
+
+    assert (seen, first) == ({"ready": 3}, "echo-1")
+
+
+def test_a_part_that_never_comes_is_named_at_the_deadline() -> None:
+    """By Python's own words, with the state where there is one."""
+    empty: dict[str, Any] = {}
+    want: Any = {"what": "it", "want": "ready", "timeout": 1}
+    with pytest.raises(NotReady) as looked:
+        poll.until(lambda: empty["ready"], clock=FakeClock(), **want)
+    with pytest.raises(NotReady) as judged:
+        poll.until(
+            lambda: {"phase": "new"},
+            done=lambda state: state["ready"] == "yes",
+            failed=lambda state: state["ready"],
+            clock=FakeClock(),
+            **want,
+        )
+
+    assert looked.value.seen == "KeyError: 'ready'"
+    assert isinstance(looked.value.__cause__, KeyError)
+    assert judged.value.seen == "KeyError: 'ready'\n{'phase': 'new'}"
+
+
+def test_a_reason_ends_the_wait_though_a_part_is_missing() -> None:
+    """What says that it failed is asked, too."""
+    with pytest.raises(NotReady, match="it cannot come") as caught:
+        poll.until(
+            lambda: {"failed": True},
+            what="it",
+            want="ready",
+            timeout=5,
+            done=lambda state: state["ready"],
+            failed=lambda state: "it failed" if state["failed"] else None,
+            clock=FakeClock(),
+        )
+
+    assert caught.value.seen == "it failed"
+
+
+def test_a_slip_of_the_pen_is_not_waited_for() -> None:
+    """What no state has will not come."""
+    with pytest.raises(AttributeError):
+        poll.until(lambda: "up".redy, what="it", want="up", timeout=1)  # type: ignore[attr-defined]
+
+
 def test_the_real_clock_lets_time_pass() -> None:
     """Without a clock of its own a wait takes real time."""
     clock = SystemClock()
@@ -114,3 +178,12 @@ def test_the_real_clock_lets_time_pass() -> None:
         poll.until(lambda: False, what="it", want="there", timeout=0.05, every=0.01)
 
     assert 0.05 <= clock.now() - started < 1
+
+
+def test_a_value_is_not_waited_for() -> None:
+    """It would be the same until the deadline."""
+    pods: Any = False
+    with pytest.raises(BadInput, match="does not change") as caught:
+        poll.until(pods, what="Pods", want="3", timeout=60)
+
+    assert caught.value.next == "put lambda: in front of it"

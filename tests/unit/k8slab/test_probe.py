@@ -24,6 +24,9 @@ from k8slab.errors import (
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Pod
+from k8slab.magics._result import Result
+
+ENDED = "\ncommand terminated with exit code"
 
 
 @pytest.fixture
@@ -80,6 +83,21 @@ def test_a_closed_port_can_be_an_answer(port: int) -> None:
     seen = probe.tcp("node1", 1, strict=False)
 
     assert (bool(seen), seen.seen) == (False, "connection refused")
+
+
+def test_what_a_command_printed_is_a_target_and_a_port(port: int) -> None:
+    """A port in text is one, too."""
+    name, number = (
+        Result("kubectl get …", text, "", 0, 0.1) for text in ("node1\n", f"{port}\n")
+    )
+    told: Any = (name, number)
+
+    assert probe.echo(*told).pod == "echo-1"
+    for wrong in ("http", ""):
+        with pytest.raises(BadInput, match="that is no port"):
+            probe.tcp("node1", wrong)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="no such port"):
+        probe.tcp("node1", "65536")  # type: ignore[arg-type]
 
 
 def test_silence_ends_at_the_deadline(cluster: Cluster) -> None:
@@ -234,6 +252,30 @@ def test_a_name_is_looked_up_by_the_clusters_server(cluster: Cluster) -> None:
     assert b"\x04echo\x07chapter\x03svc\x07cluster\x05local\x00" in asked[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "asked_for"),
+    [
+        ("echo.shop.svc", "echo.shop.svc.cluster.local"),
+        ("echo-0.echo.shop.svc", "echo-0.echo.shop.svc.cluster.local"),
+        ("echo.svc", "echo.svc.svc.cluster.local"),
+        ("svc", "svc.chapter.svc.cluster.local"),
+        ("shop.example.org", "shop.example.org"),
+    ],
+)
+def test_a_name_is_completed_as_in_a_pod(
+    cluster: Cluster, name: str, asked_for: str
+) -> None:
+    """By what a Pod's resolver tries and finds."""
+    cluster.namespace = "chapter"
+    with pytest.raises(Unreachable):
+        probe.dns(name)
+    asked: Any = cluster.on("master")
+    question = base64.b64decode(asked.asked[-1].split()[-2])
+    labels = [bytes([len(each)]) + each.encode() for each in asked_for.split(".")]
+
+    assert b"".join(labels) + b"\0" in question
+
+
 def test_a_name_that_is_not_there_is_an_answer(cluster: Cluster) -> None:
     """NXDOMAIN raises, or is a record that is false."""
     reply = b"\0\0" + struct.pack(">HHHHH", 0x8183, 0, 0, 0, 0)
@@ -282,6 +324,15 @@ def test_rows_come_from_the_client_in_the_pod(
     assert "CANARY" not in (home / "args").read_text()
 
 
+def test_rows_come_from_a_pod_alone(cluster: Cluster) -> None:
+    """Its name is not enough, for it does not say where."""
+    name: Any = "mariadb-0"
+    with pytest.raises(BadInput, match="that is no Pod") as caught:
+        probe.sql(name, "select 1")
+
+    assert caught.value.next.endswith('wait.pod(ns, "mariadb-0")')
+
+
 def test_rows_come_from_the_container_that_was_named(
     cluster: Cluster, folder: LabFolder, fake: Any, kubectl: Any
 ) -> None:
@@ -297,21 +348,43 @@ def test_a_refused_statement_is_an_error_without_the_password(
     cluster: Cluster, fake: Any, kubectl: Any
 ) -> None:
     """The database's words are shown, the password is not."""
-    kubectl("echo 'ERROR 1045 (28000): Kubeconfig denied' >&2; exit 1")
+    kubectl(f"echo 'ERROR 1045 (28000): Kubeconfig denied{ENDED} 1' >&2; exit 1")
 
     with pytest.raises(CommandFailed, match="Kubeconfig denied") as caught:
         probe.sql(pod(fake), "select 1", password="CANARY")
     assert "CANARY" not in repr(vars(caught.value)) + str(caught.value)
+    assert caught.value.what == "the database refused"
 
 
 def test_a_database_that_is_not_up_is_unreachable(
     cluster: Cluster, fake: Any, kubectl: Any
 ) -> None:
     """The client's own error number for "nobody there" becomes Unreachable."""
-    kubectl('echo "ERROR 2002 (HY000): Can\'t connect" >&2; exit 1')
+    kubectl(f'echo "ERROR 2002 (HY000): Can\'t connect{ENDED} 1" >&2; exit 1')
 
     with pytest.raises(Unreachable):
         probe.sql(pod(fake), "select 1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Error from server (NotFound): pods "client" not found',
+        f"sh: 8: exec: mariadb: not found{ENDED} 127",
+    ],
+)
+def test_a_database_that_was_not_asked_refused_nothing(
+    cluster: Cluster, fake: Any, kubectl: Any, words: str
+) -> None:
+    """The words of kubectl and of the shell are shown; the password stays unsaid."""
+    kubectl(f"echo '{words}' >&2; exit 1")
+
+    with pytest.raises(CommandFailed) as caught:
+        probe.sql(pod(fake), "select 1", container="second", password="CANARY")
+    assert caught.value.what == "'kubectl' ended with exit code 1"
+    assert caught.value.seen == words
+    assert caught.value.where.endswith("kubectl exec -i echo-1 -n '' -q -c second")
+    assert "CANARY" not in repr(vars(caught.value)) + str(caught.value)
 
 
 def test_without_a_lab_the_reader_is_told_how_to_connect() -> None:

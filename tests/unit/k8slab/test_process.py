@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from k8slab import wait
+from k8slab.core import process
 from k8slab.core.process import Completed, LocalRunner
 from k8slab.errors import CommandFailed, CommandTimeout, HostProblem
 from labmaker.computer import ThisComputer
@@ -185,12 +186,48 @@ def test_lines_come_while_the_command_runs() -> None:
     assert seen[1][1] - seen[0][1] > 0.2
 
 
+def test_what_is_left_in_the_background_is_not_awaited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A daemon that a package starts may hold the streams for ever."""
+    monkeypatch.setattr(process, "_LINGER_S", 0.2)
+    started = time.monotonic()
+    done = LocalRunner().run(["sh", "-c", "sleep 5 & echo begun"], timeout=86_400)
+
+    assert done.stdout == "begun\n"
+    assert time.monotonic() - started < 4
+
+
 def test_the_environment_is_added_to(tmp_path: Path) -> None:
     """Given variables join this process's own; the folder is the given one."""
     runner = LocalRunner(env={"K8SLAB_TEST": "yes"}, cwd=tmp_path)
     done = runner.run(["sh", "-c", "echo $K8SLAB_TEST $PATH; pwd"])
 
     assert done.stdout == f"yes {os.environ['PATH']}\n{tmp_path}\n"
+
+
+def test_a_command_speaks_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says is read here; a runner's own variables win."""
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("LANGUAGE", "de:en")
+    ask = ["sh", "-c", 'echo "$LC_ALL:$LANGUAGE"']
+    own = LocalRunner(env={"LC_ALL": "fr_FR.UTF-8"})
+
+    assert LocalRunner().run(ask).stdout == "C.UTF-8:\n"
+    assert own.run(ask).stdout == "fr_FR.UTF-8:\n"
+
+
+def test_a_temporary_folder_that_is_gone_is_not_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs fail there with words that name something else."""
+    seen, file = [], tmp_path / "file"
+    file.touch()
+    for folder in (tmp_path, tmp_path / "gone", file, file / "below", "x" * 999):
+        monkeypatch.setenv("TMPDIR", str(folder))
+        seen.append(LocalRunner().run(["sh", "-c", 'echo "${TMPDIR-none}"']).stdout)
+
+    assert seen == [f"{tmp_path}\n", *["none\n"] * 4]
 
 
 def test_check_returns_the_same_record() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from k8slab import record, show
+from k8slab.core.poll import until
 from k8slab.errors import ApiError, BadInput, NotReady
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
+from k8slab.kube.watch import Watch
 
 KINDS = ("Deployment", "Pod")
 
@@ -41,6 +43,66 @@ def test_changes_are_heard_with_their_moment(fake: Any, ns: Namespace) -> None:
 
     assert heard == [("Deployment", "ADDED", "echo"), ("Pod", "ADDED", "new")]
     assert 0 <= first < 0.15 < second < 1
+
+
+@pytest.mark.parametrize("pods", ["Pod", "pods", "po", "POD"])
+def test_a_kind_is_known_by_any_of_its_names(
+    fake: Any, ns: Namespace, pods: str
+) -> None:
+    """What is told of it, and the steps that are read, are the same."""
+    with record.changes(ns, [pods]) as story:
+        owned = {"controller": "echo"}
+        fake.put("pods", fake.pod("echo", **owned, ready=False), "chapter")
+        fake.put("pods", fake.pod("echo", **owned), "chapter")
+
+    assert {each.kind for each in story.changes} == {"Pod"}
+    assert [(each.who, each.what) for each in story.steps] == [
+        ("replication controller", "Pod stored"),
+        ("scheduler", "Pod scheduled"),
+        ("kubelet", "Pod ready"),
+    ]
+
+
+def test_a_kind_with_two_names_is_heard_once(fake: Any, ns: Namespace) -> None:
+    """One watch is enough."""
+    with record.changes(ns, ["Pod", "pods", "po"]) as story:
+        assert len(recorders()) == 1
+        fake.put("pods", fake.pod("new"), "chapter")
+
+    assert len(story.changes) == 1
+
+
+def test_a_block_that_takes_too_long_has_heard_what_it_has_heard(
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changes later is not heard, as was said; nobody is to be blamed."""
+    monkeypatch.setattr(record, "PATIENCE_S", 0.5)
+    with record.changes(ns, ["Pod"], timeout=0.3) as story:
+        fake.put("pods", fake.pod("in-time"), "chapter")
+        until(lambda: not recorders(), what="the watch", want="its end", timeout=10)
+        fake.put("pods", fake.pod("too-late"), "chapter")
+        asked = len(fake.requests)
+
+    assert len(fake.requests) == asked
+    assert [each.name for each in story.changes] == ["in-time"]
+
+
+def test_a_block_may_take_all_of_its_time(
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch that tells nothing is one also where the time is nearly over."""
+    monkeypatch.setattr(record, "PATIENCE_S", 1.0)
+    fake.silent = True
+
+    def late() -> None:
+        time.sleep(0.2)
+        fake.put("pods", fake.pod("new"), "chapter")
+
+    with (
+        pytest.raises(NotReady, match="tells nothing"),
+        record.changes(ns, ["Pod"], timeout=0.3),
+    ):
+        late()
 
 
 def test_what_is_stored_last_is_not_missed(fake: Any, ns: Namespace) -> None:
@@ -104,6 +166,20 @@ def test_a_refused_watch_is_an_error(fake: Any, ns: Namespace) -> None:
     fake.refuse_watch = [400]
 
     with pytest.raises(ApiError), record.changes(ns, ["Pod"]):
+        pytest.fail("the block began")
+    assert recorders() == []
+
+
+def test_a_watch_that_ends_by_a_mistake_of_ours_is_an_error(
+    ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not heard is not taken for nothing."""
+
+    def fail(*_: object) -> None:
+        raise KeyError("resourceVersion")
+
+    monkeypatch.setattr(Watch, "look", fail)
+    with pytest.raises(KeyError, match="resourceVersion"), record.changes(ns, ["Pod"]):
         pytest.fail("the block began")
     assert recorders() == []
 

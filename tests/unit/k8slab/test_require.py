@@ -110,6 +110,15 @@ def test_what_an_ended_session_left_is_released_by_the_next(
     assert folder.required() == {}
 
 
+@pytest.mark.parametrize("text", ["", '{"toy', "\xff", "3", "[3]", '"ab"'])
+def test_a_damaged_list_of_add_ons_names_none(folder: LabFolder, text: str) -> None:
+    """They stay, which harms nobody; no chapter is stopped by it."""
+    folder.root.mkdir(parents=True, exist_ok=True)
+    (folder.root / "required.json").write_text(text, "latin-1")
+
+    assert folder.required() == {}
+
+
 def test_a_failure_says_what_to_type(cluster: Cluster, beside: Path) -> None:
     """After what the command itself said."""
     write(beside, "echo broken >&2; exit 4")

@@ -102,6 +102,10 @@ def test_without_the_ca_nobody_is_trusted(cluster: Cluster, fake: Any) -> None:
         ("-x proxy:1 /version", BadInput),
         ("--output=/tmp/file /version", BadInput),
         ("-H 'open /version", BadInput),
+        ("/version -X", BadInput),
+        ("/version --data", BadInput),
+        ("-X '' /version", BadInput),
+        ("/ver\0sion", BadInput),
     ],
 )
 def test_other_servers_and_options_are_refused(
@@ -129,6 +133,27 @@ def test_a_refusal_is_an_answer(cluster: Cluster) -> None:
     answer = rest.curl("/api/v1/namespaces/shop/pods/none")
 
     assert (answer.status, answer.json["reason"]) == (404, "NotFound")
+
+
+@pytest.mark.parametrize("sign", ['"', "$", "`", "\\"])
+def test_a_path_is_shown_as_a_shell_reads_it(
+    cluster: Cluster, fake: Any, sign: str
+) -> None:
+    """Also where it holds what a shell reads in quotes."""
+    answer = rest.curl(f"'/version?{sign}'")
+    with pytest.raises(CommandFailed) as caught:
+        rest.curl(f"'/version?{sign}'", ca=False)
+
+    assert answer.command == f'curl --cacert ca.crt "$API/version?\\{sign}"'
+    assert caught.value.argv == ("curl", f"$API/version?{sign}")
+
+
+def test_an_empty_body_is_a_value(cluster: Cluster, fake: Any) -> None:
+    """And no value that was forgotten."""
+    path = "/api/v1/namespaces/shop/pods"
+    rest.curl(f"-X POST -H '' -d '' {path}?dryRun=All")
+
+    assert fake.requests == [f"POST {path}"]
 
 
 def test_headers_are_no_part_of_the_body(cluster: Cluster) -> None:
@@ -228,6 +253,19 @@ def test_an_open_proxy_is_refused_with_the_reason(
     kubectl(f"echo > {started}")
 
     with pytest.raises(Refused, match="lend your rights"), rest.proxy(line):
+        pass
+    assert not started.exists()
+
+
+@pytest.mark.parametrize("line", ["--port='0", "--port=0\0"])
+def test_a_proxy_whose_line_cannot_be_read_is_not_started(
+    cluster: Cluster, kubectl: Any, tmp_path: Path, line: str
+) -> None:
+    """The line is bad input, as that of curl."""
+    started = tmp_path / "started"
+    kubectl(f"echo > {started}")
+
+    with pytest.raises(BadInput, match="cannot be read"), rest.proxy(line):
         pass
     assert not started.exists()
 

@@ -494,6 +494,18 @@ def test_tables_align_and_escape() -> None:
     assert "<td>a&lt;b</td>" in shown.html
 
 
+def test_one_column_is_named_as_it_is() -> None:
+    """It need not be in a list; a field that no record has is refused."""
+    records = [{"name": "echo-1", "ready": True}]
+    with pytest.raises(BadInput, match="no such field") as caught:
+        show.table(records, ["name", "age"])
+    with pytest.raises(BadInput, match="no such field"):
+        show.table([Node.read({})], "age")
+
+    assert str(show.table(records, "name")).splitlines() == ["NAME", "echo-1"]
+    assert (caught.value.wanted, caught.value.seen) == ("one of name, ready", "age")
+
+
 def test_a_table_of_nothing_says_so() -> None:
     """No records are no error."""
     assert str(show.table([], ["name"])) == "NAME"

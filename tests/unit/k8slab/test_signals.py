@@ -31,6 +31,25 @@ def test_an_interrupt_waits_for_the_end_of_the_block(fails: bool) -> None:
     assert ended == [True]
 
 
+def test_whoever_waits_is_told_once() -> None:
+    """When the first end comes; a terminal that is closed takes no word of it."""
+    told = []
+
+    def tell() -> None:
+        told.append(True)
+        raise OSError(errno.EIO, "Input/output error")
+
+    def block() -> None:
+        with deferred(tell):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            told.append(False)
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert told == [True, False]
+
+
 @pytest.mark.parametrize("number", ENDS, ids=[each.name for each in ENDS])
 def test_every_end_is_an_interrupt_that_is_cleaned_up_after(
     number: signal.Signals,

@@ -290,6 +290,19 @@ def test_a_failing_line_of_a_script_is_named(
     assert "" not in heard
 
 
+def test_a_pipe_that_was_closed_says_what_to_write(machine: FakeMachine) -> None:
+    """``head`` ends before what writes into it, which is a failure of the line."""
+    with machine.runner() as ssh, pytest.raises(CommandFailed) as caught:
+        ssh.script("true\nwhile echo y; do :; done | head -n 1\n")
+    with machine.runner() as ssh, pytest.raises(CommandFailed) as other:
+        ssh.script("exit 3\n")
+
+    assert caught.value.returncode == 141
+    assert "|| true" in caught.value.next
+    assert "sed -n 1,5p" in caught.value.next
+    assert not other.value.next
+
+
 def test_a_script_stays_out_of_errors_and_command_lines(machine: FakeMachine) -> None:
     """What a script holds shows neither in an error nor in the process list."""
     canary = "canary-7f3a"

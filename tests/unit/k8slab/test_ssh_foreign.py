@@ -85,6 +85,16 @@ def test_commands_and_scripts_are_roots(made: Made) -> None:
         assert ssh.run(["sh", "-c", "exit 3"], check=False).returncode == 3
 
 
+def test_a_machine_of_another_language_speaks_english(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What programs and bash say is read here."""
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with made("node1").runner() as ssh:
+        assert ssh.run(["printenv", "LC_ALL"]).stdout == "C\n"
+        assert ssh.script("echo $LC_ALL").stdout == "C\n"
+
+
 @pytest.mark.usefixtures("sudo")
 def test_a_command_of_roots_is_ended_by_root(made: Made) -> None:
     """Who logs in may not signal it."""
@@ -102,7 +112,7 @@ def test_a_command_of_roots_is_ended_by_root(made: Made) -> None:
             want="by sudo",
             timeout=5,
         )
-    assert "exec sudo -n -- timeout -k" in machine.commands[0]
+    assert "exec sudo -n -- env LC_ALL=C timeout -k" in machine.commands[0]
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
@@ -139,9 +149,15 @@ def test_an_agents_key_logs_in(
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     with (
         machine.runner(key=None, foreign=True) as ssh,
-        pytest.raises(MachineUnreachable, match="node1"),
+        pytest.raises(MachineUnreachable, match="refuses the keys") as caught,
     ):
         ssh.run(["true"])
+    assert "ssh-add FILE" in caught.value.next
+    with (
+        machine.runner(key=None, foreign=True) as ssh,
+        pytest.raises(MachineUnreachable),
+    ):
+        ssh.is_up()  # or its power would be switched
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=-3)
     try:
         wait.until(socket.exists, what="the agent", want="its socket", timeout=5)
@@ -176,6 +192,20 @@ def test_a_jump_host_is_gone_through(made: Made) -> None:
 
     assert set(jump.passed_on) == {("127.0.0.1", machine.port)}
     assert jump.commands == []
+
+
+def test_the_way_by_hand_goes_through_the_jump_host(made: Made) -> None:
+    """As printed, it asks the same machine."""
+    jump, machine = made("jump"), made("node1")
+    way = login(machine, jump=login(jump))
+    said = way.unreachable(OSError()).next
+
+    where = f"{way.user}@{way.address}"
+    assert way.jump is not None
+    assert said.endswith(
+        f"ssh -i {machine.key} -J {way.jump.user}@127.0.0.1:{jump.port} "
+        f"-p {machine.port} {where}"
+    )
 
 
 def test_an_unknown_jump_host_is_refused(made: Made) -> None:

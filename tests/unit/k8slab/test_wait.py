@@ -335,6 +335,41 @@ def test_an_object_is_waited_for_until_it_is_as_wanted(
         )
 
 
+def test_a_field_that_is_not_there_yet_is_waited_for(fake: Any, ns: Namespace) -> None:
+    """The API leaves zeros out; what never comes is named at the deadline."""
+    shop: dict[str, Any] = {"metadata": {"name": "shop"}, "status": {"replicas": 3}}
+    fake.put("deployments", shop, "chapter")
+    grown = {**shop, "status": {"readyReplicas": 3}}
+    later(0.1, lambda: fake.put("deployments", grown, "chapter"))
+    ready = partial(
+        wait.for_object,
+        ns,
+        "Deployment",
+        "shop",
+        want="3 ready",
+        done=lambda seen: seen["status"]["readyReplicas"] == 3,
+        failed=lambda seen: "4" if seen["status"]["readyReplicas"] > 3 else None,
+    )
+
+    assert ready(timeout=5)["status"] == {"readyReplicas": 3}
+    fake.put("deployments", shop, "chapter")
+    with pytest.raises(NotReady, match="KeyError: 'readyReplicas'") as caught:
+        ready(timeout=0.2)
+    assert "{'replicas': 3}" in caught.value.seen
+
+
+def test_a_name_is_no_namespace(cluster: Cluster) -> None:
+    """Whatever is waited for; the way to ask for others' Pods is told."""
+    name: Any = "kube-system"
+    for wanted in (
+        lambda: wait.pods(name, ready=1),
+        lambda: wait.gone(name, "pod", "echo-1"),
+    ):
+        with pytest.raises(BadInput, match="no namespace") as caught:
+            wanted()
+        assert "wait.pods(cluster" in caught.value.next
+
+
 def test_a_server_that_is_away_is_waited_for(cluster: Cluster, fake: Any) -> None:
     """Without an API server the deadline ends the wait, not the first refusal."""
     cluster.catalogue.resources()

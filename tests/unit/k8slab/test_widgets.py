@@ -44,6 +44,16 @@ def live_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name == "k8slab-live"]
 
 
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """Begin without another test's views: one whose block failed may end later."""
+    until(live_threads, what="live views", want="none", timeout=10, done=_none)
+
+
+def _none(names: list[str]) -> bool:
+    return not names
+
+
 def test_pods_are_seen_to_come_and_go(
     ns: Namespace, fake: Any, shown: list[str]
 ) -> None:
@@ -101,7 +111,7 @@ def test_a_view_stops_at_its_deadline(
 ) -> None:
     """Later changes are not shown, though the block goes on."""
     with widgets.pods(ns, timeout=0.3) as view:
-        until(live_threads, what="threads", want="0", timeout=5, done=lambda t: not t)
+        until(live_threads, what="threads", want="0", timeout=5, done=_none)
         fake.drop("pods", "echo-1", "chapter")
 
     assert view.changes == 0

@@ -1,0 +1,311 @@
+"""Faults of several sessions: none restores what is broken, keeps, or takes away."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fakes.broken import SPOILT, WELL, Worker, notes
+from fakes.shell import FakeShell
+
+from k8slab import fault
+from k8slab.core import poll
+from k8slab.errors import (
+    BadInput,
+    CertificateExpired,
+    HostProblem,
+    InUse,
+    LabError,
+    LabMissing,
+    NotReady,
+)
+from k8slab.fault import _journal
+from k8slab.kube.cluster import Cluster
+
+Session = Callable[..., "subprocess.Popen[str]"]
+LEFT = """
+import sys
+from pathlib import Path
+from k8slab.fault import _journal
+print(*(note.entry.fault for note in _journal.left(Path(sys.argv[1]))))
+"""
+NOT_READY = NotReady("node1 does not answer", wanted="it does", seen="no", waited_s=1)
+
+
+def kill(session: subprocess.Popen[str]) -> None:
+    """End a session as a killed kernel ends."""
+    session.kill()
+    session.wait()
+
+
+def left_to_others(cluster: Cluster) -> list[str]:
+    """Return the faults that another session may undo now."""
+    argv = [sys.executable, "-c", LEFT, str(cluster.journal)]
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Give up soon what would be waited for long."""
+    for name in names:
+        monkeypatch.setattr(type(fault.find(name)), "health_s", 0.2)
+
+
+@pytest.fixture
+def broken(cluster: Cluster, fake: Any, workers: dict[str, Worker]) -> Worker:
+    """Break by hand what three faults break; return the worker that is part of it."""
+    worker = workers["node1"]
+    worker.config = SPOILT
+    worker.running.discard("kubelet")
+    worker.tell()
+    master: Any = cluster.on("master")
+    master.answer = lambda text: (1, "", "")
+    corefile = {"metadata": {"name": "coredns"}, "data": {"Corefile": "kubernets {}"}}
+    fake.put("configmaps", corefile, "kube-system")
+    dns = {"metadata": {"name": "coredns"}, "spec": {"replicas": 2}}
+    fake.put("deployments", dns, "kube-system")
+    return worker
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("kubelet-misconfigured", "node1"),
+        ("bad-static-manifest", ""),
+        ("dns-broken", ""),
+    ],
+)
+def test_what_is_broken_already_is_neither_noted_nor_written_back(
+    cluster: Cluster,
+    fake: Any,
+    broken: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    where: str,
+) -> None:
+    """The reader's own repair stays, whoever connects then."""
+    impatient(monkeypatch, name)
+    written: list[str] = []
+    monkeypatch.setattr(
+        FakeShell, "put", lambda _, path, *__, **___: written.append(path)
+    )
+    with pytest.raises(NotReady, match="before it is broken"):
+        fault.inject(name, where).begin()
+    broken.config = WELL
+
+    assert notes(cluster) == []
+    assert fault.heal(cluster) == []
+    assert (broken.config, broken.asked, written) == (WELL, [], [])
+    assert not [each for each in fake.requests if not each.startswith("GET")]
+
+
+def test_what_a_living_session_has_broken_is_not_broken_again(
+    cluster: Cluster, workers: dict[str, Worker], session: Session
+) -> None:
+    """Nor repaired under its hands; and it is refused without a wait."""
+    session("kubelet-stopped=node1")
+    workers["node1"].running.discard("kubelet")
+
+    with pytest.raises(InUse, match="alive") as refused:
+        fault.inject("kubelet-stopped", "node1").begin()
+
+    assert refused.value.where == "node1"
+    assert "fault.heal(cluster)" in refused.value.next
+    assert workers["node1"].asked == []
+    assert notes(cluster) == ["kubelet-stopped"]
+
+
+def test_it_is_said_that_another_session_broke_something_here(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where, and not what: that one may have drawn it, and its reader looks for it."""
+    impatient(monkeypatch, "containerd-stopped")
+    session("kubelet-stopped=node1", "powered-off=node2", "image-pull=chapter")
+    workers["node1"].running.discard("kubelet")
+
+    with pytest.raises(NotReady) as caught:
+        fault.inject("containerd-stopped", "node1").begin()
+
+    assert "session that is alive has broken something on node1:" in caught.value.next
+    assert "kubelet-stopped" not in str(caught.value)
+
+
+def test_what_an_ended_session_broke_is_undone_first(
+    cluster: Cluster, workers: dict[str, Worker], session: Session
+) -> None:
+    """Also where it ended after this one had connected."""
+    kill(session("kubelet-stopped=node1", "containerd-stopped=node2"))
+    workers["node1"].running.discard("kubelet")
+
+    fault.inject("kubelet-stopped", "node1").begin()
+
+    assert workers["node1"].asked == ["start kubelet", "stop kubelet"]
+    assert left_to_others(cluster) == ["containerd-stopped"]
+
+
+def test_what_takes_something_away_may_be_begun_twice(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """It is given back before the place is looked at."""
+    fault.inject("pod-route-away", "node1").begin()
+    again = fault.inject("pod-route-away", "node1")
+
+    again.begin()
+
+    assert again.symptom
+    assert notes(cluster) == ["pod-route-away"]
+
+
+def test_what_is_left_in_a_stopped_lab_is_left_to_whoever_starts_it(
+    cluster: Cluster, workers: dict[str, Worker], session: Session
+) -> None:
+    """What an ended session broke, and what this one did."""
+    fault.inject("kubelet-stopped", "node1").begin()
+    kill(session("containerd-stopped=node2"))
+    master: Any = cluster.on("master")
+    master.is_up = lambda: False
+
+    assert fault.heal(cluster) == []
+    assert left_to_others(cluster) == ["containerd-stopped", "kubelet-stopped"]
+    assert fault.standing(cluster) == (0, 2)
+
+
+def test_what_cannot_be_undone_is_left_to_others(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the error says; what was undone beside it is over."""
+    impatient(monkeypatch, "kubelet-stopped", "containerd-stopped")
+    kill(session("kubelet-stopped=node1", "containerd-stopped=node2"))
+    workers["node1"].running.discard("kubelet")
+    workers["node1"].stuck = True
+    workers["node1"].tell()
+
+    with pytest.raises(NotReady, match="as it was before"):
+        fault.heal(cluster)
+
+    assert notes(cluster) == ["kubelet-stopped"]
+    assert left_to_others(cluster) == ["kubelet-stopped"]
+    workers["node1"].stuck = False
+    assert fault.heal(cluster) == ["kubelet-stopped on node1"]
+
+
+def test_a_cell_that_could_not_be_undone_may_be_run_again(
+    cluster: Cluster, workers: dict[str, Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of it is undone first, though this session gave it back."""
+    impatient(monkeypatch, "kubelet-stopped")
+    first = fault.inject("kubelet-stopped", "node1")
+    first.begin()
+    workers["node1"].stuck = True
+    with pytest.raises(NotReady):
+        first.undo()
+    workers["node1"].stuck = False
+
+    fault.inject("kubelet-stopped", "node1").begin()
+
+    assert notes(cluster) == ["kubelet-stopped"]
+    assert left_to_others(cluster) == []
+
+
+def test_an_entry_that_cannot_be_read_keeps_no_other(
+    cluster: Cluster, session: Session
+) -> None:
+    """It is told, and nothing is held that nobody is going to undo."""
+    kill(session("kubelet-stopped=node1"))
+    oldest = cluster.journal / f"{1:020d}.json"
+    oldest.write_text("{")
+
+    with pytest.raises(LabError, match="journal"):
+        _journal.left(cluster.journal)
+
+    oldest.unlink()
+    assert left_to_others(cluster) == ["kubelet-stopped"]
+
+
+@pytest.mark.parametrize("step", ["undo", "undone"])
+@pytest.mark.parametrize(
+    "error", [NOT_READY, CertificateExpired("too old"), HostProblem("no memory")]
+)
+def test_one_that_is_not_undone_yet_does_not_keep_the_others(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: LabError,
+) -> None:
+    """It is tried again, as after a wait of its own that ended in vain."""
+    kind = type(fault.find("containerd-stopped"))
+    act, errors = getattr(kind, step), [error]
+
+    def fail(self: object, at: object) -> object:
+        if errors:
+            raise errors.pop()
+        return act(self, at)
+
+    monkeypatch.setattr(kind, step, fail)
+    kill(session("kubelet-stopped=node1", "containerd-stopped=node2"))
+
+    assert len(fault.heal(cluster)) == 2
+    assert notes(cluster) == []
+
+
+@pytest.mark.parametrize("step", ["undo", "undone"])
+@pytest.mark.parametrize(
+    "error",
+    [CertificateExpired("too old"), HostProblem("no engine"), LabMissing("no kubectl")],
+)
+def test_what_lasts_is_told_with_its_own_advice(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    error: LabError,
+    step: str,
+) -> None:
+    """Long before the deadline; the lab is not what has to be made anew."""
+
+    def fail(*_: object) -> object:
+        raise error
+
+    monkeypatch.setattr(poll, "GRACE_S", 0.3)
+    kill(session("kubelet-stopped=node1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(fault.find("kubelet-stopped")), step, fail)
+        with pytest.raises(type(error)) as caught:
+            fault.heal(cluster)
+
+    assert caught.value is error
+    assert left_to_others(cluster) == ["kubelet-stopped"]
+    assert fault.heal(cluster) == ["kubelet-stopped on node1"]
+
+
+@pytest.mark.parametrize("error", [BadInput("no such lab"), InUse("a chapter is open")])
+def test_what_no_second_try_mends_is_raised_at_once(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    error: LabError,
+) -> None:
+    """And is left to others, too."""
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(fault.find("kubelet-stopped")), "undo", refuse)
+    kill(session("kubelet-stopped=node1"))
+
+    with pytest.raises(type(error)):
+        fault.heal(cluster)
+    assert left_to_others(cluster) == ["kubelet-stopped"]
