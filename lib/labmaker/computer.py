@@ -57,6 +57,10 @@ class Host(Protocol):
         """Return how many inotify instances all processes hold."""
         ...
 
+    def processors(self) -> int:
+        """Return on how many processors this process may run."""
+        ...
+
 
 class ThisComputer:
     """The computer that this process runs on."""
@@ -89,6 +93,10 @@ class ThisComputer:
             with suppress(OSError):  # processes end while they are looked at
                 held += os.readlink(entry) == "anon_inode:inotify"
         return held
+
+    def processors(self) -> int:
+        """Return on how many processors this process may run."""
+        return len(os.sched_getaffinity(0))
 
 
 def _there(folder: Path) -> Path:

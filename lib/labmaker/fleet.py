@@ -22,7 +22,7 @@ from k8slab.ssh.keys import generate_key, known_hosts_line
 
 from .bundle import Bundle
 from .clone import clone, clone_store
-from .host.firewall import apply_rules, remove_rules
+from .host.firewall import apply_rules, bridge_of, forget_neighbours, remove_rules
 from .plan import AddressPlan
 from .providers import Mount, Provider
 from .settings import Settings
@@ -209,6 +209,8 @@ class Fleet:
         """Start machines that are stopped, and reach each over SSH."""
         with ledger.phase("start " + ", ".join(names)):
             self._provider.start(names)
+            addresses = [m.address for m in self.record.machines if m.name in names]
+            forget_neighbours(addresses, self._runner)
             for name in names:
                 self._reach(name)
 
@@ -238,6 +240,12 @@ class Fleet:
         """Remove machines, network and firewall rules, whatever of them is there."""
         self.close()
         dismantle(self._provider, [self._plan], self._runner)
+
+    def leave(self) -> None:
+        """Remove the bridge and the firewall rules of machines that have to stay."""
+        self.close()
+        bridge = bridge_of(self._plan, self._runner)
+        remove_rules(self._plan, bridge, self._runner, hooks=self._provider.asks_first)
 
     def discard(self, machine: MachineRecord) -> None:
         """Remove one machine with its data and its pinned key, whatever is there."""

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFETIME = timedelta(days=365)
+# As long as that of kubeadm's own authority: nothing here can be renewed, for the key
+# that signed it is not kept.
+_LIFETIME = timedelta(days=3650)
 # A machine's clock may be a little behind the one that made the certificate.
 _BACKDATED = timedelta(hours=1)
 

@@ -80,10 +80,11 @@ def enable(
         BadInput: There is no such add-on.
         LabMissing: There is no such lab.
         BundleError: Its images cannot be built; nothing was changed.
+        LabError: The lab was not made here.
         PhaseFailed: It does not come to work; what was made is removed again.
     """
     wanted = with_needs(find(name))
-    folder = _folder(lab_name)
+    folder = _own(lab_name)
     _keep(folder, {each.name for each in wanted})
     ledger = Ledger(reporter or Silent())
     with _phases(ledger):
@@ -111,15 +112,16 @@ def disable(
         BadInput: There is no such add-on.
         InUse: Another add-on needs it, or there are objects that would be lost;
             nothing was changed.
+        LabError: The lab was not made here.
         LabMissing: There is no such lab.
     """
     addon = find(name)
-    folder = _folder(lab_name)
-    _keep(folder, {name})
+    folder = _own(lab_name)
     ledger = Ledger(reporter or Silent())
     with _phases(ledger), _work(folder, ledger) as work:
         work.tidy(meant={name})
         work.disable(addon)
+        _keep(folder, {name})  # not before: a chapter may have to try again
     return ledger
 
 
@@ -356,6 +358,13 @@ def _folder(name: str | None) -> LabFolder:
     return folder
 
 
+def _own(name: str | None) -> LabFolder:
+    """Return a lab's folder; another maker's lab has no depot to put images into."""
+    folder = _folder(name)
+    Settings.of(_record(folder))
+    return folder
+
+
 def _record(folder: LabFolder) -> LabRecord:
     record = folder.record()
     if record is None or not record.complete:
@@ -391,7 +400,6 @@ def _bundle(wanted: Sequence[AddOn], ledger: Ledger) -> Bundle:
 def _work(folder: LabFolder, ledger: Ledger) -> Iterator[Work]:
     """Give what works on a lab, which nobody else may change meanwhile."""
     require_root("changing a lab")
-    Settings.of(_record(folder))  # another maker's lab has no depot to put images into
     with (
         files.usual_modes(),
         folder.locked(),

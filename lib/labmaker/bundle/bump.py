@@ -172,6 +172,7 @@ def _module(
         (place / "go.sum").write_bytes((folder / "go.sum").read_bytes())
         command = [
             *go.environment(cache, architecture()),
+            *go.module_sources(run, program),
             program,
             "-C",
             name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from .components import find, on_demand
 from .recipes import manifests_of, recipes, registry_of
 
 _NEXT = "run 'k8slab bundle build'"
+_SHARE = "'export K8SLAB_CACHE=/var/cache/k8slab'"
+"""What names a folder of the bundle that is not one user's."""
 _MACHINES = ("bare", "ready", "depot")
 
 
@@ -62,7 +65,7 @@ class Bundle:
                     seen=artefacts[name].key[:SHORT_KEY]
                     if name in artefacts
                     else "none",
-                    next=_NEXT,
+                    next=_build(),
                 )
         bundle = cls(store, known, {name: artefacts[name] for name in keys})
         for artefact in bundle.artefacts:
@@ -210,7 +213,7 @@ class Bundle:
                 f"the bundle has no artefact named {name!r}",
                 wanted="one of " + ", ".join(self._artefacts),
                 seen=name,
-                next="what is built on demand: k8slab bundle build COMPONENT",
+                next="what is built on demand: 'k8slab bundle build COMPONENT'",
             )
         return self._cache.folder(name, self._artefacts[name].key)
 
@@ -269,6 +272,16 @@ def _there(cache: Cache, keys: Mapping[str, str]) -> list[Artefact]:
     return [cache.artefact(n, k) for n, k in keys.items() if cache.has(n, k)]
 
 
+def _build() -> str:
+    """Return what to do about a bundle that cannot be used; only root builds one."""
+    if os.geteuid() == 0:
+        return _NEXT
+    return (
+        f"have root build it for all: {_SHARE}, then 'k8slab bundle build'; "
+        f"then {_SHARE} here, and repeat the command"
+    )
+
+
 def _read_manifest(cache: Cache) -> dict[str, Artefact]:
     file = cache.root / MANIFEST
     try:
@@ -276,14 +289,14 @@ def _read_manifest(cache: Cache) -> dict[str, Artefact]:
         return {entry["name"]: Artefact(**entry) for entry in entries}
     except FileNotFoundError as error:
         raise BundleError(
-            "the bundle is not built", where=str(file), next=_NEXT
+            "the bundle is not built", where=str(file), next=_build()
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(
             "the bundle's manifest cannot be read",
             where=str(file),
             seen=str(error),
-            next=_NEXT,
+            next=_build(),
         ) from error
 
 

@@ -20,6 +20,18 @@ _COMPILE_TIMEOUT_S = 3600.0
 _DOWNLOAD_TIMEOUT_S = 900.0
 # The linker drops debug data anyway; not making it saves a tenth of the time.
 _NO_DEBUG_DATA = "-gcflags=all=-dwarf=false"
+# What a reader's shell may say about Go must not enter what is built.
+_UNSET = (
+    *("GOROOT", "GO111MODULE", "GOEXPERIMENT", "GOFIPS140", "GODEBUG", "GOBIN"),
+    *("GOTMPDIR", "GOTOOLDIR", "GOCACHEPROG"),
+)
+_ALONE = ("env", *(f"--unset={name}" for name in _UNSET), "GOTOOLCHAIN=local")
+# But where modules come from, which go.sum checks, is the reader's network's matter:
+# it may stand in a file of Go's own, which a build does not read.
+_SOURCES = (
+    *("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE"),
+    *("GOAUTH", "GOVCS"),
+)
 
 
 def link_flags(module: GoModule, version: str) -> str:
@@ -109,7 +121,8 @@ def _go_in(build: BuildContext, name: str) -> list[str]:
     """Return how Go is called in the module of a component."""
     go = toolchain(build.run, build.cache, build.versions)
     prefix = environment(build.cache, build.architecture)
-    return [*prefix, go, "-C", str(build.source / "go" / name)]
+    sources = module_sources(build.run, go)
+    return [*prefix, *sources, go, "-C", str(build.source / "go" / name)]
 
 
 class _Progress:
@@ -144,18 +157,33 @@ def environment(cache: Path, architecture: str) -> list[str]:
         architecture: What is compiled for, as Go names it.
     """
     return [
-        "env",
+        *_ALONE,
+        "GOENV=off",
         # The compiler tidies its memory less often: on etcd a sixth less work.
         "GOGC=400",
         f"GOCACHE={cache / 'go' / 'build'}",
         f"GOMODCACHE={cache / 'go' / 'mod'}",
-        "GOTOOLCHAIN=local",
         "GOFLAGS=-mod=readonly",
         "GOWORK=off",
         "GOOS=linux",
         f"GOARCH={architecture}",
+        "GOAMD64=v1",
+        "GOARM64=v8.0",
         "CGO_ENABLED=0",
     ]
+
+
+def module_sources(run: Runner, go: str) -> list[str]:
+    """Return the variables by which Go fetches modules as the reader has set it up.
+
+    Args:
+        run: Runs commands on this computer.
+        go: The program.
+    """
+    # Outside of any module, which might ask for another Go.
+    command = [*_ALONE, "GOFLAGS=", go, "-C", "/", "env", "-json", *_SOURCES]
+    said: dict[str, str] = json.loads(run.run(command).stdout)
+    return [f"{name}={value}" for name, value in said.items() if value]
 
 
 def toolchain(run: Runner, cache: Path, versions: Versions) -> str:
@@ -214,7 +242,7 @@ def _fetch(run: Runner, home: Path, versions: Versions) -> None:
 def _go_version(run: Runner, go: str) -> tuple[int, ...]:
     """Return the version of a Go as numbers; none when it does not run."""
     try:
-        seen = run.run(["env", "GOTOOLCHAIN=local", go, "version"], check=False)
+        seen = run.run([*_ALONE, go, "version"], check=False)
     except HostProblem:
         return ()
     match = re.search(r"\bgo([\d.]+)", seen.stdout) if seen.ok else None

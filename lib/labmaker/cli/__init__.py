@@ -21,9 +21,20 @@ from k8slab.core.signals import terminable
 from k8slab.errors import BadInput, HostProblem, LabError, UnknownMachine
 
 from .. import adopted, lifecycle
+from ..inventory import as_noted
 from ..settings import refuse_own
 from . import addon, bundle, images
-from .shared import Name, Timed, Timings, asking, consent, say, show
+from .shared import (
+    Name,
+    Timed,
+    Timings,
+    asking,
+    consent,
+    expanded,
+    say,
+    show,
+    typed_as,
+)
 
 app = typer.Typer(
     help="A real Kubernetes lab on this computer, and the book that runs on it.",
@@ -71,7 +82,10 @@ def up(
     ] = False,
     inventory: Annotated[
         Path | None,
-        typer.Option(help="A file that names machines that are there, to use them."),
+        typer.Option(
+            help="A file that names machines that are there, to use them.",
+            callback=expanded,
+        ),
     ] = None,
     timings: Timings = None,
 ) -> None:
@@ -85,7 +99,7 @@ def up(
         image=image,
         slot=slot,
         keep=keep,
-        machines=inventory,
+        machines=inventory and as_noted(name, inventory),
         ask=asking(),
         reporter=reporter_for(),
     )
@@ -114,7 +128,7 @@ def down(
     if own is not None and not forget:
         where = ", ".join(f"{m.name} ({m.address})" for m in own.machines)
         consent(f"Kubernetes is removed from {where}. Go on?", yes, own.name)
-    there = lifecycle.down(name, forget=forget, reporter=reporter_for())
+    removed = lifecycle.down(name, forget=forget, reporter=reporter_for())
     if not ours:
         say("the adopted cluster is forgotten; nothing in it was touched")
         return
@@ -124,7 +138,10 @@ def down(
         forgotten = "the lab is forgotten; its machines stay as they are"
         say(forgotten if forget else "the machines are as they were")
         return
-    say("the lab is gone" if there else "there was no such lab")
+    if removed.left:
+        say("the lab is forgotten; what stays of it is named above")
+        return
+    say("the lab is gone" if removed.there else "there was no such lab")
 
 
 @app.command()
@@ -154,7 +171,8 @@ def reset(name: Name = None, timings: Timings = None) -> None:
 @app.command("adopt")
 def adopt_(
     kubeconfig: Annotated[
-        Path, typer.Option(help="Somebody's kubeconfig; it is read once.")
+        Path,
+        typer.Option(help="Somebody's kubeconfig; it is read once.", callback=expanded),
     ],
     context: Annotated[
         str | None, typer.Option(help="One of its contexts; the current one.")
@@ -166,7 +184,7 @@ def adopt_(
     ] = None,
 ) -> None:
     """Make an existing cluster a lab: chapters run in namespaces of their own there."""
-    from ..adopt import adopt
+    from ..adopted.adopt import adopt
 
     done = adopt(name, kubeconfig, context=context, images=images)
     say(f"the cluster at {done.server} is adopted; kubectl {done.kubectl}")
@@ -179,8 +197,14 @@ def adopt_(
 @app.command()
 def heal(name: Name = None) -> None:
     """Undo the faults that ended sessions left in a lab, as connecting does."""
-    lab.heal(name)
-    say("no ended session has a fault left in the lab")
+    healed = lab.heal(name)
+    if healed.held:
+        say(f"faults of sessions that are alive, theirs to undo: {healed.held}")
+    if not healed.waiting:
+        say("no ended session has a fault left in the lab")
+        return
+    bring_up = hints.command("up", lab.folder(name).name)
+    say(f"the lab is stopped; faults that {bring_up} undoes: {healed.waiting}")
 
 
 @app.command()
@@ -193,14 +217,15 @@ def status(name: Name = None) -> None:
         except LabError as error:
             if name is not None:
                 raise
-            table.add_row(each, "", f"{error.what}: {error.next}", "", "")
+            told = hints.as_called(f"{error.what}: {error.next or error.seen}")
+            table.add_row(each, "", told, "", "")
             continue
         for machine, state in seen.machines.items():
             table.add_row(seen.name, machine, state, seen.network, seen.kubernetes)
     if table.row_count:
         terminal.show(table)
     else:
-        say(f"there is no lab; make one: {hints.command('up', name or '')}")
+        say(f"there is no lab in {lab.home()}; {lab.make_it(name or '')}")
 
 
 @app.command("ssh", context_settings=_PASS_ALL)
@@ -277,7 +302,7 @@ def doctor() -> None:
         provider=provider_of(env.provider, env.lab),
     )
     for finding in findings:
-        print(finding)
+        print(hints.as_called(str(finding)))
     raise_on_errors(findings)
 
 
@@ -322,8 +347,9 @@ def main() -> None:
     terminal.prepare()
     try:
         with outside.told(), terminable():
+            hints.call_it(typed_as(sys.argv[0]))
             try:
-                command()()
+                command()(prog_name=hints.called())
             finally:
                 sys.stdout.flush()
     except LabError as error:

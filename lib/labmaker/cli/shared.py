@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from k8slab.core import terminal
-from k8slab.core.hints import command
+from k8slab.core.hints import PROGRAM, command
 from k8slab.core.phases import Ledger
 from k8slab.core.terminal import say
 from k8slab.errors import BadInput
 
-__all__ = ["Name", "Timed", "Timings", "asking", "consent", "say", "show"]
+__all__ = [
+    "Name",
+    "Timed",
+    "Timings",
+    "asking",
+    "consent",
+    "expanded",
+    "say",
+    "show",
+    "typed_as",
+]
 
 Name = Annotated[
     str | None, typer.Option("--name", help="The lab; K8SLAB_LAB or 'default'.")
@@ -25,6 +39,9 @@ Timings = Annotated[
     typer.Option(help="Show each phase's time: 'table', or 'json'; alone: table."),
 ]
 _FORMS = (["table"], ["json"])
+_ODD = re.compile(r"([^\w@%+=:,./-])")
+_WRAPPER_BYTES = 4096
+"""As many bytes of a script are read to see whether it only calls this program."""
 
 
 class Timed(TyperCommand):
@@ -74,3 +91,42 @@ def show(ledger: Ledger, timings: str | None) -> None:
         print(ledger.as_json())
     elif timings is not None:
         terminal.show(ledger.table())
+
+
+def expanded(path: Path | None) -> Path | None:
+    """Return a path with the home directory that its ~ means.
+
+    A shell leaves the one in ``--file=~/x`` alone.
+    """
+    return path and Path(os.path.expanduser(path))
+
+
+def typed_as(program: str) -> str:
+    """Return what the reader types to call this program again.
+
+    Args:
+        program: The first word that this process was started with.
+
+    Returns:
+        Its name alone where a shell finds this program by it, or where it was started
+        in another way than by its file; else its file as it was typed.
+    """
+    there = Path(program)
+    is_file = there.is_file() and os.access(there, os.X_OK)
+    if there.name != PROGRAM or "/" not in program or not is_file:
+        return PROGRAM
+    found = shutil.which(PROGRAM)
+    if found is not None and _leads_to(Path(found), there):
+        return PROGRAM
+    return _ODD.sub(r"\\\1", program)  # hints stand in quotes already
+
+
+def _leads_to(found: Path, there: Path) -> bool:
+    """Say whether a command is this program, or JupyterLab's script that calls it."""
+    if found.samefile(there):
+        return True
+    try:
+        with found.open("rb") as script:
+            return os.fsencode(there.absolute()) in script.read(_WRAPPER_BYTES)
+    except OSError:  # a program may be run by those who may not read it
+        return False

@@ -14,7 +14,7 @@ from .. import computer
 from ..computer import ROUTES, Host, ThisComputer, foreign_routes
 from ..plan import SLOTS, AddressPlan
 from ..providers import Provider
-from . import kernel
+from . import confines, kernel, mounts, others
 
 GIB = 1024**3
 MEMORY_OF_A_MACHINE = 3 * GIB // 4
@@ -31,6 +31,8 @@ OPEN_FILES = 8192
 """Of one process; the API server and etcd are far below it."""
 PROCESSES_OF_A_MACHINE = 2000
 """Threads count, and those of all machines together."""
+PROCESSORS = 2
+"""Fewer are an error for ``kubeadm init``."""
 MACHINES = 4
 """Of a lab as it is by default: the master, two workers and the depot."""
 CAPABILITIES = {
@@ -104,7 +106,7 @@ def diagnose(
     Args:
         plan: The addresses the lab will have.
         bridge: The lab's own bridge, which may hold them already.
-        folders: Where the bundle and the labs are kept.
+        folders: Where the bundle and, last, the labs are kept.
         has_bundle: Whether the bundle is built, so that less disk is needed.
         provider: What will provide the machines.
         machines: How many the lab has, the depot included.
@@ -125,12 +127,15 @@ def diagnose(
         _inotify(host, machines),
         _modules(host),
         _limit(host, "open files", "nofile", OPEN_FILES),
-        _limit(host, "processes", "nproc", machines * PROCESSES_OF_A_MACHINE),
+        _processes(host, machines * PROCESSES_OF_A_MACHINE),
+        _processors(host),
         _memory(host, machines),
         *_disk(host, folders, to_run if has_bundle else DISK_TO_BUILD),
         *_disk(host, images, DISK_TO_RUN, engine=provider.name),  # machines share them
         *_inodes(host, images, provider.name),
+        _file_system(host, folders[-1]),
         _addresses(host, plan, bridge),
+        _other_firewalls(host, plan),
     ]
 
 
@@ -260,13 +265,37 @@ def _limit(host: Host, name: str, option: str, least: int) -> Finding:
     return Finding(f"limit of {name}", not cure, seen, wanted, cure)
 
 
+def _processes(host: Host, least: int) -> Finding:
+    """Judge what machines can be given, and what a container's limit leaves of that."""
+    left = confines.processes(host)
+    if left is None or left >= least:
+        return _limit(host, "processes", "nproc", least)
+    return Finding(
+        "limit of processes",
+        False,
+        f"{left} more in this container",
+        f"at least {least}",
+        "begin this container anew with --pids-limit=-1",
+    )
+
+
+def _processors(host: Host) -> Finding:
+    seen = host.processors()
+    ok = seen >= PROCESSORS
+    cure = "" if ok else "give this computer, or the container that it is, another one"
+    return Finding("processors", ok, str(seen), f"at least {PROCESSORS}", cure)
+
+
 def _memory(host: Host, machines: int) -> Finding:
     text = host.read_text("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.M)
-    seen = int(found[1]) * 1024 if found else 0
+    seen, of = int(found[1]) * 1024 if found else 0, "this computer"
+    left = confines.memory(host)
+    if left is not None and left < seen:
+        seen, of = max(left, 0), "this container"
     need = machines * MEMORY_OF_A_MACHINE
     ok = seen >= need
-    cure = "" if ok else "end other programs, or give this computer more memory"
+    cure = "" if ok else f"end other programs, or give {of} more memory"
     return Finding("memory", ok, f"{_gib(seen)} available", _gib(need), cure)
 
 
@@ -308,6 +337,19 @@ def _inodes(host: Host, folders: Sequence[Path], engine: str) -> Iterator[Findin
             else "remove files there: 'df --inodes' counts them; or move that folder "
             f"in the settings of {engine} to a disk that has more",
         )
+
+
+def _file_system(host: Host, home: Path) -> Finding:
+    seen, cure = mounts.look(host, home)
+    wanted = "one on which overlays can lie, and that lets programs be run"
+    return Finding("file system of labs", not cure, seen, wanted, cure)
+
+
+def _other_firewalls(host: Host, plan: AddressPlan) -> Finding:
+    seen, cure = others.look(host, plan)
+    wanted = "none beside the lab's filters that drops its packets"
+    seen = seen or "none drops a lab's packets"
+    return Finding("other firewalls", not cure, seen, wanted, cure, "warning")
 
 
 def _gib(size: int) -> str:

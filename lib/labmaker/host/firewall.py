@@ -87,6 +87,35 @@ def remove_rules(
         )
 
 
+def forget_neighbours(addresses: Sequence[IPv4Address], runner: Runner) -> None:
+    """Ask anew which card has an address: a machine that was started has another one.
+
+    Without that, this computer sends to the card that is gone for up to a minute, if
+    it heard of it just before, and the machine says nothing by which it learns better.
+
+    Args:
+        addresses: Those of machines that have just been started.
+        runner: Runs ``ip`` on this computer.
+    """
+    for address in addresses:
+        runner.run(["ip", "neighbour", "flush", "to", str(address)], check=False)
+
+
+def bridge_of(plan: AddressPlan, runner: Runner) -> str | None:
+    """Return the name of a lab's bridge by its address, or None without a bridge.
+
+    Args:
+        plan: The lab's addresses.
+        runner: Runs ``ip`` on this computer.
+    """
+    argv = ["ip", "-json", "-4", "address", "show"]
+    for device in json.loads(runner.run(argv).stdout or "[]"):
+        held = {each.get("local") for each in device.get("addr_info", ())}
+        if str(plan.gateway) in held:
+            return str(device["ifname"])
+    return None
+
+
 def slots_with_rules(runner: Runner) -> frozenset[int]:
     """Return the slots with firewall rules on this computer, whoever has the labs.
 
@@ -125,8 +154,9 @@ def check_routes(plan: AddressPlan, bridge: str, runner: Runner) -> None:
                 where=f"ip route get {address}",
                 wanted=wanted,
                 seen=seen,
-                next="look at 'ip route', remove the route that leads elsewhere, and "
-                "repeat the command",
+                next="look at 'ip rule' and 'ip route show table all', remove the rule "
+                "or the route that leads elsewhere, as a VPN sets, and repeat the "
+                "command",
             )
 
 

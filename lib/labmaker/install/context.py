@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from k8slab.folder import LabRecord, MachineRecord, Ranges
 from k8slab.ssh.shell import Shell
 
+from ..apt import once_free
 from ..bundle import Bundle, Versions
 from .profile import DEPOT, Profile, Sources
 
@@ -106,19 +108,19 @@ def install_packages(shell: Shell, wanted: dict[str, str]) -> bool:
     ]
     if not missing:
         return False
-    shell.run(["apt-get", "update", "--quiet"], timeout=120)
-    shell.run(
-        [
-            "env",
-            "DEBIAN_FRONTEND=noninteractive",
-            "apt-get",
-            "install",
-            "--yes",
-            "--quiet",
-            "--no-install-recommends",
-            "--allow-downgrades",
-            *missing,
-        ],
-        timeout=300,
-    )
+    update = ["apt-get", "update", "--quiet"]
+    install = [
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "install",
+        "--yes",
+        "--quiet",
+        "--no-install-recommends",
+        "--allow-downgrades",
+        *missing,
+    ]
+    for argv, timeout in ((update, 120.0), (install, 300.0)):
+        run = partial(shell.run, argv, check=False, timeout=timeout)
+        once_free(run, shell.where)
     return True

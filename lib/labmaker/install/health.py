@@ -41,21 +41,31 @@ def restore_master(shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
         timeout: Seconds until giving up.
 
     Raises:
+        CertificateExpired: A certificate is not valid now, which no wait will mend.
         NotReady: It does not within the deadline.
     """
+    ports = ", ".join(map(str, _PORTS))
     connects = [f"exec 3<>/dev/tcp/127.0.0.1/{port}" for port in _PORTS]
     # The API server listens before it answers; a kubectl waits for that.
     ask = " ".join([*KUBECTL, "get", "--raw=/version"])
-    until(
-        lambda: shell.run(["bash", "-c", " && ".join([*connects, ask])], check=False),
-        what="the control plane does not answer",
-        want=f"connections to the ports {', '.join(map(str, _PORTS))}, and a version",
-        done=lambda tried: tried.ok,
-        failed=lambda tried: says_not_valid(tried.stderr) or None,
-        timeout=timeout,
-        where=shell.where,
-        next=command("ssh", shell.lab, f"{shell.where} journalctl -u kubelet -n 30"),
-    )
+    try:
+        until(
+            lambda: shell.run(
+                ["bash", "-c", " && ".join([*connects, ask])], check=False
+            ),
+            what="the control plane does not answer",
+            want=f"connections to the ports {ports}, and a version",
+            done=lambda tried: tried.ok,
+            failed=lambda tried: says_not_valid(tried.stderr) or None,
+            timeout=timeout,
+            where=shell.where,
+            next=command(
+                "ssh", shell.lab, f"{shell.where} journalctl -u kubelet -n 30"
+            ),
+        )
+    except NotReady:
+        check_time(shell)
+        raise
     shell.run(["systemctl", "restart", "kubelet"])
 
 

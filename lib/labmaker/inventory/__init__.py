@@ -8,8 +8,10 @@ notes each change first (`journal`), so that it can be undone (`undo`).
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from k8slab import lab
-from k8slab.errors import LabError
 from k8slab.folder import LabRecord
 
 
@@ -19,8 +21,18 @@ def find(name: str | None) -> LabRecord | None:
     Args:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
     """
-    try:
-        record = lab.find(name)
-    except LabError:
-        return None
+    record = lab.readable(name)
     return record if record is not None and record.is_own_machines else None
+
+
+def as_noted(name: str | None, file: Path) -> Path:
+    """Return an inventory as its lab notes it, though it is spelled another way.
+
+    Args:
+        name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
+        file: The inventory; returned as it is where the lab is of another one.
+    """
+    record = find(name)
+    noted = "" if record is None else str(record.maker.get("inventory", ""))
+    is_same = noted and os.path.realpath(noted) == os.path.realpath(file)
+    return Path(noted) if is_same else file

@@ -145,5 +145,5 @@ def _take_program(image: Path, target: Path) -> None:
         "the depot's image has no registry",
         where=str(image),
         wanted=_PROGRAM,
-        next="k8slab bundle build",
+        next="run 'k8slab bundle build'",
     )

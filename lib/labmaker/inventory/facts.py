@@ -36,8 +36,11 @@ NEEDED = (
     *("mount", "util-linux", "kmod", "curl"),
 )
 """What our packages stand on, beside what they bring themselves."""
+RESOLV = "/etc/resolv.conf"
+"""Where a machine names its name servers; no Pod can ask one on its loopback."""
 
 _SCRIPT = """\
+export LC_ALL=C
 say() { printf '%s=%s\\n' "$1" "$2"; }
 say uid "$(id -u)"
 . /etc/os-release; say os "${ID:-} ${VERSION_ID:-}"; say like "${ID_LIKE:-}"
@@ -56,7 +59,11 @@ say ports "$(ss -Htln 2>/dev/null | awk '{n = split($4, a, ":"); print a[n]}' | 
 say device "$(ip -o -4 address show to __ADDRESS__/32 | awk '{print $2}' | head -n 1)"
 say routes "$(ip -4 route show table all | \
 awk '$1 != "default" {print ($1 ~ /^[a-z]/) ? $2 : $1}' | grep / | xargs || true)"
-say servers "$(grep -hc '^nameserver' /etc/resolv.conf 2>/dev/null || true)"
+resolv=__RESOLV__  # or what kubeadm has the kubelet read in its place
+systemctl --quiet is-active systemd-resolved 2>/dev/null &&
+    resolv=/run/systemd/resolve/resolv.conf
+say servers "$(cat $resolv 2>/dev/null |
+    awk '$1 == "nameserver" && $2 !~ /^(127[.]|::1$)/ {n++} END {print n + 0}')"
 for tool in __FOREIGN__; do command -v $tool >/dev/null && say found $tool; done
 for tree in __TREES__; do
     test -e $tree && say there $tree
@@ -145,6 +152,7 @@ def ask(machine: MachineRecord, others: list[MachineRecord], shell: Shell) -> Fa
         ("__FOREIGN__", FOREIGN),
         ("__TREES__", TREES),
         ("__NEEDED__", NEEDED),
+        ("__RESOLV__", [RESOLV]),
     ):
         text = text.replace(word, " ".join(values))
     before = time.time()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
+from cryptography import x509
 
 from k8slab.errors import BadInput
 
@@ -28,15 +31,25 @@ class Field:
         self._node = node
         self.path = path
 
-    def wrong(self, what: str, *, wanted: str, seen: str = "") -> BadInput:
-        """Return the error that names this field and its line."""
+    def wrong(
+        self, what: str, *, wanted: str, seen: str = "", instead: str = ""
+    ) -> BadInput:
+        """Return the error that names this field and its line.
+
+        Args:
+            what: What is wrong.
+            wanted: What would be right.
+            seen: What stands there; empty for the field's own text.
+            instead: A command that makes what is wanted of what is there, beside it.
+        """
         line = self._node.start_mark.line + 1
         return BadInput(
             what,
             where=f"{self.file}, line {line}: {self.path or 'the whole file'}",
             wanted=wanted,
             seen=seen or self._shown(),
-            next=f"correct line {line}, then repeat the command",
+            next=f"correct line {line}, then repeat the command"
+            + (f"; this makes what to name there:\n{instead}" if instead else ""),
         )
 
     def fields(
@@ -138,6 +151,53 @@ class Field:
             raise self.wrong("there is no such file", wanted="a file", seen=str(path))
         return path
 
+    def certificates(self) -> Path:
+        """Return the path of a file of certificates, as text."""
+        path = self.readable()
+        content = path.read_bytes()
+        try:
+            x509.load_pem_x509_certificates(content)
+        except ValueError:
+            make = ""
+            with suppress(ValueError):
+                x509.load_der_x509_certificate(content)
+                files = f"-in {_word(path)} -out {_word(path, 'pem')}"
+                make = f"openssl x509 -inform der {files}"
+            raise self.wrong(
+                "that file holds no certificate that can be read",
+                wanted="certificates in PEM: -----BEGIN CERTIFICATE-----",
+                seen=f"{path}: {_begin(content)}",
+                instead=make,
+            ) from None
+        return path
+
+    def keyring(self) -> Path:
+        """Return the path of a key for packages, in the form that apt takes."""
+        path = self.readable()
+        if (content := path.read_bytes()).lstrip().startswith(b"-----BEGIN PGP"):
+            raise self.wrong(
+                "that key is in text, which apt takes for a broken one",
+                wanted="the key in binary",
+                seen=f"{path}: {_begin(content)}",
+                instead=f"gpg --dearmor < {_word(path)} > {_word(path, 'gpg')}",
+            )
+        return path
+
+    def manifest(self) -> Path:
+        """Return the path of a manifest: YAML, whose documents say their kind."""
+        path = self.readable()
+        try:
+            # As text alone: what YAML 1.1 makes of "=" or of a date, kubectl does not.
+            documents = yaml.load_all(path.read_text("utf-8"), yaml.BaseLoader)
+            kinds = [each["kind"] for each in documents if each]
+        except (ValueError, yaml.YAMLError, TypeError, KeyError):
+            kinds = []
+        if not kinds:
+            wanted = "objects in YAML, each with its kind"
+            seen = f"{path}: {_begin(path.read_bytes())}"
+            raise self.wrong("that file is no manifest", wanted=wanted, seen=seen)
+        return path
+
     def among(self, known: Collection[str], what: str) -> str:
         """Return a text that is one of some."""
         if self.text() not in known:
@@ -161,6 +221,19 @@ class Field:
         if isinstance(self._node, yaml.ScalarNode):
             return str(self._node.value) or "nothing"
         return "a list" if isinstance(self._node, yaml.SequenceNode) else "a mapping"
+
+
+def _begin(content: bytes) -> str:
+    """Return how a file begins, for a message."""
+    line = content.strip().partition(b"\n")[0][:60].decode(errors="replace")
+    if not line:
+        return "empty"
+    return line if line.isprintable() else "binary"
+
+
+def _word(path: Path, ending: str = "") -> str:
+    """Return a path for a shell; with an ending, that of a new file beside it."""
+    return shlex.quote(f"{path}.{ending}" if ending else str(path))
 
 
 def _address(text: str) -> IPv4Address:

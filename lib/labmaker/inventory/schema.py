@@ -39,7 +39,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
 
 from k8slab.folder import AGENT, CONTROL_PLANE, WORKER, JumpRecord, MachineRecord
@@ -66,7 +66,7 @@ _PRIVATE = tuple(
 """Ranges that are nobody's on the Internet: https://www.rfc-editor.org/rfc/rfc6890."""
 _WIDEST = 12  # of Services, says kubeadm
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _MIRROR = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?(/v2/[a-z0-9._/-]*[a-z0-9])?")
@@ -182,7 +182,7 @@ def read(file: Path) -> Inventory:
                     seen=str(machine.address),
                 )
     machines = sorted(machines, key=lambda machine: not machine.is_master)
-    cni = top["cni"].readable() if "cni" in top else None
+    cni = top["cni"].manifest() if "cni" in top else None
     images = _images(top["images"]) if "images" in top else None
     if cni is None:
         if len(machines) >= pods.num_addresses // _PER_MACHINE:
@@ -272,6 +272,10 @@ def _machine(
         raise given["name"].wrong(
             "every machine calls itself so", wanted="a name of its own"
         )
+    if name in jumps:
+        raise given["name"].wrong(
+            "a jump host has that name", wanted="one that no jump host has"
+        )
     record = MachineRecord(
         name,
         role,
@@ -309,7 +313,7 @@ def _jumps(
         name = given["name"].text()
         if name in jumps:
             raise given["name"].wrong("two jump hosts have one name", wanted="two")
-        address = given["address"].parsed(_matching(_HOST), "a host's name or address")
+        address = given["address"].parsed(_host, "a host's name or address")
         port = given["port"].number(1, 65535) if "port" in given else 22
         key = str(fields["key"].readable()) if "key" in fields else AGENT
         jumps[name] = JumpRecord(address, _user(fields), port, key)
@@ -327,8 +331,8 @@ def _packages(given: Field) -> Packages:
         )
     return Packages(
         source,
-        fields["key"].readable() if "key" in fields else None,
-        fields["ca"].readable() if "ca" in fields else None,
+        fields["key"].keyring() if "key" in fields else None,
+        fields["ca"].certificates() if "ca" in fields else None,
     )
 
 
@@ -338,7 +342,7 @@ def _images(given: Field) -> Images:
         _matching(_MIRROR),
         "https://HOST, or https://HOST/v2/PATH where the images lie below a path",
     )
-    return Images(mirror, fields["ca"].readable() if "ca" in fields else None)
+    return Images(mirror, fields["ca"].certificates() if "ca" in fields else None)
 
 
 def _range(given: Field | None, usual: IPv4Network, longest: int) -> IPv4Network:
@@ -368,6 +372,13 @@ def _user(fields: Mapping[str, Field]) -> str:
     if "user" not in fields:
         return "root"
     return fields["user"].parsed(_matching(_USER), "the name of a user")
+
+
+def _host(text: str) -> str:
+    """Return the name or the address of a host that SSH goes through."""
+    if ":" in text and "%" not in text:  # which ssh takes for its own token
+        return str(IPv6Address(text))
+    return _matching(_HOST)(text)
 
 
 def _host_key(given: Mapping[str, Field]) -> str:

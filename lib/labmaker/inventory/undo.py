@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import IPv4Network
 
 from k8slab.ssh.client import SSHShell
 
+from ..apt import once_free
 from ..install.steps.system import without_hosts
 from .journal import Entry, Journal
 
@@ -106,7 +108,8 @@ def _packages(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
     if gone:
         purge = ["env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--purge"]
         purge += ["--force-remove-reinstreq", *gone]  # one that was interrupted
-        shell.run(purge, timeout=_PACKAGES_S)
+        run = partial(shell.run, purge, check=False, timeout=_PACKAGES_S)
+        once_free(run, shell.where)
     kept = [f"/var/cache/apt/archives/{name}_" for name in names]
     remove = " ".join(f"{shlex.quote(path)}*.deb" for path in kept)
     shell.run(["sh", "-c", f"rm -f {remove}"])

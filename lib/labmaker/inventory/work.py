@@ -16,16 +16,18 @@ from k8slab.core.phases import Ledger
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
-from k8slab.errors import BadInput, LabError, MachineUnreachable, NotReady
+from k8slab.errors import BadInput, LabError, MachineUnreachable
 from k8slab.folder import OWN_MACHINES, LabFolder, LabRecord, MachineRecord, Ranges
 from k8slab.ssh.client import SSHShell
 
+from .. import faults
 from ..bundle import Bundle
 from ..clone import clone
 from ..install import bring_up, health
 from ..install.context import InstallContext
 from ..install.pin import pin, refresh
 from ..install.profile import KEYRING, Profile, Sources
+from ..install.steps import pod_network
 from ..pki import make_identity
 from . import depot, hostkeys, preflight, undo
 from .hostkeys import Ask
@@ -106,6 +108,10 @@ class OwnMachines:
         try:
             silent = self._silent(ledger, record, shells)
             self._power_on(ledger, silent, shells)
+            faults.undo(
+                self.folder, ledger, start_s=health.TIMEOUT_S if silent else 0.0
+            )
+            self._restore_routes(ledger, record, shells)
             with ledger.phase("look at the lab") as phase:
                 names = [machine.name for machine in record.nodes]
                 well = not silent and health.is_well(master, names)
@@ -113,11 +119,7 @@ class OwnMachines:
                     phase.unchanged("it is up")
             if not well:
                 with ledger.phase("control plane", master.where):
-                    try:
-                        health.restore_master(master)
-                    except NotReady:
-                        health.check_time(master)
-                        raise
+                    health.restore_master(master)
                 health.ask_names(record, master)
                 bring_up.prove(record, master, ledger)
                 refresh(self.folder, master)
@@ -276,7 +278,8 @@ class OwnMachines:
         on(record.nodes[0].name)
         if failed:
             first = failed[0]
-            again = f"repeat it: {command('down', record.name, '--yes')}"
+            cure = f"{first.next}; then " if first.next else ""
+            again = f"{cure}repeat it: {command('down', record.name, '--yes')}"
             alone = command("down", record.name, "--forget")
             first.next = f"{again}; without that machine, for ever: {alone}"
             raise first
@@ -310,6 +313,21 @@ class OwnMachines:
                     where=machine.name,
                     next="look at its console",
                 )
+
+    def _restore_routes(
+        self, ledger: Ledger, record: LabRecord, shells: Mapping[str, SSHShell]
+    ) -> None:
+        """Set the routes to Pods on machines whose last boot could not."""
+        names = [machine.name for machine in record.nodes if machine.pods is not None]
+        if not names:
+            return  # a manifest gives Pods their network
+        with ledger.phase("routes to Pods") as phase:
+            tasks = [partial(pod_network.restore, shells[name]) for name in names]
+            pairs = zip(names, in_parallel(tasks), strict=True)
+            if anew := ", ".join(name for name, was_lost in pairs if was_lost):
+                phase.changed(f"set anew: {anew}")
+            else:
+                phase.unchanged("all are set")
 
     def _journal(self, machine: str) -> Journal:
         return Journal(self.folder.undo / f"{machine}.jsonl")

@@ -29,6 +29,8 @@ from ..clone import clone
 from ..computer import require_root
 from ..providers import provider_of
 from ..settings import Settings
+from . import engine
+from .removed import Removed
 from .status import Status
 
 if TYPE_CHECKING:  # half a second with all it works with; 'k8slab --help' needs none
@@ -98,8 +100,6 @@ def up(
             )
         else:
             _restore_kubectl(work.folder, ledger)
-            if any(work.folder.journal.glob("*.json")):
-                lab.heal(work.folder.name)  # or it would not be found healthy
             work.revive(ledger, record, workers=workers, image=image, slot=slot)
             work.clear(ledger, record)
             work.resume_addons(ledger, record)
@@ -111,8 +111,8 @@ def down(
     *,
     forget: bool = False,
     reporter: Reporter | None = None,
-) -> bool:
-    """Remove a lab with everything it made; return whether there was one.
+) -> Removed:
+    """Remove a lab with everything it made; return what was there, and what stays.
 
     An adopted cluster is forgotten: its folder goes, and it is not asked. On machines
     of an inventory, what was done is undone by their journals.
@@ -127,7 +127,7 @@ def down(
         LabError: Something on an inventory's machines cannot be undone; the lab stays.
     """
     if adopted.forget(name):
-        return True
+        return Removed(there=True)
     own = inventory.find(name)
     folder = lab.folder(name)
     if own is None and not forget:
@@ -135,7 +135,7 @@ def down(
     elif own is None and folder.notes:
         with outside.told(), folder.locked():
             folder.remove()
-        return True
+        return Removed(there=True)
     if forget and own is None:
         meant = folder.name
         raise BadInput(
@@ -151,7 +151,7 @@ def down(
                 own_work.folder.remove()
             else:
                 own_work.remove(ledger, own)
-        return True
+        return Removed(there=True)
     with _transitions(name) as work, _phases(ledger := _ledger(reporter)):
         return work.remove(ledger)
 
@@ -257,7 +257,9 @@ def status(name: str | None = None) -> Status:
             kubernetes=record.kubernetes,
         )
     require_root("looking at a lab's machines")  # others have machines of their own
-    states = provider_of(record.provider, record.name).states()
+    provider = provider_of(record.provider, record.name)
+    with engine.asked(provider, record.name):
+        states = provider.states()
     return Status(
         name=record.name,
         complete=record.complete,
@@ -310,8 +312,6 @@ def _up_own(
             next="choose another --name",
         )
     _restore_kubectl(at_work.folder, ledger)
-    if any(at_work.folder.journal.glob("*.json")):
-        lab.heal(at_work.folder.name)
     at_work.look(ledger, record)
 
 

@@ -15,10 +15,10 @@ from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
-from k8slab.errors import CommandFailed, HostProblem, LabError, NotReady
+from k8slab.errors import CommandFailed, HostProblem, LabError
 from k8slab.folder import LabFolder, LabRecord, MachineRecord
 
-from .. import leftovers
+from .. import faults, leftovers
 from ..bundle import Bundle
 from ..clone import clone
 from ..computer import ThisComputer
@@ -34,7 +34,8 @@ from ..pki import make_identity
 from ..plan import AddressPlan
 from ..providers import NAMES, Provider, networks, provider_of, working
 from ..settings import HALF_DONE, Settings
-from . import advice, preflight
+from . import advice, engine, preflight
+from .removed import Removed
 
 
 class Transitions:
@@ -148,7 +149,9 @@ class Transitions:
             slot=slot,
         )
         with self._fleet(record) as fleet:
-            states = self._maker(record).states()
+            provider = self._maker(record)
+            with engine.asked(provider, record.name):
+                states = provider.states()
             self._whole(record, states)
             # Not a machine that a chapter added: the lab's folder knows none of it.
             own = [machine.name for machine in record.machines]
@@ -156,10 +159,13 @@ class Transitions:
             running = [name for name in own if name not in stopped]
             if running:
                 stopped += self._revive_silent(ledger, fleet, running)
-            if not stopped and self._works(ledger, record, fleet):
-                return
+            if not stopped:
+                faults.undo(self.folder, ledger)
+                if self._works(ledger, record, fleet):
+                    return
             # A restart of this computer took them away as it stopped the machines.
             kernel.load(ThisComputer(), self._runner, ledger)
+            self._raise_limits(ledger, len(record.machines))
             with ledger.phase("firewall of the network"):
                 fleet.apply_firewall()
             if not self._was_cluster():
@@ -197,19 +203,22 @@ class Transitions:
     ) -> None:
         """Start a cluster's machines, the master first, and see the cluster work.
 
-        The others ask its API server as soon as they run, so they come when it answers.
+        The others ask its API server as soon as they run, so they come when it answers;
+        but where a fault was left, which may be on any of them and may keep that from
+        answering, all are started and it is undone before.
         """
         first = next(machine.name for machine in record.nodes if machine.is_master)
         master = fleet.shells[first]
-        if first in stopped:
-            fleet.start([first], ledger)
-            with ledger.phase("control plane", first):
-                try:
-                    health.restore_master(master)
-                except NotReady:
-                    health.check_time(master)
-                    raise
         others = [name for name in stopped if name != first]
+        if stopped and faults.are_noted(self.folder):
+            fleet.start(stopped, ledger)
+            faults.undo(self.folder, ledger, start_s=health.TIMEOUT_S)
+            others = []
+        elif first in stopped:
+            fleet.start([first], ledger)
+        if first in stopped:
+            with ledger.phase("control plane", first):
+                health.restore_master(master)
         ways = [partial(health.ask_names, record, master)]
         if others:
             ways.append(partial(fleet.start, others, ledger))
@@ -254,21 +263,25 @@ class Transitions:
         record = self.folder.record()
         if record is None:
             raise lab.missing(self.folder.name)
-        with self._fleet(record) as fleet, ledger.phase("stop the machines"):
+        with (
+            self._fleet(record) as fleet,
+            ledger.phase("stop the machines"),
+            engine.asked(self._maker(record), record.name),
+        ):
             fleet.stop()
 
-    def remove(self, ledger: Ledger) -> bool:
-        """Remove all there is of the lab; return whether there was anything."""
+    def remove(self, ledger: Ledger) -> Removed:
+        """Remove all there is of the lab; say what had to stay."""
         self.folder.refuse_foreign()
         record: LabRecord | None = None
         with suppress(LabError):  # a record that cannot be read is removed, too
             record = self.folder.record()
-        there = self.folder.root.exists()
+        there, left = self.folder.root.exists(), ""
         with undisturbed():
             with ledger.phase("remove the machines and their network") as phase:
                 if record is not None and record.provider in NAMES:
-                    with self._fleet(record) as fleet:
-                        fleet.remove()
+                    if left := self._remove_made(record):
+                        phase.changed(left)
                 else:
                     for provider in self._possible():
                         there = there or bool(provider.states())
@@ -278,7 +291,25 @@ class Transitions:
                 if not there:
                     phase.unchanged("there was none")
             self.folder.remove()
-        return there
+        return Removed(there, left)
+
+    def _remove_made(self, record: LabRecord) -> str:
+        """Remove machines, network and firewall rules; say what of them has to stay.
+
+        Raises:
+            HostProblem: What made them is here, and does not work.
+        """
+        provider = self._maker(record)
+        with self._fleet(record) as fleet:
+            try:
+                with engine.asked(provider, record.name):
+                    fleet.remove()
+            except HostProblem:
+                if not provider.is_gone():
+                    raise
+                fleet.leave()
+                return engine.left(provider, record.name)
+        return ""
 
     def _make(
         self,
@@ -344,14 +375,22 @@ class Transitions:
 
     def _whole(self, record: LabRecord, states: Mapping[str, str]) -> None:
         gone = [m.name for m in record.machines if m.name not in states]
-        if record.complete and not gone:
+        why = "its machines are gone" if gone else ""
+        if not record.complete and not gone:
+            why = "it was never up"
+        network = "there" if self._maker(record).bridge_if_any() else "gone"
+        if network == "gone" and not why:
+            # As by the engine's "network prune", which looks at those that run only.
+            why = "its network is gone"
+        if not why:
             return
+        seen = [f"{name} {state}" for name, state in sorted(states.items())]
         raise LabError(
-            f"the lab {record.name!r} cannot be made whole: "
-            + ("its machines are gone" if gone else "it was never up"),
+            f"the lab {record.name!r} cannot be made whole: {why}",
             where=str(self.folder.root),
-            wanted="machines " + ", ".join(m.name for m in record.machines),
-            seen=", ".join(f"{n} {s}" for n, s in sorted(states.items())) or "none",
+            wanted="a network, and the machines "
+            + ", ".join(machine.name for machine in record.machines),
+            seen=", ".join([f"network {network}", *(seen or ["no machine"])]),
             next=f"begin anew: {command('reset', record.name)}",
         )
 
@@ -361,9 +400,16 @@ class Transitions:
             return Bundle.open(self._cache, self._source)
 
     def _possible(self) -> list[Provider]:
-        """Return all that may have made the lab, where nobody knows who did."""
-        names = [self._provider(self._new).name]
-        names += [p.name for p in working(self._runner) if p.name not in names]
+        """Return all that may have made the lab, where nobody knows who did.
+
+        Raises:
+            HostProblem: The one that makes labs here is there, and does not work.
+        """
+        first = self._provider(self._new)
+        names = [provider.name for provider in working(self._runner)]
+        if first.name not in names and not first.is_gone():
+            first.about()
+            names.append(first.name)
         return [self._provider(name) for name in names]
 
     def _provider(self, name: str) -> Provider:

@@ -107,6 +107,9 @@ def networks(
 def packages(*names: str, host: Host | None = None) -> tuple[str, ...]:
     """Return the Debian packages that building images and these providers need.
 
+    Not one whose command is there from elsewhere: Debian's ``runc`` would remove
+    docker's own ``containerd.io``, and docker with it.
+
     Args:
         names: Names of providers, as in `provider_of`.
         host: The computer; this one by default.
@@ -117,4 +120,6 @@ def packages(*names: str, host: Host | None = None) -> tuple[str, ...]:
     needed = set(PACKAGES)
     for name in names:
         needed |= set(provider_of(name, "", host=host).packages())
-    return tuple(sorted(needed))
+    found = host or ThisComputer()
+    there = {name for name in PACKAGES if found.has(name)}
+    return tuple(sorted(needed - there))

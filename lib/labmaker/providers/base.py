@@ -62,6 +62,10 @@ class Provider(Protocol):
         """
         ...
 
+    def is_gone(self) -> bool:
+        """Say whether this computer does not have it, or no longer."""
+        ...
+
     def packages(self) -> tuple[str, ...]:
         """Return the Debian packages that this computer must have for it."""
         ...

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from k8slab.core.process import Runner
+from k8slab.core.process import DEFAULT_TIMEOUT_S, Completed, Runner
+
+from .client import answered
+from .podman import CLIENT
 
 PACKAGES = ("podman", "runc", "skopeo")
 """The Debian packages that this module needs."""
-_PODMAN = ("podman", "--runtime", "runc")
 _BUILD_TIMEOUT_S = 1200.0
 _COPY_TIMEOUT_S = 600.0
 
@@ -55,29 +57,27 @@ def build_image(
     # Until it is saved, the image has a name that no other build uses.
     building = reference if keep else f"localhost/k8slab/building:{tar.parent.name}"
     building = building.replace(".tmp-", "")
-    run.run(
-        [
-            *_PODMAN,
-            "build",
-            "--quiet",
-            "--isolation=chroot",
-            "--http-proxy=false",
-            "--network=host",
-            "--pull=never",
-            "--layers=false",
-            f"--timestamp={timestamp}",
-            f"--tag={building}",
-            f"--file={containerfile}",
-            *options,
-            str(context),
-        ],
+    _podman(
+        run,
+        "build",
+        "--quiet",
+        "--isolation=chroot",
+        "--http-proxy=false",
+        "--network=host",
+        "--pull=never",
+        "--layers=false",
+        f"--timestamp={timestamp}",
+        f"--tag={building}",
+        f"--file={containerfile}",
+        *options,
+        str(context),
         timeout=_BUILD_TIMEOUT_S,
-    )
+    ).check()
     try:
         _save(run, building, tar, reference)
     finally:
         if not keep:
-            run.run([*_PODMAN, "rmi", "--force", building], check=False)
+            _podman(run, "rmi", "--force", building)
 
 
 def _save(run: Runner, image: str, tar: Path, reference: str) -> None:
@@ -109,5 +109,11 @@ def ensure_image(run: Runner, tar: Path, reference: str) -> None:
         tar: The file that `build_image` wrote.
         reference: The image's name and tag.
     """
-    if not run.run([*_PODMAN, "image", "exists", reference], check=False).ok:
-        run.run([*_PODMAN, "load", f"--input={tar}"], timeout=_COPY_TIMEOUT_S)
+    if not _podman(run, "image", "exists", reference).ok:
+        _podman(run, "load", f"--input={tar}", timeout=_COPY_TIMEOUT_S).check()
+
+
+def _podman(run: Runner, *words: str, timeout: float = DEFAULT_TIMEOUT_S) -> Completed:
+    """Return how a command of the builder ended, whatever its exit code."""
+    done = run.run([*CLIENT, *words], check=False, timeout=timeout)
+    return answered(done, "podman")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from k8slab.core.patience import stretched
-from k8slab.core.process import Runner
+from k8slab.core.process import Completed, Runner
 from k8slab.errors import CommandFailed, HostProblem
 from k8slab.folder import MachineRecord
 
 from ..computer import ANSWER_TIMEOUT_S, LIMITS, Host, highest
 from ..plan import SLOTS, AddressPlan
 from .base import About, Mount
+from .client import answered
 
 LABEL = "k8slab.dev/lab"
 _LABS = f"--filter=label={LABEL}"
@@ -58,15 +58,15 @@ class Containers(ABC):
     Attributes:
         name: The provider's name.
         commands: What this computer must have, and the Debian package of each.
+        engine: The one of them that does the work.
         asks_first: See `Provider`.
     """
 
     name: str
     commands: ClassVar[Mapping[str, str]]
+    engine: ClassVar[str]
     asks_first: tuple[str, ...] = ()
 
-    _client: tuple[str, ...]
-    """The command with the options that stand before every subcommand."""
     _machine: tuple[str, ...]
     """Options of a new machine beside those that all engines take."""
     _init: tuple[str, ...] = ("/sbin/init",)
@@ -77,6 +77,8 @@ class Containers(ABC):
     """Options that remove a machine at once, running or not."""
     _remove_network: tuple[str, ...] = ()
     """Options that remove a network."""
+    _start: str = ""
+    """How to start what answers its commands; the beginning of a cure."""
 
     def __init__(self, lab: str, runner: Runner, host: Host) -> None:
         self._lab = lab
@@ -96,6 +98,10 @@ class Containers(ABC):
     def container(self, machine: str) -> str:
         """Return the name of a machine's container."""
         return f"k8slab-{self._lab}-{machine}"
+
+    def is_gone(self) -> bool:
+        """Say whether this computer does not have the engine, or no longer."""
+        return not self._host.has(self.engine)
 
     def about(self) -> About:
         """Return what the engine says of itself, or raise `HostProblem`."""
@@ -127,8 +133,8 @@ class Containers(ABC):
 
     def bridge_if_any(self) -> str | None:
         """Return the name of the network's bridge, or None without a network."""
-        argv = self._argv("network", "inspect", self.network)
-        return self.bridge() if self._runner.run(argv, check=False).ok else None
+        there = self._done("network", "inspect", self.network).ok
+        return self.bridge() if there else None
 
     def create(
         self, machine: MachineRecord, image: str, mounts: Sequence[Mount]
@@ -195,8 +201,7 @@ class Containers(ABC):
 
     def has_image(self, image: str) -> bool:
         """Say whether the engine has an image of that name."""
-        argv = self._argv("image", "inspect", image)
-        return self._runner.run(argv, check=False).ok
+        return self._done("image", "inspect", image).ok
 
     def load_image(self, archive: Path) -> None:
         """Load an image from its archive."""
@@ -227,6 +232,15 @@ class Containers(ABC):
         """
         return self._ranges()
 
+    @property
+    @abstractmethod
+    def _client(self) -> tuple[str, ...]:
+        """The command with the options that stand before every subcommand.
+
+        It is this computer's own engine that they call: here are a lab's bridge, its
+        filters and its files.
+        """
+
     @abstractmethod
     def packages(self) -> tuple[str, ...]:
         """Return the Debian packages that this computer must have for it."""
@@ -246,8 +260,7 @@ class Containers(ABC):
     def _ranges(self, *filters: str) -> frozenset[IPv4Network]:
         found = self._run("network", "ls", "--quiet", *filters).split()
         # Not checked: one of them may have been removed since.
-        inspect = self._argv("network", "inspect", *found)
-        told = self._runner.run(inspect, check=False).stdout if found else ""
+        told = self._done("network", "inspect", *found).stdout if found else ""
         # Docker takes a network by the address of its gateway, too.
         return frozenset(IPv4Network(n, strict=False) for n in _SUBNET.findall(told))
 
@@ -258,31 +271,22 @@ class Containers(ABC):
     def _argv(self, *words: str) -> list[str]:
         return [*self._client, *words]
 
+    def _done(self, *words: str, timeout: float = 60) -> Completed:
+        """Return how a call ended, whatever its exit code."""
+        argv = self._argv(*words)
+        return answered(self._runner.run(argv, check=False, timeout=timeout), self.name)
+
     def _run(self, *words: str, timeout: float = 60) -> str:
-        return self._runner.run(self._argv(*words), timeout=timeout).stdout
+        return self._done(*words, timeout=timeout).check().stdout
 
     def _ask(self, *words: str) -> str:
         """Return what the engine prints, or say that it does not work."""
-        argv = self._argv(*words)
         try:
-            return self._runner.run(argv, timeout=ANSWER_TIMEOUT_S).check().stdout
+            return self._run(*words, timeout=ANSWER_TIMEOUT_S)
         except CommandFailed as error:
-            cure = f"run '{' '.join(argv)}' and mend what it complains about"
+            said = f"run '{' '.join(self._argv(*words))}'"
+            cure = f"{self._start}{said} and mend what it complains about"
             raise self._unusable(f"{error.what}; {error.seen}", cure) from error
-
-    def _refuse_elsewhere(self, *variables: str) -> None:
-        """Refuse an engine that the reader's variables lead to another computer.
-
-        A socket of this computer is no other one.
-
-        Raises:
-            HostProblem: One of the variables is set to something else.
-        """
-        for name in variables:
-            value = os.environ.get(name, "")
-            if value and not value.startswith("unix://"):
-                seen = f"{name}={value}, by which {self.name} works on another computer"
-                raise self._unusable(seen, f"unset {name}, then repeat the command")
 
     def _unusable(self, seen: str, cure: str) -> HostProblem:
         return HostProblem(

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import json
+import os
+import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..computer import SYS_RESOURCE, holds
 from ..plan import AddressPlan
 from .base import About
+from .client import local
 from .containers import LABEL, PROXIES, Containers
 
 # Older ones give --privileged all capabilities there are, newer ones all they hold.
 _GIVES_WHAT_IT_HOLDS = 23
+_HOST = "DOCKER_HOST"
+_ROOT = "DockerRootDir"
+_FACTS = {"ServerVersion", "DefaultRuntime", _ROOT}
+_ELSEWHERE = (_HOST, "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY")
+"""Variables by which docker works on another computer, and speaks as it does to one."""
+_OWN = "unix://"
+_SOCKET = f"{_OWN}/var/run/docker.sock"
+_IN_CONTAINERD = "io.containerd.snapshotter.v1"
+"""The kind of store that keeps images and machines outside of docker's own folder."""
+_CONTAINERD_SETTINGS = "/etc/containerd/config.toml"
+_CONTAINERD = Path("/var/lib/containerd")
+_UNFIT = {
+    "name=rootless": (
+        "a daemon of another user than root, whose networks this computer does not see",
+        f"unset {_HOST}, so that root's own daemon is asked, then repeat the command",
+    ),
+    # Machines could opt out, but not their files, whose owners stay other users: none
+    # could be logged in to.
+    "name=userns": (
+        "the setting userns-remap, with which no file of a machine is root's",
+        "remove userns-remap from /etc/docker/daemon.json, and restart docker: "
+        "systemctl restart docker",
+    ),
+}
+"""What a daemon says of itself that can carry no machine, why not, and the cure."""
 
 
 class Docker(Containers):
@@ -23,8 +53,8 @@ class Docker(Containers):
         "docker": "docker.io",
         "dockerd": "docker.io",
     }
+    engine = "dockerd"
 
-    _client = ("docker",)
     # dns: the daemon answers machines' look-ups, and would pass on what it does not
     # know; so it is told to ask the machine itself, where nobody listens.
     # exec: unlike others, docker forbids to run what lies in such a file system.
@@ -45,22 +75,26 @@ class Docker(Containers):
     )
     _bridge = '{{index .Options "com.docker.network.bridge.name"}}'
     _remove = ("--force",)
+    _start = "start its daemon: systemctl start docker; or "
     asks_first = ("DOCKER-USER",)
 
+    @property
+    def _client(self) -> tuple[str, ...]:
+        """Name the daemon, so that no variable and no context of the reader's does.
+
+        Another socket of this computer may be meant.
+        """
+        named = os.environ.get(_HOST, "")
+        socket = named if named.startswith(_OWN) else _SOCKET
+        return local("docker", f"--host={socket}", without=_ELSEWHERE)
+
     def _look(self) -> About:
-        self._refuse_elsewhere("DOCKER_HOST")
-        template = "--format={{.Name}} {{.Endpoints.docker.Host}}"
-        name, _, host = self._ask("context", "inspect", template).strip().partition(" ")
-        if not host.startswith("unix://"):
-            raise self._unusable(
-                f"the context {name}, by which docker works at {host}",
-                "docker context use default, and unset DOCKER_CONTEXT",
-            )
         self._ask("network", "ls", "--quiet")  # its list can be read
-        said = self._ask(
-            "info", "--format={{.ServerVersion}} {{.DefaultRuntime}} {{.DockerRootDir}}"
-        )
-        version, runtime, images = said.strip().split(maxsplit=2)
+        said = self._info()
+        for option in said.get("SecurityOptions") or ():
+            if why := _UNFIT.get(option.partition(",")[0]):
+                raise self._unusable(*why)
+        version, runtime = said["ServerVersion"], said["DefaultRuntime"]
         major = version.partition(".")[0]
         if (
             major.isdigit()
@@ -74,7 +108,27 @@ class Docker(Containers):
                 f"install docker {_GIVES_WHAT_IT_HOLDS} or newer, "
                 "or choose another provider: unset K8SLAB_PROVIDER",
             )
-        return About(version, Path(images))
+        return About(version, self._images(said))
+
+    def _info(self) -> Mapping[str, Any]:
+        """Return what the daemon says of itself; of a failing one that is little."""
+        told = self._ask("info", "--format={{json .}}")
+        said: dict[str, Any] = {}
+        with suppress(ValueError):
+            said = json.loads(told)
+        if said.keys() >= _FACTS:
+            return said
+        cure = "see what is wrong with it: docker info"
+        raise self._unusable(f"it says of itself: {told[:200]!r}", cure)
+
+    def _images(self, said: Mapping[str, Any]) -> Path:
+        """Return where images are: new installations leave them to containerd."""
+        if _IN_CONTAINERD not in str(said.get("DriverStatus")):
+            return Path(said[_ROOT])
+        with suppress(OSError, KeyError, TypeError, tomllib.TOMLDecodeError):
+            settings = tomllib.loads(self._host.read_text(_CONTAINERD_SETTINGS))
+            return Path(settings["root"])
+        return _CONTAINERD
 
     def packages(self) -> tuple[str, ...]:
         """Return Debian's package, unless docker is there from elsewhere.

@@ -12,13 +12,18 @@ from typing import ClassVar
 
 from ..plan import AddressPlan
 from .base import About
+from .client import local
 from .containers import LABEL, PROXIES, Containers
 
 _SETTINGS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
 _OWN_SETTINGS = "CONTAINERS_STORAGE_CONF"
 _ELSEWHERE = ("CONTAINER_HOST", "CONTAINER_CONNECTION")
-"""Variables by which podman works on another computer, and has other options here."""
+"""Variables that make podman a client of a service, which has other options."""
 _IMAGES = Path("/var/lib/containers/storage")
+
+# Its own default runtime cannot lay out cgroups on every computer.
+CLIENT = local("podman", "--runtime", "runc", without=_ELSEWHERE)
+"""What every command of podman begins with, also where images are built."""
 
 
 class Podman(Containers):
@@ -26,9 +31,9 @@ class Podman(Containers):
 
     name = "podman"
     commands: ClassVar[Mapping[str, str]] = {"podman": "podman", "runc": "runc"}
+    engine = "podman"
 
-    # Its own default cannot lay out cgroups on every computer.
-    _client = ("podman", "--runtime", "runc")
+    _client = CLIENT
     # systemd=false: on cgroup v1, podman would mount the host's own systemd
     # hierarchy into every machine, and stopping one would end the others'.
     _machine = (
@@ -52,7 +57,6 @@ class Podman(Containers):
         return ("netavark", *sorted(self.commands.values()))
 
     def _look(self) -> About:
-        self._refuse_elsewhere(*_ELSEWHERE)
         version = self._ask("version", "--format={{.Client.Version}}").strip()
         # Its lists can be read.
         self._ask("ps", "--quiet", "--last=1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from k8slab.core.process import LocalRunner
 from k8slab.errors import BadInput, InUse, LabError, NotReady
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
+from labmaker import addons
 from labmaker.addons import ADDONS, AddOn, catalogue, find, images
 from labmaker.addons.base import LABEL, labelled, manifests, read
 from labmaker.addons.local_path_provisioner import LocalPathProvisioner
@@ -24,6 +26,7 @@ from labmaker.addons.traefik import Traefik
 from labmaker.addons.work import Work
 from labmaker.bundle import Bundle, versions
 from labmaker.bundle.components import find as component
+from labmaker.settings import Settings
 
 REGISTRY = "docker/registry/v2"
 
@@ -284,6 +287,48 @@ def test_what_is_used_is_not_removed(work: Work, toy: Toy) -> None:
 
     assert "pvc-1" in caught.value.seen
     assert (state(work), toy.removed) == ((("toy",), None), 0)
+
+
+def test_a_removal_that_fails_is_still_a_matter_of_its_chapter(
+    work: Work, toy: Toy, folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clean-up can be tried again, and removes the add-on then."""
+    work.enable(toy, no_bundle)
+    made = Settings("default", 1, 2, "ready", "podman", "1").record(
+        lambda _: ((), ()), {}
+    )
+    folder.save(replace(work.record, maker=made.maker))
+    folder.require({"toy": "toy"})
+    monkeypatch.setattr("labmaker.addons.work._folder", lambda name: folder)
+    monkeypatch.setattr("labmaker.addons.work._work", lambda *_: nullcontext(work))
+    toy.used = ["PersistentVolume pvc-1"]
+    with pytest.raises(InUse):
+        addons.disable("toy")
+    after_it_failed = folder.required()
+    toy.used = []
+    addons.disable("toy")
+
+    assert after_it_failed == {"toy": "toy"}
+    assert (state(work), folder.required()) == (((), None), {})
+
+
+@pytest.mark.parametrize("do", [addons.enable, addons.disable])
+@pytest.mark.parametrize(
+    "maker", [{"inventory": "/etc/hosts.yaml"}, {}], ids=["inventory", "adopted"]
+)
+def test_a_lab_that_was_not_made_here_has_no_addons(
+    cluster: Cluster,
+    folder: LabFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    do: Any,
+    maker: Any,
+) -> None:
+    """It is said before the bundle is opened, or anything else is done."""
+    folder.save(replace(lab.RECORD, maker=maker, complete=True))
+    monkeypatch.setattr("labmaker.addons.work._folder", lambda name: folder)
+    monkeypatch.setattr("labmaker.addons.work.opened", no_bundle)
+    with pytest.raises(LabError, match=r"before it|not made by this command"):
+        do("metallb")
 
 
 def test_what_another_needs_is_not_removed(

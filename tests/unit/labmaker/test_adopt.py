@@ -22,8 +22,9 @@ from k8slab.errors import (
     NoMachines,
 )
 from k8slab.kube import current
-from labmaker import adopt, adopted, bare, bundle, cli, lifecycle, spare
-from labmaker.adopt import Adopted
+from labmaker import adopted, bare, bundle, cli, lifecycle, spare
+from labmaker.adopted import adopt
+from labmaker.adopted.adopt import Adopted
 
 READS = {"GET /api/v1/namespaces/kube-system", "GET /version"}
 

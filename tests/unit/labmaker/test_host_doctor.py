@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from fakes.host import CACHE, IMAGES, STATE, FakeHost
 
 from k8slab.errors import HostProblem
 from labmaker.computer import ThisComputer
+from labmaker.host import mounts
 from labmaker.host.doctor import (
     CAPABILITIES,
     DISK_TO_RUN,
@@ -110,7 +112,8 @@ def test_only_the_chosen_provider_is_asked() -> None:
     findings = _diagnose(host, provider="docker")
 
     assert _bad(findings) == []
-    assert {argv[0] for argv in host.asked} == {"docker", "ip"}
+    assert not any("podman" in argv for argv in host.asked)
+    assert any("docker" in argv for argv in host.asked)
 
 
 @pytest.mark.parametrize("command", ["iptables", "iptables-restore"])
@@ -240,6 +243,223 @@ def test_too_little_memory_is_told() -> None:
     finding = _only(host)
 
     assert (finding.seen, finding.wanted) == ("2.0 GiB available", "3.0 GiB")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"memory.max": "4294967296\n", "memory.current": "2147483648\n"},
+        {
+            "memory/memory.limit_in_bytes": "4294967296\n",
+            "memory/memory.usage_in_bytes": "2147483648\n",
+        },
+    ],
+    ids=["version 2", "version 1"],
+)
+def test_a_containers_memory_is_judged(files: dict[str, str]) -> None:
+    """The computer around it may have more; what its files take is given back."""
+    host = FakeHost()
+    host.files = {f"/sys/fs/cgroup/{name}": text for name, text in files.items()}
+    finding = _only(host)
+    start = "total_" if "memory.max" not in files else ""
+    cached = f"{start}inactive_file 1073741824\n{start}active_file 1\nshmem 7\n"
+    stat = "memory.stat" if "memory.max" in files else "memory/memory.stat"
+    host.files[f"/sys/fs/cgroup/{stat}"] = cached
+
+    assert (finding.name, finding.seen) == ("memory", "2.0 GiB available")
+    assert finding.cure == "end other programs, or give this container more memory"
+    assert _bad(_diagnose(host)) == []
+
+
+@pytest.mark.parametrize("folder", ["", "pids/"], ids=["version 2", "version 1"])
+@pytest.mark.parametrize(
+    ("most", "ok"), [("8099", False), ("8100", True), ("max", True)]
+)
+def test_a_containers_processes_are_judged(folder: str, most: str, ok: bool) -> None:
+    """Its limit holds beside root's own."""
+    host = FakeHost()
+    place = f"/sys/fs/cgroup/{folder}"
+    host.files = {f"{place}pids.max": f"{most}\n", f"{place}pids.current": "100\n"}
+    bad = [f for f in _diagnose(host) if not f.ok]
+
+    assert [(f.name, f.seen) for f in bad] == (
+        [] if ok else [("limit of processes", "7999 more in this container")]
+    )
+    assert all("--pids-limit=-1" in f.cure for f in bad)
+
+
+def test_a_single_processor_is_told() -> None:
+    """With one, 'kubeadm init' would end in an error after all machines are made."""
+    host = FakeHost()
+    host.cpus = 1
+    finding = _only(host)
+
+    assert (finding.name, finding.severity) == ("processors", "error")
+    assert (finding.seen, finding.wanted) == ("1", "at least 2")
+
+
+ROOT = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw"
+
+
+@pytest.mark.parametrize(
+    ("mount", "ok"),
+    [
+        (ROOT, True),
+        ("30 27 0:9 / /state rw - xfs /dev/vdb rw", True),
+        ("30 27 0:9 / /state rw shared:1 master:2 - btrfs /dev/vdb rw", True),
+        ("30 27 0:9 / /state/x rw - nfs4 nas:/x rw", True),
+        ("30 27 0:9 / /state rw - nfs4 nas:/x rw", False),
+        ("30 27 0:9 / /state rw shared:1 - overlay overlay rw,lowerdir=/a", False),
+        ("30 27 0:9 / /state rw - fuse.sshfs me@nas:/x rw", False),
+        ("30 27 0:9 / /state rw - exfat /dev/sdb1 rw", False),
+        ("30 27 0:9 / /state rw - ecryptfs /home/.x rw", False),
+        ("30 27 0:9 / /state rw,noexec - ext4 /dev/sdb1 rw", False),
+    ],
+)
+def test_a_file_system_that_carries_no_labs_is_told(mount: str, ok: bool) -> None:
+    """Machines' containerd has its overlays there, and a lab its kubectl."""
+    host = FakeHost()
+    host.files["/proc/self/mountinfo"] = f"{ROOT}\n{mount}\n"
+    bad = [f for f in _diagnose(host) if not f.ok]
+
+    assert [(f.name, f.severity) for f in bad] == (
+        [] if ok else [("file system of labs", "error")]
+    )
+    if "noexec" in mount:
+        assert bad[0].cure == "mount -o remount,exec /state"
+    elif not ok:
+        assert bad[0].cure.endswith("export K8SLAB_HOME=/var/lib/k8slab")
+
+
+def test_no_folder_is_named_where_none_carries_labs() -> None:
+    """In a container all lies on its overlay; a place with a space is one."""
+    host = FakeHost()
+    host.files["/proc/self/mountinfo"] = "9 1 0:9 / / rw - overlay overlay rw\n"
+    finding = _only(host)
+    spaced = "10 9 0:9 / /my\\040disk rw,noexec - ext4 /dev/sdb1 rw\n"
+    host.files["/proc/self/mountinfo"] += spaced
+
+    assert "export" not in finding.cure
+    assert "ext4 or xfs" in finding.cure
+    assert mounts.look(host, Path("/my disk/labs"))[1] == (
+        "mount -o remount,exec '/my disk'"
+    )
+
+
+OLDER = "/proc/net/ip_tables_names"
+RANGES = [str(PLAN.network), str(PLAN.pods)]
+
+
+def _chain(family: str, table: str, name: str, policy: str) -> dict[str, object]:
+    of = {"family": family, "table": table, "name": name}
+    return {"chain": {**of, "hook": "forward", "prio": 0, "policy": policy}}
+
+
+def _beside(command: str) -> FakeHost:
+    """Return a computer that has another firewall's command, too."""
+    host = FakeHost()
+    host.commands.add(command)
+    host.says["iptables --version"] = "iptables v1.8.9 (nf_tables)\n"
+    return host
+
+
+def _other(host: FakeHost, rules: str, said: str) -> str:
+    """Return the cure of an other firewall; it is gone as the rules let a lab pass."""
+    finding = _only(host)
+    host.says[rules] = f"{said}\n{' '.join(RANGES)}\n"
+
+    assert (finding.name, finding.severity) == ("other firewalls", "warning")
+    assert _bad(_diagnose(host)) == []
+    return finding.cure
+
+
+def test_an_older_iptables_that_drops_is_told() -> None:
+    """What the newer one accepts comes to it, too."""
+    host = _beside("iptables-legacy")
+    host.files[OLDER] = "nat\nfilter\n"
+    host.says["iptables-legacy -S FORWARD"] = "-P FORWARD DROP\n"
+    cure = _other(host, "iptables-legacy -S FORWARD", "-P FORWARD DROP")
+
+    assert cure.startswith(
+        f"iptables-legacy -I FORWARD -s {','.join(RANGES)} -j ACCEPT"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "version", "policy"),
+    [
+        ({}, "nf_tables", "DROP"),
+        ({OLDER: "nat\n"}, "nf_tables", "DROP"),
+        ({OLDER: "filter\n"}, "nf_tables", "ACCEPT"),
+        ({OLDER: "filter\n"}, "legacy", "DROP"),
+    ],
+)
+def test_an_older_iptables_that_drops_nothing_is_none(
+    files: dict[str, str], version: str, policy: str
+) -> None:
+    """Nor one that is not used, which a look would begin, nor the lab's own."""
+    host = _beside("iptables-legacy")
+    host.files = files
+    host.says["iptables --version"] = f"iptables v1.8.9 ({version})\n"
+    host.says["iptables-legacy -S FORWARD"] = f"-P FORWARD {policy}\n"
+
+    assert _bad(_diagnose(host)) == []
+    asked = ("iptables-legacy", "-S", "FORWARD") in host.asked
+    assert asked == (policy == "ACCEPT")
+
+
+def test_a_chain_of_nft_that_drops_is_told() -> None:
+    """As one in /etc/nftables.conf; others in the same listing are no matter."""
+    host = _beside("nft")
+    chains = [
+        {"metainfo": {"version": "1.0.6"}},
+        _chain("ip", "filter", "FORWARD", "drop"),  # an engine's, in our iptables
+        _chain("ip6", "filter", "FORWARD", "drop"),
+        _chain("inet", "filter", "forward", "drop"),
+        _chain("inet", "other", "forward", "accept"),
+        {"chain": {"family": "inet", "table": "filter", "name": "plain"}},
+    ]
+    host.says["nft -j list chains"] = json.dumps({"nftables": chains})
+    cure = _other(host, "nft list chain inet filter forward", "")
+
+    assert cure.startswith(
+        f"nft insert rule inet filter forward ip saddr '{{ {', '.join(RANGES)} }}' "
+        "accept"
+    )
+
+
+def test_the_newer_iptables_is_another_firewall_where_the_older_one_is_used() -> None:
+    """Then its chain is not the one that has the lab's filters first."""
+    host = _beside("nft")
+    host.says["iptables --version"] = "iptables v1.8.9 (legacy)\n"
+    chains = [_chain("ip", "filter", "FORWARD", "drop")]
+    host.says["nft -j list chains"] = json.dumps({"nftables": chains})
+
+    assert "nft insert rule ip filter FORWARD" in _only(host).cure
+
+
+@pytest.mark.parametrize("said", ["", "no JSON", '{"nftables": []}'])
+def test_a_computer_without_another_firewall_has_no_finding(said: str) -> None:
+    """As Debian with nft and none of its rules."""
+    host = _beside("nft")
+    host.says["nft -j list chains"] = said
+
+    assert _bad(_diagnose(host)) == []
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_firewalld_is_told_where_it_runs(running: bool) -> None:
+    """It rejects what is forwarded in a zone that nobody set up."""
+    host = _beside("firewall-cmd")
+    host.says["firewall-cmd --state"] = "running\n" if running else "not running\n"
+    if not running:
+        assert _bad(_diagnose(host)) == []
+        return
+    cure = _other(host, "firewall-cmd --zone=trusted --list-sources", "")
+
+    added = " ".join(f"--add-source={each}" for each in RANGES)
+    assert cure.startswith(f"firewall-cmd --zone=trusted {added}; ")
+    assert cure.endswith(f"firewall-cmd --permanent --zone=trusted {added}")
 
 
 def test_a_full_disk_of_images_is_told() -> None:

@@ -1,10 +1,12 @@
 """The files that the reader of the chapter install copies say what the library says."""
 
 import json
+from configparser import ConfigParser
 from typing import Any
 
 import pytest
 import yaml
+from fakes.shell import complaining
 from paths import ROOT
 
 from k8slab.folder import MachineRecord
@@ -105,3 +107,24 @@ def test_the_routes_are_the_same(machine: MachineRecord) -> None:
 def test_the_unit_is_the_same() -> None:
     """Routes come back at every boot, before the kubelet."""
     assert filled("pod-routes.service") == pod_network._UNIT_TEXT
+
+
+def test_routes_that_cannot_be_set_yet_are_set_later() -> None:
+    """At a boot whose addresses come late, and however often that fails."""
+    unit = ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[method-assign,assignment]
+    unit.read_string(pod_network._UNIT_TEXT)
+
+    assert unit["Unit"]["Wants"] == unit["Unit"]["After"] == "network-online.target"
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Service"]["Restart"] == "on-failure"
+    assert unit["Service"]["RestartSec"] == "2"
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "there"])
+def test_only_routes_that_a_boot_could_not_set_are_set_anew(lost: bool) -> None:
+    """The unit of a machine that has them is left alone."""
+    shell = complaining("node1", *["inactive"] * lost)
+
+    assert pod_network.restore(shell) is lost
+    assert shell.asked[1:] == ["systemctl restart pod-routes.service"] * lost

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.shell import FakeShell
 from typer.testing import CliRunner
 
 from k8slab import lab
-from k8slab.core.phases import Ledger
+from k8slab.core.phases import Ledger, Plain
 from k8slab.errors import BadInput, LabError, LabMissing, MachineUnreachable
 from k8slab.folder import (
     AGENT,
@@ -25,7 +30,8 @@ from k8slab.folder import (
 )
 from labmaker import cli, inventory, lifecycle
 from labmaker.cli import shared, ssh
-from labmaker.inventory import undo
+from labmaker.install import health
+from labmaker.inventory import undo, work
 from labmaker.inventory.journal import Journal
 from labmaker.inventory.work import OwnMachines
 from labmaker.settings import Settings
@@ -199,6 +205,29 @@ def test_a_lab_that_was_never_up_is_undone_first() -> None:
         assert "'k8slab down --name own --yes'" in error.next
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["our network", "a manifest's"])
+def test_up_gives_back_routes_that_a_boot_could_not_set(
+    monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    """On the machine that lacks them; nodes are Ready without them."""
+    pods = IPv4Network("10.244.1.0/24") if own else None
+    record = made()
+    nodes = tuple(replace(machine, pods=pods) for machine in record.machines)
+    shells = {each.name: FakeShell(each.name, str(each.address)) for each in nodes}
+    shells["node1"].answer = lambda text: (int("is-active" in text), "", "")
+    monkeypatch.setattr(lab, "shells", lambda *_: shells)
+    monkeypatch.setattr(health, "is_well", lambda *_: True)
+    monkeypatch.setattr(work, "refresh", lambda *_: False)
+    said = io.StringIO()
+    OwnMachines(lab.folder("own")).look(
+        Ledger(Plain(said)), replace(record, machines=nodes)
+    )
+
+    assert ("set anew: node1" in said.getvalue()) is own
+    assert shells["node1"].asked[1:] == ["systemctl restart pod-routes.service"] * own
+    assert not any("restart" in text for text in shells["master"].asked)
+
+
 def test_another_inventory_needs_another_name(tmp_path: Path) -> None:
     """A lab is not silently moved to other machines."""
     made()
@@ -232,6 +261,23 @@ def test_ssh_reaches_them_as_the_inventory_says() -> None:
     assert "-W %h:%p -p 2200 eve@bastion.example" in way
     assert way.count("StrictHostKeyChecking=yes") == 1
     assert str(folder.known_hosts) in way
+
+
+def test_ssh_goes_through_a_jump_host_by_ipv6() -> None:
+    """The ssh of this computer takes the address for what it is."""
+    machine = made().machines[1]
+    assert machine.jump is not None
+    jump = replace(machine.jump, address="2001:db8::1")
+    run = ssh.argv(lab.folder("own"), replace(machine, jump=jump), ["ls"])
+    (way,) = [word for word in run if word.startswith("ProxyCommand=")]
+    words = shlex.split(way.partition("=")[2].replace("%h:%p", "192.0.2.12:2222"))
+    told = subprocess.run(
+        [words[0], "-G", *words[1:]], capture_output=True, text=True, check=True
+    )
+
+    assert {"user eve", "hostname 2001:db8::1", "port 2200"} <= set(
+        told.stdout.splitlines()
+    )
 
 
 def test_a_journal_is_of_the_labs_folder() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,16 @@ def test_no_means_no(machine: FakeMachine, folder: LabFolder) -> None:
         hostkeys.pin(folder, inventory(machine), lambda _: False)
 
     assert not folder.known_hosts.exists()
+
+
+def test_a_jump_host_may_have_an_ipv6_address(
+    machine: FakeMachine, folder: LabFolder
+) -> None:
+    """It is pinned as the ssh of this computer looks for it, on any port."""
+    told = inventory(machine, real(machine))
+    jump = replace(told.hosts[0], name="bastion", address="2001:db8::1")
+    hostkeys.pin(folder, replace(told, hosts=(jump, *told.hosts)), None)
+
+    look = ["ssh-keygen", "-f", str(folder.known_hosts)]
+    for host in (f"[2001:db8::1]:{machine.port}", f"[127.0.0.1]:{machine.port}"):
+        subprocess.run([*look, "-F", host], capture_output=True, check=True)

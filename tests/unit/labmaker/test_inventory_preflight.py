@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fakes.shell import FakeShell
 
+from k8slab.core.process import LocalRunner
 from k8slab.errors import CommandFailed, HostProblem
 from labmaker.bundle.architecture import architecture
 from labmaker.inventory import facts, preflight
@@ -212,8 +213,6 @@ def test_a_manifest_of_a_network_goes_through_routers(inventory: Inventory) -> N
 
 def test_the_script_runs_on_a_debian_and_changes_nothing() -> None:
     """This computer answers it with its own facts."""
-    from k8slab.core.process import LocalRunner
-
     runner: Any = LocalRunner()
     machine: Any = type("M", (), {"address": IPv4Address("127.0.0.1")})
     try:
@@ -225,3 +224,52 @@ def test_the_script_runs_on_a_debian_and_changes_nothing() -> None:
     assert seen.number("memory_kb") > 0
     assert seen.said["device"] == "lo"
     assert abs(seen.skew_s) < 5
+
+
+APT = """\
+#!/bin/sh
+shift
+case $LC_ALL in C*) word=Candidate ;; *) word=Installationskandidat ;; esac
+for name; do printf '%s:\\n  %s: 1.0\\n' "$name" "$word"; done
+"""
+
+
+def test_a_debian_of_any_language_has_its_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """German apt calls a candidate by another word, unless it is asked in English."""
+    (tmp_path / "apt-cache").write_text(APT)
+    (tmp_path / "apt-cache").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin:/usr/sbin:/sbin")
+    german: Any = LocalRunner(env={"LC_ALL": "de_DE.UTF-8"})
+    machine: Any = type("M", (), {"address": IPv4Address("127.0.0.1")})
+
+    assert facts.ask(machine, [], german).words("package") == NEEDED
+
+
+@pytest.mark.parametrize(
+    ("resolv", "servers"),
+    [
+        ("nameserver 127.0.0.1", "0"),
+        ("nameserver 127.0.0.53", "0"),
+        ("nameserver ::1", "0"),
+        ("# nameserver 192.0.2.1", "0"),
+        ("nameserver 192.0.2.1", "1"),
+        ("nameserver 127.0.0.1\nnameserver 2001:db8::1", "1"),
+        (None, "0"),
+    ],
+)
+def test_only_name_servers_that_a_pod_can_ask_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolv: str | None, servers: str
+) -> None:
+    """CoreDNS takes over the machine's, and 127.0.0.1 would be CoreDNS itself."""
+    (tmp_path / "systemctl").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin:/usr/sbin:/sbin")
+    monkeypatch.setattr(facts, "RESOLV", str(tmp_path / "resolv.conf"))
+    if resolv is not None:
+        (tmp_path / "resolv.conf").write_text(f"{resolv}\n")
+    runner: Any = LocalRunner()
+    machine: Any = type("M", (), {"address": IPv4Address("127.0.0.1")})
+
+    assert facts.ask(machine, [], runner).said["servers"] == servers

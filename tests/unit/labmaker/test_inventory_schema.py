@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from k8slab.errors import BadInput
 from k8slab.folder import AGENT, JumpRecord, LabRecord
 from labmaker.inventory.schema import Inventory, read, spanning
+from labmaker.pki import make_identity
 
 KEY = "SHA256:" + "a" * 43
 WHOLE = f"""\
@@ -77,6 +83,25 @@ def test_everything_is_read(file: Path) -> None:
     assert (str(told.services), told.depot) == ("10.30.0.0/20", "node1")
 
 
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("jump_host.example", "jump_host.example"),
+    ],
+)
+def test_a_jump_host_may_have_any_name_or_address(
+    file: Path, written: str, address: str
+) -> None:
+    """It is no node of the cluster; an address is written as ssh compares it."""
+    told = given(file, WHOLE.replace("bastion.example", f"'{written}'"))
+    jump = told.machines[0].jump
+
+    assert jump is not None
+    assert jump.address == told.hosts[0].address == address
+
+
 def test_little_is_enough(file: Path) -> None:
     """Root logs in by the agent's keys, and the control plane keeps the images."""
     told = given(file, SMALL)
@@ -97,7 +122,7 @@ def test_a_record_keeps_how_to_reach_machines(file: Path) -> None:
 
 def test_the_readers_own_sources(file: Path) -> None:
     """A registry takes the place of the depot, and a manifest that of our network."""
-    (file.parent / "cni.yaml").touch()
+    file.with_name("cni.yaml").write_text("kind: DaemonSet\n")
     told = given(
         file,
         SMALL
@@ -157,6 +182,18 @@ WRONG = [
     (SMALL.replace("12}", "12, sudo: ja}"), 3, "machines[1].sudo", "", "true"),
     (SMALL.replace("12}", "12, user: ada}"), 3, "machines[1].name", "root", "sudo"),
     (SMALL.replace("12}", "12, jump: b}"), 3, "machines[1].jump", "jump host", ""),
+    (
+        SMALL + "jump_hosts: [{name: node1, address: 192.0.2.1}]\n",
+        *(3, "machines[1].name", "a jump host has that name", "no jump host"),
+    ),
+    (
+        SMALL + "jump_hosts: [{name: b, address: '2001:db8:::1'}]\n",
+        *(4, "jump_hosts[0].address", "cannot be", "name or address"),
+    ),
+    (
+        SMALL + "jump_hosts: [{name: b, address: 'fe80::1%eth0'}]\n",
+        *(4, "jump_hosts[0].address", "cannot be", "name or address"),
+    ),
     (SMALL.replace("12}", "12, key: no}"), 3, "machines[1].key", "no such file", ""),
     (SMALL.replace("12}", "12, host_key: x}"), 3, "machines[1].host_key", "", "SHA"),
     (
@@ -179,6 +216,90 @@ def test_what_is_wrong_is_named_by_line_and_field(
     assert what in caught.value.what
     assert wanted in caught.value.wanted
     assert caught.value.next == f"correct line {line}, then repeat the command"
+
+
+FILES = [
+    ("images: {mirror: 'https://r.example', ca: it}", b"\x30\x82\1", "PEM", ""),
+    ("packages: {source: 'deb x', ca: it}", b"<html>", "PEM", ""),
+    ("images: {mirror: 'https://r.example', ca: it}", b"", "PEM", ""),
+    (
+        "packages: {source: 'deb x', key: it}",
+        *(b"-----BEGIN PGP PUBLIC KEY BLOCK-----", "binary", "gpg --dearmor"),
+    ),
+    ("cni: it", b"\xff\xfe", "its kind", ""),
+    ("cni: it", b"<!doctype html>", "its kind", ""),
+    ("cni: it", b"a: b: c", "its kind", ""),
+    ("cni: it", b"[kind]", "its kind", ""),
+    ("cni: it", b"---\n", "its kind", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "content", "wanted", "command"), FILES)
+def test_a_file_that_holds_something_else_is_told_at_once(
+    file: Path, text: str, content: bytes, wanted: str, command: str
+) -> None:
+    """Not when the machines are changed already; what can be converted says how."""
+    other = file.with_name("it")
+    other.write_bytes(content)
+    with pytest.raises(BadInput) as caught:
+        given(file, f"{SMALL}{text}\n")
+
+    assert f"{file}, line 4: " in caught.value.where
+    assert str(other) in caught.value.seen
+    assert wanted in caught.value.wanted
+    assert command in caught.value.next
+    assert ("\n" in caught.value.next) == bool(command)
+
+
+@pytest.mark.parametrize("kind", ["ca", "key"])
+def test_what_can_be_converted_is_by_the_printed_command(file: Path, kind: str) -> None:
+    """It is typed as printed, from any folder; what it makes is taken."""
+    other = file.with_name("a file")
+    if kind == "ca":
+        pem = make_identity("lab", ["depot.lab"]).ca.encode()
+        certificate = x509.load_pem_x509_certificate(pem)
+        other.write_bytes(certificate.public_bytes(Encoding.DER))
+    else:
+        packet = base64.b64encode(b"\x99\x01\x8d\x04" * 10).decode()
+        block = "PGP PUBLIC KEY BLOCK-----"
+        other.write_text(f"-----BEGIN {block}\n\n{packet}\n-----END {block}\n")
+    text = f"{SMALL}packages: {{source: deb x, {kind}: '%s'}}\n"
+    with pytest.raises(BadInput) as caught:
+        given(file, text % other.name)
+
+    command = caught.value.next.splitlines()[-1]
+    home = {**os.environ, "GNUPGHOME": str(file.parent)}
+    subprocess.run(command, shell=True, cwd="/", env=home, check=True)  # noqa: S602 - ours
+    (made,) = (path for path in file.parent.iterdir() if path.name[:7] == "a file.")
+    packages = given(file, text % made.name).packages
+    assert packages is not None
+    assert getattr(packages, kind) == made
+
+
+MANIFEST = """\
+---
+kind: Namespace
+---
+kind: CustomResourceDefinition
+enum: [=, "!="]
+built: 2024-13-45
+---
+"""
+
+
+def test_files_that_hold_what_they_should_are_taken(file: Path) -> None:
+    """A certificate in PEM, a key in binary, a manifest of several objects."""
+    file.with_name("ca").write_text(make_identity("lab", ["depot.lab"]).ca)
+    file.with_name("key").write_bytes(b"\x99\x01\x8d\x04")
+    file.with_name("net").write_text(MANIFEST)
+    told = given(
+        file,
+        f"{SMALL}packages: {{source: deb x, key: key, ca: ca}}\ncni: net\n",
+    )
+
+    assert told.packages is not None
+    named = (told.packages.key, told.packages.ca, told.cni)
+    assert named == tuple(file.with_name(each) for each in ("key", "ca", "net"))
 
 
 def test_what_is_no_yaml_is_named_by_line(file: Path) -> None:

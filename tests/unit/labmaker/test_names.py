@@ -248,7 +248,7 @@ def test_notes_about_machines_are_kept_without_a_record(
         with pytest.raises(LabError, match="record"):
             lifecycle.up("team", machines=machines)
     assert folder.notes == ["node1.jsonl"]
-    assert lifecycle.down("team", forget=True)
+    assert lifecycle.down("team", forget=True).there
     assert not folder.root.exists()
 
 

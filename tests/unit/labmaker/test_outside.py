@@ -144,6 +144,30 @@ def test_every_error_of_the_system_has_a_next_step(number: int, hint: str) -> No
     assert os.strerror(number) in error.what
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_nobody_is_sent_to_become_what_they_are(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Root is refused by file systems, too, and may choose another folder."""
+    error = OSError(number, os.strerror(number), "/some/file")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    root = outside.ours(error).next
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    assert "sudo" not in root
+    assert ("root_squash" in root, "K8SLAB_HOME" in root) == (True, True)
+    assert outside.ours(error).next.endswith("sudo -i")
+
+
+def test_a_full_disk_that_has_no_name_is_found_by_the_reader() -> None:
+    """'That disk' is one only where it is named."""
+    nameless = outside.ours(OSError(errno.ENOSPC, "No space left on device"))
+    named = outside.ours(OSError(errno.ENOSPC, "No space left on device", "/a"))
+
+    assert ("df -h" in nameless.next, "that disk" in nameless.next) == (True, False)
+    assert "that disk" in named.next
+
+
 def test_a_file_that_is_no_text_is_told() -> None:
     """An encoding error is ours, too, and an error of ours stays as it is."""
     with pytest.raises(HostProblem, match="text"), outside.told():

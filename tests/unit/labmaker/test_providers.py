@@ -9,17 +9,50 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from fakes.host import ALL_CAPABILITIES, IMAGES, FakeHost
+from fakes.host import ALL_CAPABILITIES, IMAGES, FakeHost, docker_info
 from paths import ROOT
 
-from k8slab.core.process import Completed
+from k8slab.core.phases import Ledger
+from k8slab.core.process import Completed, LocalRunner
 from k8slab.errors import BadInput, CommandFailed, HostProblem
+from k8slab.folder import LabFolder
+from labmaker.lifecycle.transitions import Transitions
 from labmaker.plan import AddressPlan
-from labmaker.providers import NAMES, Mount, networks, packages, provider_of
+from labmaker.providers import (
+    NAMES,
+    Mount,
+    build_image,
+    ensure_image,
+    networks,
+    packages,
+    provider_of,
+)
 from labmaker.providers.containers import LABEL
 
 PLAN = AddressPlan(2)
-CLIENT = {"podman": "podman --runtime runc", "docker": "docker"}
+ELSEWHERE = {
+    "podman": {"CONTAINER_HOST": "ssh://me@build", "CONTAINER_CONNECTION": "build"},
+    "docker": {
+        "DOCKER_HOST": "tcp://build.example:2376",
+        "DOCKER_CONTEXT": "build",
+        "DOCKER_TLS": "1",
+        "DOCKER_TLS_VERIFY": "1",
+    },
+}
+OPTIONS = {
+    "podman": "--runtime runc",
+    "docker": "--host=unix:///var/run/docker.sock",
+}
+CLIENT = {
+    name: " ".join(["env", *(f"--unset={v}" for v in ELSEWHERE[name]), name, options])
+    for name, options in OPTIONS.items()
+}
+
+
+@pytest.fixture(autouse=True)
+def usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave no variable of the reader's that would name another socket."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
 
 
 class Told:
@@ -214,7 +247,7 @@ def test_an_engine_that_does_not_work_keeps_no_network() -> None:
 
     class Broken(Told):
         def run(self, argv: Sequence[str], **options: object) -> Completed:
-            if argv[0] == "docker":
+            if "docker" in argv:
                 raise CommandFailed(["docker"], where="here", returncode=1)
             return super().run(argv, **options)
 
@@ -252,7 +285,7 @@ def test_an_old_docker_is_refused_where_root_may_less(
     host = FakeHost()
     host.commands |= {"docker", "dockerd"}
     host.capabilities = capabilities or host.capabilities
-    host.engine_says["docker"] = f"{version} {runtime} {IMAGES}"
+    host.engine_says["docker"] = docker_info(version, runtime)
     provider = provider_of("docker", "test", host, host=host)
 
     if ok:
@@ -295,7 +328,7 @@ def test_without_a_choice_what_works_is_taken(
 
     class Computer(FakeHost):
         def run(self, argv: Sequence[str], **more: object) -> Completed:
-            self.engine_code = 125 if argv[0] in broken else 0
+            self.engine_code = 125 if {*argv} & {*broken} else 0
             return super().run(argv, **more)
 
     host = Computer()
@@ -304,39 +337,187 @@ def test_without_a_choice_what_works_is_taken(
     assert provider_of("", "test", host, host=host).name == taken
 
 
+class Engines:
+    """Programs in the engines' places, which note how they are called.
+
+    Args:
+        folder: The first folder of the PATH.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "log"
+        for each in ("podman", "docker", "dockerd", "runc"):
+            values = "".join(f"${{{name}-}}" for name in ELSEWHERE.get(each, ()))
+            script = f"""#!/bin/sh
+                echo "{values} $*" >> {self.log}
+                case "$*" in
+                *" info "*) echo '{docker_info()}' ;;
+                *" version "*) echo 4.3.1 ;;
+                *"network ls --quiet"*) echo 01 ;;
+                *"{{{{.Names}}}}"*) echo k8slab-test-master running ;;
+                esac
+                """
+            (folder / each).write_text(script)
+            (folder / each).chmod(0o755)
+
+    def calls(self) -> list[str]:
+        """Return what they were told, behind the variables that they saw."""
+        return self.log.read_text().splitlines()
+
+
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engines:
+    """Programs in the engines' places, where all variables name another computer."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for variables in ELSEWHERE.values():
+        for variable, value in variables.items():
+            monkeypatch.setenv(variable, value)
+    return Engines(tmp_path)
+
+
+def test_every_call_stays_on_this_computer(name: str, engines: Engines) -> None:
+    """Also the commands for power, which others run with variables of their own."""
+    host, runner = FakeHost(), LocalRunner()
+    host.commands |= {"docker", "dockerd"}
+    provider = provider_of(name, "test", runner, host=host)
+    provider.about()
+    provider.create_network(PLAN)
+    provider.create(PLAN.machines(1, "bare")[0], "image", ())
+    provider.states(), provider.labs(), provider.slots(), provider.networks()
+    provider.start(["master"])
+    provider.stop(["master"])
+    provider.has_image("image")
+    provider.load_image(Path("image"))
+    provider.bridge_if_any()
+    provider.remove_machines()
+    provider.remove_network()
+    for power in provider.power("master"):
+        runner.run(power)
+    calls = engines.calls()
+
+    assert len(calls) >= 20
+    assert [each for each in calls if not each.startswith(f" {OPTIONS[name]} ")] == []
+
+
+def test_images_are_built_on_this_computer(engines: Engines, tmp_path: Path) -> None:
+    """A service of podman has no runtime, and its store is another's."""
+    (tmp_path / "skopeo").symlink_to(tmp_path / "podman")
+    run, tar = LocalRunner(), tmp_path / "t"
+    build_image(run, tmp_path, tmp_path, tar, "localhost/x:1", timestamp=1)
+    ensure_image(run, tar, "localhost/x:1")
+    calls = [call for call in engines.calls() if "containers-storage" not in call]
+
+    assert [call.split()[2] for call in calls] == ["build", "rmi", "image"]
+    assert all(call.startswith(" --runtime runc ") for call in calls)
+
+
+def test_a_lab_without_a_record_is_removed_from_this_computer_alone(
+    engines: Engines, tmp_path: Path
+) -> None:
+    """A machine of that name elsewhere is somebody else's."""
+    work = Transitions(
+        LabFolder(tmp_path / "home", "test"), "docker", tmp_path, tmp_path
+    )
+
+    assert work.remove(Ledger())
+    removed = [call for call in engines.calls() if call.endswith("k8slab-test-master")]
+    assert {call.partition(" rm --force ")[0] for call in removed} == {
+        f" {options}" for options in OPTIONS.values()
+    }
+
+
+def test_another_socket_of_this_computer_may_be_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is kept with the commands for power."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/own.sock")
+    off, on = provider_of("docker", "test").power("node1")
+
+    assert "--host=unix:///run/own.sock" in off
+    assert "--host=unix:///run/own.sock" in on
+
+
+def test_a_client_that_is_missing_is_named(name: str) -> None:
+    """By its own name, not by that of what starts it; also in what is only a look."""
+    host = FakeHost()
+    host.commands = set()
+    provider = provider_of(name, "test", host, host=host)
+
+    for call in (provider.states, provider.bridge_if_any):
+        with pytest.raises(HostProblem, match=f"the command '{name}' is not on this"):
+            call()
+    assert provider.is_gone()
+    assert not provider_of("podman", "test", host, host=FakeHost()).is_gone()
+
+
+def test_a_client_that_fails_is_named(name: str) -> None:
+    """Not the program that only takes variables away."""
+    host = FakeHost()
+    host.commands |= {"docker"}
+    host.engine_code = 1
+    with pytest.raises(CommandFailed, match=f"'{name}' ended with exit code 1"):
+        provider_of(name, "test", host, host=host).states()
+
+
 @pytest.mark.parametrize(
-    ("engine", "variable", "value"),
+    ("option", "cure"),
+    [("name=rootless", "unset DOCKER_HOST"), ("name=userns", "userns-remap")],
+)
+def test_a_daemon_that_can_carry_no_machine_is_refused(option: str, cure: str) -> None:
+    """Another user's, and one whose machines' files would be another user's."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    usual = ["name=seccomp,profile=builtin", "name=cgroupns"]
+    provider = provider_of("docker", "test", host, host=host)
+    host.engine_says["docker"] = docker_info(SecurityOptions=usual)
+    assert provider.about()
+    host.engine_says["docker"] = docker_info(SecurityOptions=[*usual, option])
+    with pytest.raises(HostProblem, match="docker does not work") as caught:
+        provider.about()
+
+    assert cure in caught.value.next
+
+
+@pytest.mark.parametrize(
+    ("driver", "settings", "place"),
     [
-        ("podman", "CONTAINER_HOST", "ssh://me@build.example"),
-        ("podman", "CONTAINER_CONNECTION", "build"),
-        ("docker", "DOCKER_HOST", "tcp://build.example:2376"),
+        ([["Backing Filesystem", "extfs"]], "", str(IMAGES)),
+        ([["driver-type", "io.containerd.snapshotter.v1"]], "", "/var/lib/containerd"),
+        ([["driver-type", "io.containerd.snapshotter.v1"]], "root = '/b'", "/b"),
     ],
 )
-def test_an_engine_of_another_computer_is_refused(
-    monkeypatch: pytest.MonkeyPatch, engine: str, variable: str, value: str
+def test_docker_says_where_its_images_are(
+    driver: object, settings: str, place: str
 ) -> None:
-    """A lab's bridge and filters would be here, and its machines there."""
+    """A new installation keeps them where containerd does."""
     host = FakeHost()
     host.commands |= {"docker", "dockerd"}
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(HostProblem) as caught:
-        provider_of(engine, "test", host, host=host).about()
+    host.files["/etc/containerd/config.toml"] = settings
+    host.engine_says["docker"] = docker_info(DriverStatus=driver)
 
-    assert value in caught.value.seen
-    assert caught.value.next.startswith(f"unset {variable}")
-    monkeypatch.setenv(variable, "unix:///run/own.sock")
-    assert provider_of(engine, "test", host, host=host).about()
+    about = provider_of("docker", "test", host, host=host).about()
+    assert about.images == Path(place)
 
 
-def test_a_context_of_another_computer_is_refused() -> None:
-    """As 'docker context use build' sets it for all that follows."""
+@pytest.mark.parametrize("said", ["", "no JSON", "{}", '{"ServerErrors": ["x"]}'])
+def test_a_daemon_that_says_nothing_of_itself_does_not_work(said: str) -> None:
+    """Another engine is asked beside it, so its answer must not end a command."""
     host = FakeHost()
     host.commands |= {"docker", "dockerd"}
-    host.context = "build ssh://me@build.example"
-    with pytest.raises(HostProblem, match="docker does not work") as caught:
+    host.engine_says["docker"] = said
+    with pytest.raises(HostProblem, match="docker does not work"):
         provider_of("docker", "test", host, host=host).about()
 
-    assert "ssh://me@build.example" in caught.value.seen
+
+def test_a_daemon_that_is_stopped_is_started() -> None:
+    """The cure begins with that."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    host.engine_code = 1
+    with pytest.raises(HostProblem) as caught:
+        provider_of("docker", "test", host, host=host).about()
+
+    assert caught.value.next.startswith("start its daemon: systemctl start docker; or ")
 
 
 @pytest.mark.parametrize(
@@ -386,6 +567,7 @@ def test_an_unknown_provider_is_refused() -> None:
 def test_setup_installs_what_a_provider_needs_and_no_second_docker() -> None:
     """Docker's own packages and Debian's cannot be beside each other."""
     host = FakeHost()
+    host.commands -= {"podman", "runc"}
     builder = {"podman", "runc", "skopeo"}
     without = packages("docker", host=host)
     host.commands |= {"docker", "dockerd"}
@@ -393,6 +575,8 @@ def test_setup_installs_what_a_provider_needs_and_no_second_docker() -> None:
     assert set(packages("podman", host=host)) == builder | {"netavark"}
     assert set(without) == builder | {"docker.io"}
     assert set(packages("docker", host=host)) == builder
+    host.commands.add("runc")  # of its containerd.io, which excludes Debian's
+    assert set(packages("docker", host=host)) == builder - {"runc"}
 
 
 def _named() -> Iterator[str]:

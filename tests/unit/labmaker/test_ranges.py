@@ -20,7 +20,7 @@ from labmaker import bundle, cli, lifecycle
 from labmaker.computer import foreign_routes
 from labmaker.fleet import dismantle
 from labmaker.host.doctor import Finding, raise_on_errors
-from labmaker.host.firewall import remove_rules, slots_with_rules
+from labmaker.host.firewall import check_routes, remove_rules, slots_with_rules
 from labmaker.lifecycle.preflight import choose_plan
 from labmaker.plan import FAMILIES, MAX_WORKERS, SLOTS, AddressPlan
 from labmaker.providers import provider_of
@@ -305,3 +305,15 @@ def test_a_network_elsewhere_belongs_to_its_slot() -> None:
 
     host = Told()
     assert provider_of("podman", "test", host, host=host).slots() == {5}
+
+
+def test_a_route_of_another_table_can_be_found(tmp_path: Path) -> None:
+    """A VPN sets its routes in a table of its own, which 'ip route' does not show."""
+    routes = Routes()
+    routes.routes = [{"dst": "172.30.1.11", "dev": "wg0", "table": "51820"}]
+    with pytest.raises(HostProblem, match="would not stay") as caught:
+        check_routes(AddressPlan(0), "lab", routes)
+
+    assert caught.value.seen == "wg0"
+    for command in ("'ip rule'", "'ip route show table all'"):
+        assert command in caught.value.next

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from fakes.host import FakeHost
 
 from k8slab.core.phases import Ledger
-from k8slab.errors import HostKeyMismatch
+from k8slab.errors import HostKeyMismatch, LabError
 from k8slab.folder import LabFolder
 from labmaker import fleet as fleets
 from labmaker.fleet import Fleet
@@ -78,6 +79,31 @@ def test_silent_machines_are_found(
     assert fleet(tmp_path, Provider({}), lines).silent(NAMES) == silent
 
 
+def test_the_card_of_a_machine_that_was_started_is_asked_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has another one than before; and only after its start it can answer."""
+    provider: Any = Provider({})
+    provider.start = lambda names: provider.did.append("start " + " ".join(names))
+    made = fleet(tmp_path, provider, {})
+
+    class Runner:
+        def run(self, argv: list[str], **_: object) -> None:
+            provider.did.append(" ".join(argv))
+
+    runner: Any = Runner()
+    monkeypatch.setattr(made, "_runner", runner)
+    monkeypatch.setattr(made, "_reach", lambda name: provider.did.append("reach"))
+    made.start(["node1"], Ledger())
+    address = next(m.address for m in RECORD.machines if m.name == "node1")
+
+    assert provider.did == [
+        "start node1",
+        f"ip neighbour flush to {address}",
+        "reach",
+    ]
+
+
 def test_a_machine_that_is_just_starting_is_not_silent(tmp_path: Path) -> None:
     """It has some seconds to answer."""
     assert fleet(tmp_path, Provider({}), {"node1": 3}).silent(NAMES) == []
@@ -110,6 +136,7 @@ def test_what_is_silent_is_stopped_and_started(
     work = Transitions(LabFolder(tmp_path, "test"), "podman", tmp_path, tmp_path)
     made = fleet(tmp_path, provider, dict.fromkeys(lost, NEVER))
     rejoined: list[str] = []
+    raised: list[int] = []
 
     def rejoin(ledger: object, record: object, fleet: object, names: list[str]) -> None:
         rejoined.extend(names)
@@ -118,6 +145,7 @@ def test_what_is_silent_is_stopped_and_started(
     monkeypatch.setattr(work, "_maker", lambda record: provider)
     monkeypatch.setattr(f"{MAKES}.Fleet", lambda *_: made)
     monkeypatch.setattr(f"{MAKES}.kernel.load", lambda *_: None)
+    monkeypatch.setattr(work, "_raise_limits", lambda _, number: raised.append(number))
     monkeypatch.setattr(work, "_whole", lambda *_: None)
     monkeypatch.setattr(work, "_rejoin", rejoin)
     work.folder.write("kubeconfig", "x")
@@ -128,3 +156,38 @@ def test_what_is_silent_is_stopped_and_started(
         "stop " + " ".join(name for name in NAMES if name in lost)
     ]
     assert sorted(rejoined) == sorted([*lost, *off])
+    assert raised == [len(NAMES)]  # a restart of this computer lowered them
+
+
+@pytest.mark.parametrize(
+    ("network", "states", "why", "seen"),
+    [
+        (None, dict.fromkeys(NAMES, "exited"), "its network is gone", "network gone"),
+        (None, {}, "its machines are gone", "network gone, no machine"),
+        ("br0", {}, "its machines are gone", "network there, no machine"),
+        ("br0", dict.fromkeys(NAMES, "exited"), "", ""),
+    ],
+    ids=["network pruned", "all pruned", "machines removed", "whole"],
+)
+def test_a_lab_that_cannot_be_made_whole_is_begun_anew(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    network: str | None,
+    states: Mapping[str, str],
+    why: str,
+    seen: str,
+) -> None:
+    """An engine's "prune" takes what belongs to stopped machines; the error says it."""
+    work = Transitions(LabFolder(tmp_path, "test"), "podman", tmp_path, tmp_path)
+    provider: Any = Provider(states)
+    provider.bridge_if_any = lambda: network
+    monkeypatch.setattr(work, "_maker", lambda record: provider)
+    record = replace(RECORD, complete=True)
+    if not why:
+        work._whole(record, states)
+        return
+    with pytest.raises(LabError, match=why) as caught:
+        work._whole(record, states)
+
+    assert caught.value.seen.startswith(seen)
+    assert "k8slab reset --name test" in caught.value.next

@@ -18,15 +18,20 @@ _CONFLIST = "/etc/cni/net.d/10-lab.conflist"
 _SCRIPT = "/usr/local/sbin/pod-routes"
 _UNIT = "pod-routes.service"
 
+# An address that comes by DHCP may come late: until then no route leads to others.
 _UNIT_TEXT = f"""\
 [Unit]
 Description=Routes to the Pods of the other machines
-After=network.target
+Wants=network-online.target
+After=network-online.target
 Before=containerd.service kubelet.service
+StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+Restart=on-failure
+RestartSec=2
 ExecStart={_SCRIPT}
 
 [Install]
@@ -51,6 +56,14 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
         shell.run(["systemctl", "enable", _UNIT])  # reads the units anew, too
         shell.run(["systemctl", "restart", _UNIT])
     return shell.put(_CONFLIST, conflist(machine)) or any(written)
+
+
+def restore(shell: Shell) -> bool:
+    """Set a machine's routes anew unless its unit did; return whether it had not."""
+    if shell.run(["systemctl", "is-active", "--quiet", _UNIT], check=False).ok:
+        return False
+    shell.run(["systemctl", "restart", _UNIT])
+    return True
 
 
 def apply_manifest(context: InstallContext, shell: Shell) -> bool:

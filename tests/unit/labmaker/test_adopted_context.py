@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 import yaml
 
 from k8slab.errors import BadInput
-from labmaker import foreign
+from labmaker.adopted import context as contexts
 
-CA, CERTIFICATE, KEY, TOKEN = "a CA", "a certificate", "a key", "a token"
+CA, CERTIFICATE, KEY = (f"-----BEGIN {it}-----" for it in ("CA", "CERT", "KEY"))
+TOKEN = "a token"
 
 
 def encoded(text: str) -> str:
@@ -55,7 +57,7 @@ def taken(
     file: Path, context: str | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the cluster and the user of what is taken over."""
-    known = yaml.safe_load(foreign.read(file, context))
+    known = yaml.safe_load(contexts.read(file, context))
     (cluster,), (user,), (only,) = known["clusters"], known["users"], known["contexts"]
     assert known["current-context"] == only["name"]
     return cluster["cluster"], user["user"]
@@ -69,7 +71,7 @@ def test_the_current_context_alone_is_taken(tmp_path: Path) -> None:
 
     assert cluster["server"] == "https://a:6443"
     assert user["client-key-data"] == encoded(KEY)
-    assert TOKEN not in foreign.read(file)
+    assert TOKEN not in contexts.read(file)
 
 
 def test_another_context_is_taken_by_its_name(tmp_path: Path) -> None:
@@ -121,6 +123,7 @@ def test_a_token_is_read_from_its_file(tmp_path: Path) -> None:
         ({"user": {"client-key-data": ""}}, "client-certificate-data"),
         ({"user": {"client-key-data": "%"}}, "something else"),
         ({"cluster": {"certificate-authority-data": "aGVsé"}}, "something else"),
+        ({"user": {"client-key-data": encoded("word")}}, "something else"),
         ({"user": {"client-key-data": "", "client-key": "none"}}, "No such file"),
     ],
 )
@@ -131,7 +134,7 @@ def test_what_bends_the_way_is_refused(
     file = written(tmp_path, config(**changes))
 
     with pytest.raises(BadInput) as refused:
-        foreign.read(file)
+        contexts.read(file)
 
     said = str(refused.value)
     assert seen in refused.value.seen
@@ -147,7 +150,7 @@ def test_an_unknown_context_names_those_there_are(tmp_path: Path, context: str) 
     del known["current-context"]
 
     with pytest.raises(BadInput) as refused:
-        foreign.read(written(tmp_path, known), context)
+        contexts.read(written(tmp_path, known), context)
 
     assert refused.value.wanted == "one of home, work"
 
@@ -155,7 +158,7 @@ def test_an_unknown_context_names_those_there_are(tmp_path: Path, context: str) 
 def test_an_empty_name_is_not_the_current_context(tmp_path: Path) -> None:
     """A script whose variable is empty must not adopt another cluster."""
     with pytest.raises(BadInput) as refused:
-        foreign.read(written(tmp_path, config()), "")
+        contexts.read(written(tmp_path, config()), "")
 
     assert refused.value.seen == "an empty --context"
 
@@ -166,7 +169,7 @@ def test_a_token_that_is_no_text_is_refused(tmp_path: Path) -> None:
     known["users"][0]["user"] = {"tokenFile": "token"}
     (tmp_path / "token").write_bytes(b"\xff\xfe")
     with pytest.raises(BadInput, match="no text"):
-        foreign.read(written(tmp_path, known))
+        contexts.read(written(tmp_path, known))
 
 
 NO_DATE = "users: [{name: a, user: {token: 2024-02-30}}]"
@@ -181,12 +184,49 @@ def test_what_is_no_kubeconfig_is_refused(tmp_path: Path, text: str) -> None:
     file.write_text(text)
 
     with pytest.raises(BadInput):
-        foreign.read(file)
+        contexts.read(file)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """It is named."""
     with pytest.raises(BadInput, match="cannot be read") as refused:
-        foreign.read(tmp_path / "none")
+        contexts.read(tmp_path / "none")
 
     assert refused.value.seen == "No such file or directory"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cluster": {"certificate-authority-data": "DATA+OMITTED"}},
+        {"user": {"client-key-data": "DATA+OMITTED"}},
+        {"user": {"client-certificate-data": "REDACTED"}},
+        {"user": {"client-key-data": "", "token": "REDACTED"}},
+    ],
+)
+def test_what_kubectl_left_out_is_no_credential(
+    tmp_path: Path, changes: dict[str, dict[str, Any]]
+) -> None:
+    """As 'kubectl config view' shows a file; the next step writes all of it."""
+    (words,) = (each.values() for each in changes.values())
+    with pytest.raises(BadInput) as refused:
+        contexts.read(written(tmp_path, config(**changes)))
+
+    assert refused.value.seen in words
+    assert refused.value.next.endswith(" --raw --flatten --minify > whole.yaml")
+
+
+@pytest.mark.parametrize("lacks", ["certificate-authority-data", "clusters"])
+def test_a_hint_means_the_file_that_is_adopted(tmp_path: Path, lacks: str) -> None:
+    """Without it kubectl would change, or show, the reader's usual one."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    known = config(cluster={"certificate-authority-data": ""})
+    if lacks == "clusters":
+        known["clusters"] = []
+    file = written(folder, known)
+    with pytest.raises(BadInput) as refused:
+        contexts.read(file)
+
+    command = refused.value.next.rpartition(": ")[2]
+    assert f"--kubeconfig={file}" in shlex.split(command)

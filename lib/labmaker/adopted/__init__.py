@@ -18,10 +18,7 @@ def find(name: str | None) -> LabRecord | None:
     Args:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
     """
-    try:
-        record = lab.find(name)
-    except LabError:
-        return None
+    record = lab.readable(name)
     return record if record is not None and record.is_adopted else None
 
 

@@ -16,10 +16,11 @@ from k8slab.core.process import LocalRunner, Runner, search_path
 from k8slab.errors import ApiError, BadInput, BundleError, HostProblem
 from k8slab.folder import ADOPTED, REGISTRY, LabFolder, LabRecord
 
-from . import bundle, foreign, push
-from .bundle import versions
-from .clone import clone
-from .settings import refuse_own
+from .. import bundle, push
+from ..bundle import versions
+from ..clone import clone
+from ..settings import refuse_own
+from . import context as contexts
 
 _SKEW = 1  # kubectl serves a minor version more and less than its own
 
@@ -69,7 +70,7 @@ def adopt(
     folder = lab.folder(name)
     refuse_own(folder.name)
     prefix = REGISTRY if images is None else push.prefix_of(images)
-    text = foreign.read(kubeconfig, context)
+    text = contexts.read(kubeconfig, context)
     with outside.told(), files.usual_modes(), folder.locked():
         before = folder.record()
         folder.refuse_lost_notes()

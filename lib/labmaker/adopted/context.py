@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ _RUNS: Mapping[str, str] = {
     "as-groups": "it acts as somebody else",
     "as-uid": "it acts as somebody else",
 }
+_OMITTED = ("DATA+OMITTED", "REDACTED")
+"""What kubectl shows in the place of data and tokens."""
+_WHOLE = (
+    "have kubectl write all of it: "
+    "kubectl config view --raw --flatten --minify > whole.yaml"
+)
 _OTHER_USER = (
     "have a ServiceAccount's token made, and adopt with a kubeconfig that has it: "
     "kubectl create token NAME"
@@ -60,6 +67,7 @@ def read(file: Path, context: str | None = None) -> str:
             next="name one of them: --context NAME",
         )
     where = f"{file}: context {wanted}"
+    option = f"--kubeconfig={shlex.quote(str(file))}"
     cluster = _named(known, "clusters", "cluster").get(str(chosen.get("cluster")))
     user = _named(known, "users", "user").get(str(chosen.get("user")))
     if cluster is None or user is None:
@@ -68,7 +76,7 @@ def read(file: Path, context: str | None = None) -> str:
             "the context names a cluster or a user that the file does not have",
             wanted=f"cluster {chosen.get('cluster')}, user {chosen.get('user')}",
             seen=f"no {'cluster' if cluster is None else 'user'} of that name",
-            next="look at it: kubectl config view",
+            next=f"look at it: kubectl config view {option}",
         )
     _refuse(where, cluster, _BENDS, "ask whoever runs it for a direct way, by TLS")
     _refuse(where, user, _RUNS, _OTHER_USER)
@@ -89,7 +97,8 @@ def read(file: Path, context: str | None = None) -> str:
             wanted="certificate-authority-data, or certificate-authority",
             seen="neither",
             next="get its CA's certificate, and add it: kubectl config set-cluster "
-            f"{chosen['cluster']} --embed-certs --certificate-authority=FILE",
+            f"{shlex.quote(str(chosen['cluster']))} {option} --embed-certs "
+            "--certificate-authority=FILE",
         )
     credentials = _credentials(where, user, file)
     entry = {"server": server, "certificate-authority-data": ca}
@@ -114,6 +123,14 @@ def _credentials(where: str, user: Mapping[str, Any], file: Path) -> dict[str, s
     token = str(user.get("token") or "")
     if name := user.get("tokenFile"):
         token = _text(where, "tokenFile", file, str(name))
+    if token in _OMITTED:
+        raise _bad(
+            where,
+            "the token is left out",
+            wanted="the token itself",
+            seen=token,
+            next=_WHOLE,
+        )
     if token:
         return {"token": token}
     raise _bad(
@@ -160,19 +177,21 @@ def _named(known: Mapping[str, Any], many: str, one: str) -> dict[str, dict[str,
 
 def _data(where: str, entry: Mapping[str, Any], key: str, file: Path) -> str:
     """Return embedded data, or a file's content as such; empty where neither is."""
-    data = entry.get(f"{key}-data")
+    data = str(entry.get(f"{key}-data") or "")
     if data:
         try:
-            base64.b64decode(str(data), validate=True)
+            is_pem = b"-----BEGIN" in base64.b64decode(data, validate=True)
         except ValueError:  # or characters that are not ASCII
+            is_pem = False
+        if not is_pem:
             raise _bad(
                 where,
                 f"{key}-data cannot be read",
-                wanted="base64",
-                seen="something else",
-                next="have kubectl write it: kubectl config view --flatten",
-            ) from None
-        return str(data)
+                wanted="PEM in base64",
+                seen=data if data in _OMITTED else "something else",
+                next=_WHOLE,
+            )
+        return data
     if name := entry.get(key):
         return base64.b64encode(_content(where, key, file, str(name))).decode()
     return ""
@@ -189,8 +208,7 @@ def _content(where: str, key: str, file: Path, name: str) -> bytes:
             f"the file that {key} names cannot be read",
             wanted=str(path),
             seen=error.strerror or type(error).__name__,
-            next="put it there, or have kubectl write one file: "
-            "kubectl config view --flatten",
+            next=f"put it there, or {_WHOLE}",
         ) from error
 
 
