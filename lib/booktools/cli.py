@@ -10,8 +10,11 @@ from typing import Annotated
 import typer
 
 from k8slab.core.env import Environment
+from k8slab.core.names import lab_name
 from k8slab.core.phases import Ledger, reporter_for
 from k8slab.core.process import LocalRunner
+from k8slab.core.terminal import say
+from labmaker.cli.shared import Name
 
 book_app = typer.Typer(help="The book's chapters.", no_args_is_help=True)
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -32,13 +35,13 @@ def book_open(
     ] = None,
 ) -> None:
     """Open JupyterLab at the first page; what else is typed goes to JupyterLab."""
-    from .jupyterlab import opening
+    from .jupyterlab import opening, terminals
 
     root = (root or _ROOT).resolve()
     argv = [*opening.arguments(root), *context.args]
     LocalRunner().run(opening.trusted(root))
     sys.stdout.flush()
-    os.execve(argv[0], argv, opening.environment())  # noqa: S606 - the reader's own terminal takes over
+    os.execve(argv[0], argv, terminals.environment())  # noqa: S606 - the reader's own terminal takes over
 
 
 @book_app.command("run")
@@ -76,21 +79,32 @@ def progress(
         Path | None, typer.Option(help="Write your progress into this file.")
     ] = None,
     learner: Annotated[
-        str, typer.Option(help="Your name in it; your login by default.")
+        str,
+        typer.Option(
+            help="Your name in it; the lab's by default, of 'default' your login."
+        ),
     ] = "",
     page: Annotated[
         Path | None, typer.Option("--html", help="Write the table as a page, too.")
     ] = None,
+    name: Name = None,
 ) -> None:
     """Show what you have done of the book, or what a team has."""
     from . import progress as reader
     from . import team
 
-    if export is not None:
-        team.export(export, reader.rows(), name=learner)
-        print(f"written to {export}", file=sys.stderr)
-        return
-    shown = team.table(team.collect(files)) if files else reader.progress()
+    if files and export is None:
+        shown = team.table(team.collect(files))
+    else:
+        lab = lab_name(name) if name is not None else Environment.read().lab
+        rows = reader.rows(lab=lab)
+        for line in reader.remarks(rows, lab):
+            say(line)
+        if export is not None:
+            team.export(export, rows, name=learner or team.learner(lab))
+            say(f"written to {export}: what was done in the lab {lab!r}")
+            return
+        shown = reader.draw(rows)
     if page is not None:
         page.write_text(team.page(shown), encoding="utf-8")
     print(shown.text)

@@ -81,7 +81,7 @@ def tables(notes: Notes, chapters: Sequence[Chapter]) -> str:
     found = []
     for subject, items in notes.items.items():
         rows = [
-            f"| {said} | {_place(known[at.chapter], at.shown[0])} | "
+            f"| {said} | {_place(known.get(at.chapter), at)} | "
             f"{', '.join(at.checked)} |"
             for name, said in items.items()
             for at in [notes.answers[name]]
@@ -91,9 +91,14 @@ def tables(notes: Notes, chapters: Sequence[Chapter]) -> str:
     return "\n\n".join(found)
 
 
-def _place(chapter: Chapter, cell: str) -> str:
-    """Return a link to the section that a cell is in."""
-    heading = section(chapter, cell)
+def _place(chapter: Chapter | None, at: Answer) -> str:
+    """Return a link to the section of an answer; of a chapter that is away, its name.
+
+    A reader's copy may lack a chapter, or it cannot be read.
+    """
+    if chapter is None:
+        return at.chapter
+    heading = section(chapter, at.shown[0])
     link = f"chapters/{chapter.path.name}#{_anchor(heading)}"
     return f"{chapter.title}: [{heading}]({link})"
 

@@ -21,7 +21,7 @@ from k8slab.errors import BadInput, CheckFailed, LabError
 from .gateway import Gateway, LabGateway
 from .lint import secrets
 from .lint.rules import text_of
-from .notebooks import Chapter, chapter_paths, dump, load, tags
+from .notebooks import Chapter, chapter_paths, digest, dump, load, tags
 from .progress import claims
 
 CELL_LIMIT_S = 600
@@ -111,6 +111,7 @@ def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed
         "above": above,
         "versions": gateway.versions(lab, needs),
         "claims": claims(chapter),
+        "digest": digest(chapter.notebook),
     }
     changed = _store(chapter)
     if not changed:

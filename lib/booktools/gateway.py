@@ -70,6 +70,13 @@ class Gateway(Protocol):
         """Return the versions that a chapter's outputs depend on."""
         ...
 
+    def look(self, name: str) -> str:
+        """Return what its cluster holds and what happened there, or why it cannot tell.
+
+        It explains why a cell failed.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -169,6 +176,22 @@ class LabGateway:
 
             kubernetes = opened().versions.kubernetes
         return {"Kubernetes": kubernetes.removeprefix("v"), "k8slab": version("k8slab")}
+
+    def look(self, name: str) -> str:
+        """Return nodes, Pods and Events as kubectl tells them, or why it cannot."""
+        from k8slab import lab
+        from k8slab.errors import LabError
+
+        wide = ("--all-namespaces", "--output=wide")
+        try:
+            with closing(lab.connect(name, heals=False)) as cluster:
+                told = [
+                    cluster.kubectl(["get", kinds, *wide]).stdout
+                    for kinds in ("nodes,pods", "events")
+                ]
+        except LabError as error:
+            return str(error)
+        return "\n".join(told)
 
 
 def _provider() -> Provider:

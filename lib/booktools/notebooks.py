@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import yaml
 
-from k8slab.errors import BadInput
+from k8slab.core.poll import until
+from k8slab.errors import BadInput, NotReady
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+_FORMAT, _MINOR = 4, 5
+_WRITING_S = 5.0
 _INDENT = 1
+_UNREADABLE = (
+    OSError,
+    ValueError,  # no JSON, no UTF-8, or a format that is not known
+    AttributeError,
+    KeyError,
+    TypeError,
+    nbformat.ValidationError,
+)
+"""What nbformat raises for a file that is no notebook."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +104,113 @@ def chapter_paths(root: Path) -> list[Path]:
 
 
 def load(path: Path) -> Chapter:
-    """Read a chapter.
+    """Read a chapter; cells that another tool wrote without ids get theirs.
 
     Raises:
         BadInput: There is no such file, or it is not a notebook.
     """
+    read: Any = nbformat  # it has no types
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = _whole(path)
+        if notebook.nbformat == _FORMAT:
+            named(notebook)  # nbformat would make ids of chance, and warn
+        notebook = read.convert(notebook, _FORMAT)
+        read.validate(notebook, relax_add_props=True)
     except FileNotFoundError as error:
         raise BadInput("there is no such chapter", where=str(path)) from error
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        seen = str(error).splitlines()[0][:200]
-        raise BadInput("this is not a notebook", where=str(path), seen=seen) from error
+    except PermissionError as error:
+        raise BadInput(
+            "this chapter may not be read",
+            where=str(path),
+            seen=error.strerror or "",
+            next=f"have its owner type: chmod a+r {shlex.quote(str(path.absolute()))}",
+        ) from error
+    except _UNREADABLE as error:
+        seen = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadInput(
+            "this is not a notebook",
+            where=str(path),
+            seen=seen[:200],
+            next=_back(path.absolute()),
+        ) from error
     return Chapter(path, notebook)
+
+
+def _whole(path: Path) -> Any:
+    """Return what a file holds, and not the half that JupyterLab has written of it.
+
+    Raises:
+        ValueError: It is no notebook, and nobody is writing it.
+    """
+    read: Any = nbformat.reader  # it has no types
+    try:
+        return read.reads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        with suppress(NotReady):
+            until(
+                lambda: not _aside(path).exists(),
+                what=f"{path.name} is being written",
+                want="all of it",
+                timeout=_WRITING_S,
+            )
+        return read.reads(path.read_text(encoding="utf-8"))
+
+
+def _aside(path: Path) -> Path:
+    """Return where JupyterLab keeps a file as it was until the new one is whole.
+
+    See ``atomic_writing`` in ``jupyter_server.services.contents.fileio``.
+    """
+    return path.with_name(f".~{path.name}")
+
+
+def _back(path: Path) -> str:
+    """Return the commands that bring back a file that is no notebook.
+
+    JupyterLab's menu, which reverts to a checkpoint, does so for what it can open.
+    """
+    checkpoint = path.parent / ".ipynb_checkpoints" / f"{path.stem}-checkpoint.ipynb"
+    for kept in (_aside(path), checkpoint):
+        with suppress(OSError, ValueError):
+            json.loads(kept.read_text(encoding="utf-8"))
+            copy = shlex.join(["cp", str(kept), str(path)])
+            return f"{copy}, or without what you did in it: {_anew(path)}"
+    return _anew(path)
+
+
+def _anew(path: Path) -> str:
+    """Return the command that brings a file of the book back, from any folder.
+
+    Of a merge that is not resolved, git gives only what it is told to take.
+    """
+    folder, name = shlex.quote(str(path.parent)), shlex.quote(path.name)
+    return f"git -C {folder} checkout HEAD -- {name}"
+
+
+def readable(root: Path) -> tuple[list[Chapter], list[BadInput]]:
+    """Read the chapters that are there, as far as they can be read.
+
+    A chapter that a full disk or a merge has damaged keeps no other from its readers.
+
+    Args:
+        root: The book's folder.
+
+    Returns:
+        The chapters in reading order, and what is wrong with the others.
+    """
+    found, damaged = [], []
+    for path in chapter_paths(root):
+        if not path.exists():
+            continue
+        try:
+            chapter = load(path)
+            if not chapter.notebook.cells:
+                anew = _anew(path.absolute())
+                raise BadInput("this chapter is empty", where=str(path), next=anew)
+            found.append(chapter)
+        except BadInput as error:
+            damaged.append(error)
+    return found, damaged
 
 
 def load_all(root: Path) -> list[Chapter]:
@@ -126,9 +236,48 @@ def dump(notebook: Any) -> str:
     }
     if "lab" in notebook.metadata:
         metadata["lab"] = notebook.metadata["lab"]
-    body = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    body = {
+        "cells": cells,
+        "metadata": metadata,
+        "nbformat": _FORMAT,
+        "nbformat_minor": _MINOR,
+    }
     text = json.dumps(body, sort_keys=True, indent=_INDENT, ensure_ascii=False)
     return text + "\n"
+
+
+def digest(notebook: Any) -> str:
+    """Return a hash over the ids, sources and outputs of the code cells, in order.
+
+    It ties what was printed to what was run: a run stores it, and a code cell that
+    was edited since, or an output, has another one.
+    """
+    facts = [
+        [cell.id, cell.source.rstrip(), _outputs(cell.outputs)]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def named(notebook: Any) -> Any:
+    """Give each cell that has no id of its own one, ``cell-N``; return the notebook.
+
+    Notebooks of a format before 4.5 have none; by their places, cells get the same
+    ones each time. Of two cells with one id, the first keeps it.
+    """
+    given = [cell.get("id") for cell in notebook.cells]
+    known = {each for each in given if isinstance(each, str)}
+    taken: set[str] = set()
+    for place, cell in enumerate(notebook.cells, start=1):
+        own = cell.get("id")
+        if not isinstance(own, str) or not own or own in taken:
+            free = (f"cell-{number}" for number in count(place))
+            cell.id = next(name for name in free if name not in known | taken)
+        taken.add(cell.id)
+    notebook.nbformat_minor = max(notebook.get("nbformat_minor", 0), _MINOR)
+    return notebook
 
 
 def _cell(cell: Any) -> dict[str, Any]:

@@ -87,6 +87,8 @@ def cards(chapters: list[Chapter]) -> str:
 
 def notes(chapters: list[Chapter]) -> str:
     """Return where the book answers each item of the notes that it grew from."""
+    if not chapters:
+        return ""
     root = chapters[0].path.parent.parent
     return coverage.tables(coverage.read(root), chapters)
 

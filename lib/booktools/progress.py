@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from k8slab.core.env import Environment
 from k8slab.core.rendered import Rendered
-from k8slab.progress import Done, path, read
+from k8slab.progress import Done, labs, path, read
 
-from .notebooks import Chapter, chapter_paths, load, tags
+from .notebooks import Chapter, chapter_paths, readable, tags
 
 ROOT = Path(__file__).resolve().parents[2]
 _MARK = "✔ "
@@ -53,20 +54,47 @@ class Row:
         return "✔" if self.finished else "◐" if self.seen or self.solved else "○"
 
 
-def rows(root: Path | None = None, home: Path | None = None) -> list[Row]:
+def rows(
+    root: Path | None = None, home: Path | None = None, *, lab: str = ""
+) -> list[Row]:
     """Return the chapters of the book in reading order, with what was done of each.
+
+    One that cannot be read is left out; see `remarks`.
 
     Args:
         root: The book's folder.
         home: The folder of the record.
+        lab: The reader's lab; the one that the environment means when empty.
 
     Raises:
         LabError: The record cannot be read.
     """
     env = Environment.read()
-    record = read(path(home or env.home, env.lab))
+    record = read(path(home or env.home, lab or env.lab))
+    chapters, _ = readable(root or ROOT)
+    return [_row(each, record.get(each.name, Done())) for each in chapters]
+
+
+def remarks(shown: Sequence[Row], lab: str, root: Path | None = None) -> list[str]:
+    """Return what a reader should know of such rows: what they leave out, and why.
+
+    Args:
+        shown: What `rows` returned.
+        lab: The reader's lab.
+        root: The book's folder.
+    """
+    known = {row.name for row in shown}
     there = (each for each in chapter_paths(root or ROOT) if each.exists())
-    return [_row(load(each), record.get(each.stem, Done())) for each in there]
+    said = [
+        f"left out, as it cannot be read: chapters/{each.name}"
+        for each in there
+        if each.stem not in known
+    ]
+    home = Environment.read().home
+    if not path(home, lab).exists():
+        others = ", ".join(labs(home)) or "none"
+        said.append(f"the lab {lab!r} has no record; labs with one: {others}")
+    return said
 
 
 def progress(root: Path | None = None, home: Path | None = None) -> Rendered:

@@ -218,12 +218,15 @@ class ChapterRun:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Remember the first failed cell of a chapter, and count the rest."""
+        """Look at the lab when a chapter's first cell fails, and count the outcomes."""
         report = yield
         if isinstance(item, IPyNbCell) and item.path in self.chapters:
             chapter = self.chapters[item.path]
             if report.failed and not chapter.failed:
                 chapter.failed = item.name
+                if SHARED & chapter.needs and chapter.before is not None:
+                    seen = self.gateway.look(self.lab)
+                    report.sections.append((f"the lab {self.lab!r} then", seen))
             if report.when == "call" or not report.passed:
                 count = chapter.outcomes.get(report.outcome, 0)
                 chapter.outcomes[report.outcome] = count + 1

@@ -9,8 +9,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from k8slab.core import files
+from k8slab.core.env import DEFAULT_LAB
+from k8slab.core.hints import command
 from k8slab.core.rendered import Rendered
 from k8slab.errors import BadInput
 
@@ -37,7 +40,7 @@ class Learner:
         return max((row.last for row in self.rows), default="")
 
 
-def export(file: Path, rows: Sequence[Row], *, name: str = "") -> None:
+def export(file: Path, rows: Sequence[Row], *, name: str) -> None:
     """Write what a reader has done into a file that a lead can collect.
 
     It holds the chapters, the numbers of claims, the exercises and the days, and
@@ -46,14 +49,14 @@ def export(file: Path, rows: Sequence[Row], *, name: str = "") -> None:
     Args:
         file: The file to write.
         rows: The chapters and what was done of each.
-        name: The reader's name; the login's when empty.
+        name: The reader's name; see `learner`.
 
     Raises:
         BadInput: The file cannot be written.
     """
     told = {
         "schema": SCHEMA,
-        "learner": name or _login(),
+        "learner": name,
         "chapters": [asdict(row) for row in rows],
     }
     try:
@@ -65,6 +68,14 @@ def export(file: Path, rows: Sequence[Row], *, name: str = "") -> None:
             seen=error.strerror or str(error),
             next="name a file in a folder that is there",
         ) from error
+
+
+def learner(lab: str) -> str:
+    """Return the name of a lab's reader: the lab's own, where it has one.
+
+    Readers on one computer have a lab each, and may share a login.
+    """
+    return lab if lab != DEFAULT_LAB else _login()
 
 
 def _login() -> str:
@@ -143,22 +154,45 @@ def _read(path: Path) -> Learner:
         told = json.loads(path.read_text(encoding="utf-8"))
         if told["schema"] != SCHEMA:
             raise ValueError(f"schema {told['schema']}")
-        rows = tuple(
-            Row(
-                **{
-                    **each,
-                    "exercises": tuple(each["exercises"]),
-                    "solved": tuple(each["solved"]),
-                }
-            )
-            for each in told["chapters"]
-        )
-        return Learner(str(told["learner"]), rows)
+        return Learner(_text(told, "learner"), tuple(map(_row, told["chapters"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
             "this is not the exported progress of a reader",
             where=str(path),
-            wanted="a file written by 'k8slab progress --export FILE'",
+            wanted="a file that the learner's own command wrote",
             seen=f"{type(error).__name__}: {error}",
-            next="k8slab progress --export FILE",
+            next=command("progress", DEFAULT_LAB, "--export FILE"),
         ) from error
+
+
+def _row(told: dict[str, Any]) -> Row:
+    """Return a chapter as it was exported; what a newer version adds is left out."""
+    return Row(
+        name=_text(told, "name"),
+        title=_text(told, "title"),
+        minutes=_number(told, "minutes"),
+        claims=_number(told, "claims"),
+        seen=_number(told, "seen"),
+        exercises=_words(told, "exercises"),
+        solved=_words(told, "solved"),
+        last=_text(told, "last"),
+    )
+
+
+def _text(told: dict[str, Any], key: str) -> str:
+    if not isinstance(told[key], str):
+        raise TypeError(f"{key}: {told[key]!r}, which is no text")
+    return str(told[key])
+
+
+def _number(told: dict[str, Any], key: str) -> int:
+    if type(told[key]) is not int:
+        raise TypeError(f"{key}: {told[key]!r}, which is no whole number")
+    return int(told[key])
+
+
+def _words(told: dict[str, Any], key: str) -> tuple[str, ...]:
+    words = told[key]
+    if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
+        raise TypeError(f"{key}: {words!r}, which is no list of words")
+    return tuple(words)

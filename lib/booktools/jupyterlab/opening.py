@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
-import shlex
-import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ import nbformat
 
 from k8slab.core.env import Environment
 from k8slab.core.hints import command
+from k8slab.core.rendered import Rendered
+from k8slab.errors import BadInput, LabError
 
 from .. import progress as reader
 from .. import ways
-from ..notebooks import chapter_paths, contents, dump, load
+from ..notebooks import dump, readable
+from . import listing, terminals
 
 PAGE = "start.ipynb"
 """The first page; made anew at each start, with what the reader has done so far."""
@@ -40,6 +43,8 @@ _SERVER = (
     "--KernelManager.transport_encryption=auto",  # without it each kernel warns
     "--ip=127.0.0.1",
     "--ServerApp.contents_manager_class=booktools.jupyterlab.saving.BookContentsManager",
+    "--Exporter.preprocessors=booktools.jupyterlab.stored.exported",
+    *(f"--ContentsManager.hide_globs={name}" for name in listing.GLOBS),
     f"--LabApp.default_url=/lab/tree/{PAGE}",
     "--LabApp.news_url=None",
     "--LabApp.extension_manager=readonly",
@@ -56,6 +61,11 @@ from k8slab import check, lab
 
 check.that("your lab is up", all(node.ready for node in lab.connect().nodes()))
 live.progress()"""
+_DAMAGED = """## A chapter cannot be read
+
+This page leaves it out, and the others work.
+
+{damaged}"""
 _WAYS = """## Ways through the book
 
 The numbers are minutes.
@@ -77,10 +87,6 @@ lab's there, and `{ssh}` opens a shell on a machine.
 - After a restart of the kernel, use **Run > Run All Above Selected Cell**.
 - Outputs that stand in a chapter before you run it are pale and say *stored output*; \
 yours take their place."""
-# What the file list shows of the repository: the book, and not its workshop.
-_BOOK = ("chapters", "manifests")
-# And what its chapters use without a reader's doing: drawings, and answers' hints.
-_BEHIND = ("_figures", "_hints", "_notes")
 
 
 def arguments(root: Path) -> list[str]:
@@ -99,77 +105,59 @@ def arguments(root: Path) -> list[str]:
         str(prefix / "bin" / "jupyter-lab"),
         *_SERVER,
         f"--ServerApp.root_dir={root}",
-        *(f"--ContentsManager.hide_globs={name}" for name in hidden(root)),
         *_notary(),
-        f"--ServerApp.terminado_settings=shell_command={[_shell()]!r}",
+        f"--ServerApp.terminado_settings=shell_command={terminals.shell()!r}",
         *(["--allow-root"] if os.geteuid() == 0 else []),
     ]
 
 
-def environment() -> dict[str, str]:
-    """Return the variables of JupyterLab, its kernels and its terminals.
-
-    The PATH of these, and of nothing else, begins with a folder in which ``k8slab``
-    is this one, and ``kubectl`` reaches the lab's cluster only.
-    """
-    prefix = Path(sys.prefix)
-    command = shlex.quote(str(prefix / "bin" / "k8slab"))
-    folder = prefix / "share" / "k8slab" / "bin"
-    for name, words in (("k8slab", command), ("kubectl", f"{command} kubectl")):
-        _write(folder / name, f'#!/bin/sh\nexec {words} "$@"\n')
-        (folder / name).chmod(0o755)
-    path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{path}"}
-
-
-def _shell() -> str:
-    """Return the reader's shell for terminals.
-
-    Named, JupyterLab does not start it as a login shell, which sets another PATH.
-    """
-    return os.environ.get("SHELL") or shutil.which("bash") or "/bin/sh"
-
-
 def first_page(root: Path) -> Any:
-    """Return the first page: how to run a cell, the chapters, and the progress."""
+    """Return the first page: how to run a cell, the chapters, and the progress.
+
+    A file that is damaged, of a chapter or of the progress, is named and left out.
+    """
     make: Any = nbformat.v4  # it has no types
-    shown = reader.progress(root)
+    shown = _progress(root)
     look = make.new_code_cell(_LAB, id="lab", execution_count=1)
     data = {"text/plain": shown.text, "text/html": shown.html}
     look.outputs = [make.new_output("display_data", data)]
-    chapters = [load(path) for path in chapter_paths(root) if path.exists()]
+    chapters, damaged = readable(root)
     pages = [path.name for path in root.glob("*.md")]
     ssh = command("ssh", Environment.read().lab, "node1").strip("'")
     found = ways.lines(chapters, pages)
     cells = [
         make.new_markdown_cell(_WELCOME, id="welcome"),
         look,
+        *([make.new_markdown_cell(_told(damaged), id="damaged")] if damaged else []),
         make.new_markdown_cell(_WAYS.format(ways=found), id="ways"),
         make.new_markdown_cell(_HOW.format(ssh=ssh), id="how"),
     ]
     return make.new_notebook(cells=cells)
 
 
-def hidden(root: Path) -> list[str]:
-    """Return the names in the book that the file list leaves out.
+def _progress(root: Path) -> Rendered:
+    try:
+        return reader.progress(root)
+    except LabError as error:
+        return Rendered(str(error), f"<pre>{html.escape(str(error))}</pre>")
 
-    Args:
-        root: The book's folder.
-    """
-    pages = {f"{name}.md" for name in contents(root / "_toc.yml")}
-    shown = {*_BOOK, *pages, PAGE}
-    workshop = (path.name for path in root.iterdir() if path.name not in shown)
-    return sorted({*workshop, *_BEHIND})
+
+def _told(damaged: Sequence[BadInput]) -> str:
+    """Name the chapters that cannot be read, and what brings each back."""
+    told = "\n\n".join(map(str, damaged))
+    return _DAMAGED.format(damaged=f"```text\n{told}\n```")
 
 
 def trusted(root: Path) -> list[str]:
     """Return the command that makes JupyterLab show what chapters hold.
 
+    One that cannot be read is left out: the command would end there.
+
     Args:
         root: The book's folder.
     """
     prefix = Path(sys.prefix)
-    pages = [root / PAGE, *(path for path in chapter_paths(root) if path.exists())]
+    pages = [root / PAGE, *(chapter.path for chapter in readable(root)[0])]
     return [
         str(prefix / "bin" / "jupyter-trust"),
         *_notary(),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import glossary, pages
-from ..notebooks import chapter_paths, contents, load
+from ..notebooks import contents, readable
 
 _REFERENCE = """The web book has the library here, function by function.
 `make book` builds it; in a cell, `help(wait.pods)` shows the same words."""
@@ -35,7 +35,7 @@ def page(text: str, root: Path) -> str:
         text: The page as its file holds it.
         root: The book's folder.
     """
-    chapters = [load(path) for path in chapter_paths(root) if path.exists()]
+    chapters, _ = readable(root)  # the first page names the others
     files = [path.name for path in root.glob("*.md")]
     parts = pages.parts(chapters, files) | {"reference": lambda: _REFERENCE}
     return glossary.as_sections(pages.filled(text, chapters, parts))

@@ -11,7 +11,7 @@ import nbformat
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
 from ..notebooks import dump
-from . import reading, stored
+from . import listing, reading, stored
 
 
 class BookContentsManager(AsyncLargeFileManager):
@@ -25,10 +25,12 @@ class BookContentsManager(AsyncLargeFileManager):
     async def get(self, path: str, *args: Any, **options: Any) -> Any:
         """Return a file; of a chapter, with outputs that are told to be stored.
 
-        A page that is made from the chapters is made, and is there to read only.
+        A page that is made from the chapters is made, and is there to read only. Of
+        the book's folder, the list leaves out what is the workshop's.
         """
         getting: Any = super()  # it has no types
         model = await getting.get(path, *args, **options)
+        model = listing.without_workshop(model, path)
         if reading.is_page(model, Path(self.root_dir)):
             text = reading.page(model["content"], Path(self.root_dir))
             return {**model, "content": text, "writable": False}
@@ -74,11 +76,11 @@ def _state(path: str, content: Any) -> tuple[str, str]:
 
     All of them: one alone may be what the book's own run printed, word by word.
     """
-    outputs = {
-        cell.get("id"): (cell.execution_count, cell.outputs)
+    outputs = [
+        (cell.get("id"), cell.execution_count, cell.outputs)
         for cell in content.cells
         if cell.cell_type == "code"
-    }
+    ]
     text = json.dumps(outputs, sort_keys=True)
     return path.strip("/"), hashlib.sha256(text.encode()).hexdigest()
 
@@ -86,5 +88,5 @@ def _state(path: str, content: Any) -> tuple[str, str]:
 def _is_chapter(model: dict[str, Any]) -> bool:
     content = model.get("content")
     return model.get("type") == "notebook" and bool(
-        content and "lab" in content["metadata"]
+        content and "lab" in content.get("metadata", {})
     )

@@ -11,6 +11,8 @@ from typing import Any
 
 import nbformat
 
+from ..notebooks import named
+
 _KEY = "k8slab"
 _WORDS = "stored output; run the cell to see yours"
 # JupyterLab applies the style of a notebook that it trusts; without it, the words tell.
@@ -31,7 +33,7 @@ def marked(content: Any, own: Collection[str]) -> Any:
     for cell in delivered.cells:
         if cell.cell_type != "code" or cell.get("id") in own:
             continue
-        if cell.outputs:
+        if cell.get("outputs"):
             cell.outputs = [_note(cell.execution_count), *cell.outputs]
             cell.execution_count = None
     return delivered
@@ -43,17 +45,28 @@ def restored(content: Any) -> tuple[Any, set[str]]:
     Args:
         content: The chapter as JupyterLab sends it.
     """
-    saved = nbformat.from_dict(content)
+    saved = named(nbformat.from_dict(content))
     own = set()
     for cell in saved.cells:
         if cell.cell_type != "code":
             continue
-        if cell.outputs and _KEY in cell.outputs[0].get("metadata", {}):
-            note, *cell.outputs = cell.outputs
+        outputs = cell.get("outputs")
+        if outputs and _KEY in outputs[0].get("metadata", {}):
+            note, *cell.outputs = outputs
             cell.execution_count = note.metadata[_KEY]["execution_count"]
-        elif cell.outputs:
+        elif outputs:
             own.add(cell.id)
     return saved, own
+
+
+def exported(content: Any, resources: Any) -> tuple[Any, Any]:
+    """Return a chapter as nbconvert exports it, which gets it as it is delivered.
+
+    Args:
+        content: The chapter, or any other notebook.
+        resources: What nbconvert hands on to its next step.
+    """
+    return restored(content)[0], resources
 
 
 def _note(count: int | None) -> Any:

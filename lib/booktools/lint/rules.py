@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
-from IPython.core.inputtransformer2 import TransformerManager
 
-from ..notebooks import Chapter, dump, tags
-from . import secrets
+from ..notebooks import Chapter, digest, dump, tags
+from . import magics, secrets
 
 TAGS = frozenset(
     {
@@ -54,7 +53,7 @@ Found = Iterator[tuple[str, str, str]]  # cell id, seen, wanted
 
 
 def counts(chapter: Chapter) -> Found:
-    """Counts are 1 to n, and the stored run knows each cell: it was one clean run."""
+    """Counts are 1 to n, and the stored run timed each cell."""
     run = [c for c in chapter.cells("code") if "nbval-skip" not in tags(c)]
     timed = chapter.settings.get("run", {}).get("above")
     for want, cell in enumerate(run, start=1):
@@ -62,6 +61,14 @@ def counts(chapter: Chapter) -> Found:
             yield cell.id, f"execution count {cell.execution_count}", str(want)
         if timed is not None and cell.id not in timed:
             yield cell.id, "a cell that the stored run does not know", "k8slab book run"
+
+
+def one_run(chapter: Chapter) -> Found:
+    """What is stored is what the stored run ran and printed, as its digest says."""
+    stored = chapter.settings.get("run", {}).get("digest")
+    if stored != digest(chapter.notebook):
+        seen = "code or outputs of another run" if stored else "no digest of a run"
+        yield "", seen, "k8slab book run"
 
 
 def stored_errors(chapter: Chapter) -> Found:
@@ -196,13 +203,16 @@ def readable_ids(chapter: Chapter) -> Found:
             yield cell.id, "an id used twice", "unique ids"
         seen.add(cell.id)
         words = re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", cell.id)
-        if not words or re.match(r"[0-9a-f]{8}(-|$)", cell.id):
+        if not words or re.match(r"([0-9a-f]{8}(-|$)|cell-\d+$)", cell.id):
             yield cell.id, "an id that says nothing", "words joined by hyphens"
 
 
 _FORBIDDEN = {
     r"\bsleep\b": ("a sleep", "wait.…"),
-    r"get_ipython|subprocess|os\.system": ("a hidden command", "%kubectl or %%on"),
+    r"get_ipython|subprocess|\bos\.(?:system|popen)|\bfrom os import": (
+        "a hidden command",
+        "%kubectl or %%on",
+    ),
     r"import \*": ("a star import", "import modules"),
     r"sys\.path": ("a path hack", "the installed package"),
     r"(?m)^\s*['\"]?(apiVersion|kind)['\"]?\s*:": ("YAML in a cell", "manifests/"),
@@ -230,42 +240,22 @@ _SHELL = ("system", "getoutput", "getoutput_split")
 
 def known_magics(chapter: Chapter) -> Found:
     """A cell is Python with the book's magics, as a kernel reads it, and no others."""
-    for cell in chapter.cells("code"):
-        code = python(cell.source)
+    read = [(cell.id, magics.python(cell.source)) for cell in chapter.cells("code")]
+    own = {name for _, code in read if code for name in magics.names(code)}
+    for where, code in read:
         if code is None:
-            yield (
-                cell.id,
-                "no Python, or a magic in the wrong place",
-                "a cell that runs",
-            )
+            yield where, "no Python, or a magic in the wrong place", "a cell that runs"
             continue
+        for word in magics.bare(code, own):
+            yield where, f"the bare command {word}", "%kubectl or %%on"
         for call in ast.walk(code):
-            for name, first in _magic(call):
+            for name, first in magics.called(call):
                 if name in _SHELL:
-                    yield cell.id, "a shell escape", "%kubectl or %%on"
+                    yield where, "a shell escape", "%kubectl or %%on"
                 elif name == "run_line_magic" and first not in LINE_MAGICS:
-                    yield cell.id, f"the magic %{first}", "%kubectl or %%on"
+                    yield where, f"the magic %{first}", "%kubectl or %%on"
                 elif name == "run_cell_magic" and first not in CELL_MAGICS:
-                    yield cell.id, f"the magic %%{first}", "%%kubectl or %%on"
-
-
-def python(source: str) -> ast.Module | None:
-    """Return a cell as the Python that a kernel makes of it; None when it is none."""
-    reader: Any = TransformerManager  # it has no types
-    try:
-        return ast.parse(str(reader().transform_cell(source)))
-    except SyntaxError:
-        return None
-
-
-def _magic(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the method of IPython's shell that a call names, and its first argument."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return
-    owner = node.func.value
-    if isinstance(owner, ast.Call) and ast.unparse(owner) == "get_ipython()":
-        first = node.args[0] if node.args else None
-        yield node.func.attr, str(getattr(first, "value", ""))
+                    yield where, f"the magic %%{first}", "%%kubectl or %%on"
 
 
 def folded(chapter: Chapter) -> Found:
@@ -288,7 +278,7 @@ def folded(chapter: Chapter) -> Found:
 def graders(chapter: Chapter) -> Found:
     """A grader asks inside of its facts, and its hints are not in its source."""
     for cell in chapter.cells("code"):
-        code = python(cell.source) if _is_grader(cell.source) else None
+        code = magics.python(cell.source) if _is_grader(cell.source) else None
         if code is None:
             continue
         known = {node.name for node in code.body if isinstance(node, ast.FunctionDef)}
@@ -442,6 +432,7 @@ def text_of(outputs: list[Any]) -> str:
 
 RULES: tuple[Callable[[Chapter], Found], ...] = (
     counts,
+    one_run,
     stored_errors,
     checks_compare,
     known_tags,

@@ -13,6 +13,18 @@ KINDS: dict[str, re.Pattern[str]] = {
     "web token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
     "client key": re.compile(r"client-key-data['\"]?\s*[:=]\s*['\"]?\w{16,}"),
     "bearer": re.compile(r"(?i)\bauthorization:\s*(?:bearer|basic)\s+(?!\*|<|…)\S{8,}"),
+    # As a Secret holds them: in base64, "-----BEGIN " of no certificate, and '{"'.
+    "coded key": re.compile(r"LS0tLS1CRUdJTi(?!BDRVJU|BQVUJM)[A-Za-z0-9+/]{8,}"),
+    "coded token": re.compile(r"\bZXlK[A-Za-z0-9+/]{30,}"),
+    # A value in so many letters; not what stands for one: a variable, a file, a call.
+    "password": re.compile(
+        r"""(?imx) passw(?:or)?d (?:
+            \\?["']? \s* [:=] \s* \\?["'] (?!REDACTED) \w [^\s"'\\{}]{5,} \\?["']
+            | = (?=\S*\d) \w [\w+/=.-]{5,} (?= [\s"'\\] | $ )
+            | :[ ] (?=\S*(?:\d|=|(?-i:[a-z][A-Z])))
+              \w [\w+/=.-]{5,} (?= [ ]*$ | ["'\\] )
+        )"""
+    ),
 }
 _SHOWN = 6
 

@@ -78,9 +78,11 @@ def test_a_run_is_stored_with_its_outputs_and_facts(write: Callable[..., Path]) 
         "above",
         "claims",
         "date",
+        "digest",
         "seconds",
         "versions",
     }
+    assert stored.settings["run"]["digest"] == notebooks.digest(stored.notebook)
     assert "widgets" not in stored.notebook.metadata
     assert path.read_text(encoding="utf-8") == notebooks.dump(stored.notebook)
 

@@ -9,7 +9,7 @@ import pytest
 from fakes import chapters
 
 from booktools import glossary
-from booktools.lint import checks
+from booktools.lint import checks, rules
 from booktools.notebooks import Chapter, load
 
 PAGE = """# Glossary
@@ -117,6 +117,7 @@ def test_links_move_with_the_text_and_are_written_once(root: Path) -> None:
     assert glossary.link([path], root) == [path]
     assert glossary.link([path], root) == []
     assert checks.in_glossary(root, [load(path)]) == []
+    assert checks.in_chapter(load(path), [rules.one_run]) == []
     moved = load(path)
     first, second = list(moved.cells("markdown"))[1:]
     first.source, second.source = second.source, first.source

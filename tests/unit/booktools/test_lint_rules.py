@@ -9,7 +9,7 @@ from fakes import chapters
 from nbformat import NotebookNode
 
 from booktools.lint.checks import in_chapter
-from booktools.lint.rules import RULES
+from booktools.lint.rules import RULES, one_run
 from booktools.notebooks import Chapter
 
 Cells = list[NotebookNode]
@@ -125,6 +125,7 @@ BROKEN = [
     ("readable_ids", renamed("run-apply", "run-check"), "run-check"),
     ("readable_ids", renamed("run-apply", "1f2e3d4c"), "1f2e3d4c"),
     ("readable_ids", renamed("run-apply", "a1b2c3d4"), "a1b2c3d4"),
+    ("readable_ids", renamed("run-apply", "cell-5"), "cell-5"),
     ("readable_ids", renamed("run-apply", "Run_Apply"), "Run_Apply"),
     ("plain_actions", source("run-apply", "time.sleep(3)"), "run-apply"),
     ("plain_actions", source("run-apply", "%%on node1\nsleep 3"), "run-apply"),
@@ -139,6 +140,9 @@ BROKEN = [
     ("known_magics", source("run-apply", "%%kubctl\nget pods"), "run-apply"),
     ("known_magics", source("run-apply", "ls?"), "run-apply"),
     ("known_magics", source("run-apply", "if True"), "run-apply"),
+    ("known_magics", source("run-apply", "ls"), "run-apply"),
+    ("known_magics", source("run-apply", "1\nls -l /tmp"), "run-apply"),
+    ("known_magics", source("run-apply", "pwd # where am I?"), "run-apply"),
     ("folded", tagged("run-apply", "lab-solution"), "run-apply"),
     ("folded", tagged("run-apply", "lab-solution", "hide-cell"), "run-apply"),
     ("folded", source("run-apply", "check.exercise('x', ('a', f))"), "run-apply"),
@@ -149,6 +153,8 @@ BROKEN = [
     ("graders", source("run-apply", CLAIMS.format("('a', f, 'a hint')")), "run-apply"),
     ("plain_actions", source("run-apply", "%%on node1\npip install x"), "run-apply"),
     ("plain_actions", source("run-apply", "import subprocess"), "run-apply"),
+    ("plain_actions", source("run-apply", "os.popen('ls')"), "run-apply"),
+    ("plain_actions", source("run-apply", "from os import popen"), "run-apply"),
     ("plain_actions", source("run-apply", "from k8slab import *"), "run-apply"),
     ("plain_actions", source("run-apply", "sys.path.append(here)"), "run-apply"),
     ("plain_actions", source("run-apply", "\napiVersion: v1"), "run-apply"),
@@ -235,6 +241,49 @@ def test_settings_that_say_nothing_are_seen(
     assert {v.rule for v in found} - {"length"} == {"settings"}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        source("run-apply", "%kubectl apply -f ../manifests/x/other.yaml"),
+        prints("run-apply", "another output\n"),
+        renamed("run-apply", "run-again"),
+        without("run-apply"),
+    ],
+)
+def test_what_another_run_printed_is_seen(
+    make: Callable[..., Chapter], good: list[NotebookNode], change: Breaker
+) -> None:
+    """A cell whose output nbval does not compare could keep that of another command."""
+    chapter = make(good)
+    change(chapter.notebook.cells)
+
+    assert ("one_run", "") in {(v.rule, v.cell) for v in in_chapter(chapter)}
+
+
+def test_a_chapter_that_no_run_stored_is_seen(
+    make: Callable[..., Chapter], good: list[NotebookNode]
+) -> None:
+    """Whoever executed it by hand has counts, and no digest."""
+    lab = {**chapters.SETTINGS, "run": {"digest": ""}}
+
+    assert [v.rule for v in in_chapter(make(good, lab=lab))] == ["one_run"]
+
+
+def test_prose_and_chance_leave_the_digest_as_it_is(
+    make: Callable[..., Chapter], good: list[NotebookNode]
+) -> None:
+    """Text may be mended, as by 'k8slab book link', and a stream be cut otherwise."""
+    prints("run-apply", "two lines,\nin one part\n")(good)
+    chapter = make(good)
+    parts = ("two lines,\n", "in one part\n")
+    source("run", "## A Pod runs\n\nOther words.")(good)
+    shows("run-apply", *[v4.new_output("stream", text=each) for each in parts])(good)
+    cell(good, "run-apply").source += "\n"
+    cell(good, "run-apply").metadata["scrolled"] = True
+
+    assert list(one_run(chapter)) == []
+
+
 def test_another_json_form_is_seen(
     make: Callable[..., Chapter], good: list[NotebookNode]
 ) -> None:
@@ -275,7 +324,7 @@ def test_hints_that_no_grader_shows_are_seen(
 
 def test_every_rule_has_a_notebook_that_breaks_it() -> None:
     """No rule is there that was never seen to fail."""
-    elsewhere = {"counts", "settings", "hints", "normal_form"}
+    elsewhere = {"counts", "one_run", "settings", "hints", "normal_form"}
 
     assert {rule.__name__ for rule in RULES} == {b[0] for b in BROKEN} | elsewhere
 
@@ -328,6 +377,8 @@ def test_stable_words_are_no_violation(
         "%%kubectl\nget pods\n# then\nget nodes",
         "%%on node1 --timeout 5m\nif true; then ls; fi",
         "%kubectl exec x -- sh -c ' \\\n    ls'",
+        "for page in pods:\n    show.table(page)\npage",
+        "time.monotonic() - before",
     ],
 )
 def test_the_books_own_magics_are_no_violation(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat.v4 as v4
 import pytest
+from typer.testing import CliRunner
 
-from booktools import notebooks
+from booktools import notebooks, team
 from booktools import progress as shown
 from k8slab import check, progress
-from k8slab.errors import LabError
+from k8slab.errors import BadInput, LabError
+from labmaker import cli
 
 
 @pytest.fixture
@@ -101,15 +104,85 @@ def test_tests_record_nothing(
     assert not progress.path(home, "default").exists()
 
 
-def test_a_broken_record_is_told_and_kept(home: Path, book: Path) -> None:
-    """A check goes on without it; `progress` says what to do."""
+@pytest.mark.parametrize("text", ["{", "[]", "null", "7", "\x00"])
+def test_a_broken_record_is_told_and_kept(home: Path, book: Path, text: str) -> None:
+    """A check goes on without it; `progress` says what to do, and nothing is lost."""
     home.mkdir()
-    progress.path(home, "default").write_text("{")
+    file = progress.path(home, "default")
+    file.write_text(text)
     check.that("one", True)
+    check.exercise("sums", ("two", False))
 
-    with pytest.raises(LabError, match="remove the file"):
+    with pytest.raises(LabError, match="cannot be read") as caught:
         shown.progress(book, home)
-    assert progress.path(home, "default").read_text() == "{"
+    assert file.read_text() == text
+    assert f"mv {file} {file}.aside" in caught.value.next
+    assert "remove" not in str(caught.value)
+
+
+def test_a_record_that_may_not_be_read_is_told(home: Path, book: Path) -> None:
+    """A folder is in its place."""
+    progress.path(home, "default").mkdir(parents=True)
+    check.that("one", True)
+    check.exercise("sums", ("two", False))
+
+    with pytest.raises(LabError, match="cannot be read"):
+        shown.progress(book, home)
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        {"claims": None},
+        {"claims": "one"},
+        {"claims": {"one": 1}, "solved": 5},
+        {"claims": [None, 5, []]},
+        {"tries": None},
+        {"tries": {"sums": "often"}},
+        {"tries": {"sums": -7}},
+        {"tries": [1]},
+        {"last": 5},
+        None,
+        [],
+        "words",
+    ],
+)
+def test_what_another_version_noted_otherwise_stops_no_check(
+    home: Path, book: Path, noted: object
+) -> None:
+    """It counts as nothing, and the chapter's record is ours from then on."""
+    home.mkdir()
+    file = progress.path(home, "default")
+    file.write_text(json.dumps({"first": noted}))
+    check._attempts.clear()
+    (before,) = shown.rows(book, home)
+    check.exercise("sums", ("two", False, "a hint"))
+    check.that("one", True)
+    (row,) = shown.rows(book, home)
+
+    assert (before.seen, before.last) == (0, "")
+    assert row.seen == 1
+    assert progress.read(file)["first"].tries == {"sums": 1}
+
+
+def test_what_another_version_noted_beside_it_stays(home: Path, book: Path) -> None:
+    """A field, a chapter of another form, and what belongs to the whole."""
+    home.mkdir()
+    file = progress.path(home, "default")
+    newer = {
+        "schema": 2,
+        "first": {"claims": ["one"], "minutes": [12, 7]},
+        "second": {"claims": 7, "notes": "mine"},
+    }
+    file.write_text(json.dumps(newer))
+    (row,) = shown.rows(book, home)
+    check.that("two", True)
+    record = json.loads(file.read_text())
+
+    assert row.seen == 1
+    assert record["first"]["minutes"] == [12, 7]
+    assert record["first"]["claims"] == ["one", "two"]
+    assert {**record, "first": None} == {**newer, "first": None}
 
 
 def test_the_record_is_small_and_said_once(home: Path) -> None:
@@ -146,3 +219,79 @@ def test_hints_go_on_after_a_restart_of_the_kernel(
     assert said[:2] == ["  hint: first", "  hint: second"]
     assert said[2].startswith("Solved")
     assert said[3] == "  hint: first"
+
+
+@pytest.fixture
+def exported(
+    home: Path, book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[str, team.Learner]]:
+    """Return what runs `progress --export`; it returns what was said and written."""
+    monkeypatch.setattr(shown, "ROOT", book)
+    monkeypatch.setenv("LOGNAME", "login")
+    check.that("one", True)
+    monkeypatch.setenv("K8SLAB_LAB", "ada")
+    check.that("two", True)
+    check.exercise("sums", ("three", True))
+    monkeypatch.setenv("K8SLAB_LAB", "default")
+
+    def run(*words: str) -> tuple[str, team.Learner]:
+        file = tmp_path / "out.json"
+        argv = ["progress", "--export", str(file), *words]
+        done = CliRunner().invoke(cli.command(), argv)
+        assert done.exit_code == 0, done.output
+        (learner,) = team.collect([file])
+        return done.stderr, learner
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "lab", "name", "solved"),
+    [
+        ([], "default", "login", 0),
+        (["--name", "ada"], "ada", "ada", 1),
+        (["--name", "ada", "--learner", "Ada L."], "ada", "Ada L.", 1),
+        (["--name", "default"], "default", "login", 0),
+    ],
+)
+def test_the_lab_says_whose_progress_is_exported(
+    exported: Callable[..., tuple[str, team.Learner]],
+    words: list[str],
+    lab: str,
+    name: str,
+    solved: int,
+) -> None:
+    """A shared computer has several; what was written names the one it was."""
+    said, learner = exported(*words)
+
+    assert learner.name == name
+    assert [len(row.solved) for row in learner.rows] == [solved]
+    assert f"in the lab {lab!r}" in said
+    assert "no record" not in said
+
+
+def test_a_lab_without_a_record_is_told_with_those_that_have_one(
+    exported: Callable[..., tuple[str, team.Learner]],
+) -> None:
+    """Its name was perhaps mistyped."""
+    said, learner = exported("--name", "eda")
+
+    assert learner.name == "eda"
+    assert "the lab 'eda' has no record; labs with one: ada, default" in said
+
+
+def test_the_progress_of_a_lab_is_shown(
+    exported: Callable[..., tuple[str, team.Learner]],
+) -> None:
+    done = CliRunner().invoke(cli.command(), ["progress", "--name", "ada"])
+
+    assert "1 of 2 claims checked, 1 of 1 exercises" in done.stdout
+
+
+def test_no_lab_has_such_a_name(
+    exported: Callable[..., tuple[str, team.Learner]],
+) -> None:
+    """It would be another file's."""
+    done = CliRunner().invoke(cli.command(), ["progress", "--name", "../ada"])
+
+    assert isinstance(done.exception, BadInput)

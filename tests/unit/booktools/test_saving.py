@@ -2,16 +2,21 @@
 
 import asyncio
 import json
+import sys
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from jupyter_server.serverapp import ServerApp
+from nbconvert.exporters import get_exporter
 from paths import ROOT
 
+from booktools.jupyterlab import opening
 from booktools.jupyterlab.saving import BookContentsManager, in_book_form
-from booktools.notebooks import dump
+from booktools.notebooks import dump, load
 
 CHAPTER = ROOT / "chapters" / "concepts.ipynb"
 NOTES = {"codemirror_mode": {"name": "ipython", "version": 3}, "name": "python"}
@@ -171,6 +176,89 @@ def test_a_chapter_that_was_trusted_is_trusted_when_it_is_opened_again(
 
     cells = [c for c in delivered(manager)["content"].cells if c.cell_type == "code"]
     assert {cell.metadata.trusted for cell in cells} == {True}
+
+
+def as_another_tool_writes_it(ids: list[str] | None = None) -> dict[str, Any]:
+    """Return a chapter of an older format, without ids; or with those that it gave."""
+    content = json.loads(json.dumps(nbformat.read(CHAPTER, as_version=4)))
+    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    content["cells"] = code[:3]
+    for at, cell in enumerate(content["cells"]):
+        del cell["id"]
+        if ids is not None:
+            cell["id"] = ids[at]
+    content["nbformat_minor"] = 4 if ids is None else 5
+    return {"type": "notebook", "format": "json", "content": content}
+
+
+@pytest.mark.parametrize(
+    ("ids", "kept"),
+    [
+        (None, ["cell-1", "cell-2", "cell-3"]),
+        (["a", "a", "a"], ["a", "cell-2", "cell-3"]),
+        (["a", "cell-4", "a"], ["a", "cell-4", "cell-3"]),
+        (["cell-3", "", "cell-3"], ["cell-3", "cell-2", "cell-4"]),
+    ],
+)
+def test_a_chapter_of_another_tool_is_saved_with_ids(
+    tmp_path: Path, ids: list[str] | None, kept: list[str]
+) -> None:
+    """The same ones each time, by the cells' places; what was run is the reader's."""
+    path = tmp_path / "concepts.ipynb"
+    manager = BookContentsManager(root_dir=str(tmp_path))
+    saved = []
+    for _ in range(2):
+        sent = as_another_tool_writes_it(ids)
+        sent["content"]["cells"][2]["outputs"] = [
+            nbformat.v4.new_output("stream", text="mine")
+        ]
+        asyncio.run(manager.save(sent, "concepts.ipynb"))
+        saved.append(path.read_bytes())
+    cells = delivered(manager)["content"].cells
+
+    assert saved[0] == saved[1]
+    assert [cell.id for cell in cells] == kept
+    assert cells[2].outputs[0].text == "mine"
+
+
+@pytest.mark.parametrize("ids", [None, ["a", "a", "b"]])
+def test_a_chapter_of_another_tool_can_be_read(
+    tmp_path: Path, ids: list[str] | None
+) -> None:
+    """Each cell has an id of its own, and nothing warns."""
+    path = tmp_path / "concepts.ipynb"
+    content = as_another_tool_writes_it(ids)["content"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    assert len({cell.id for cell in load(path).notebook.cells}) == 3
+
+
+@pytest.fixture
+def exporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Return what gives the means by which JupyterLab's server exports."""
+    (tmp_path / "_toc.yml").write_text("root: intro\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "prefix", str(tmp_path))
+        _, *words = opening.arguments(tmp_path)
+    server = ServerApp()
+    server.parse_command_line(words)
+    made: Any = get_exporter  # it has no types
+    return lambda kind: made(kind)(config=server.config)
+
+
+@pytest.mark.parametrize("kind", ["notebook", "html", "markdown"])
+def test_an_exported_chapter_is_as_it_is_stored(
+    tmp_path: Path, exporter: Callable[[str], Any], kind: str
+) -> None:
+    """Without the words above stored outputs, and with their numbers."""
+    (tmp_path / "concepts.ipynb").write_bytes(CHAPTER.read_bytes())
+    shown = delivered(BookContentsManager(root_dir=str(tmp_path)))["content"]
+    plain = nbformat.read(CHAPTER, as_version=4)
+    exported, _ = exporter(kind).from_notebook_node(shown)
+
+    assert "k8slab-stored" in json.dumps(shown)
+    assert "stored output" not in exported
+    assert exported == exporter(kind).from_notebook_node(plain)[0]
 
 
 def page(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,12 @@ def test_a_team_is_a_table_of_learners_and_chapters() -> None:
     assert "Run &lt;Pods&gt;" in team.page(shown)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"schema": 2}', '{"schema": 1}'])
+ODD = '{"schema": 1, "learner": 7, "chapters": []}'
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1}', ODD]
+)
 def test_another_file_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
     """The error names the file and the command that makes a right one."""
     path = tmp_path / "some.json"
@@ -55,10 +61,51 @@ def test_another_file_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
         team.collect([path])
 
     assert caught.value.where == str(path)
-    assert caught.value.next == "k8slab progress --export FILE"
+    assert caught.value.next.startswith("'k8slab progress ")
+    assert caught.value.next.endswith("--export FILE'")
+
+
+def written(tmp_path: Path, **changed: object) -> Path:
+    """Write what a reader exported, with a chapter's fields changed."""
+    path = tmp_path / "ada.json"
+    team.export(path, [row(1, "one")], name="ada")
+    told = json.loads(path.read_text())
+    told["chapters"][0] |= changed
+    path.write_text(json.dumps(told))
+    return path
+
+
+def test_what_a_newer_version_exports_beside_it_is_left_out(tmp_path: Path) -> None:
+    """A lead may have the older book."""
+    (learner,) = team.collect([written(tmp_path, hours=3, notes=["mine"])])
+
+    assert learner.rows == (row(1, "one"),)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("last", 5),
+        ("title", None),
+        ("name", ["pods"]),
+        ("minutes", "20"),
+        ("seen", 1.5),
+        ("claims", True),
+        ("solved", "one"),
+        ("exercises", [1]),
+    ],
+)
+def test_a_field_of_another_type_is_refused_by_its_name(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    """The table could not be drawn."""
+    with pytest.raises(BadInput, match="not the exported") as caught:
+        team.collect([written(tmp_path, **{field: value})])
+
+    assert f"{field}: {value!r}" in caught.value.seen
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """The error names it; no part of it is left."""
     with pytest.raises(BadInput, match="cannot be written"):
-        team.export(tmp_path / "none" / "file", [row(1)])
+        team.export(tmp_path / "none" / "file", [row(1)], name="ada")

@@ -1,0 +1,59 @@
+"""Let JupyterLab's terminals reach the lab's cluster, and no other by mistake."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from k8slab.core import files
+
+_NO_CLUSTER = "apiVersion: v1\nkind: Config\n"
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of JupyterLab, its kernels and its terminals.
+
+    The PATH of these, and of nothing else, begins with a folder in which ``k8slab``
+    is this one, and ``kubectl`` reaches the lab's cluster only. Another kubectl, which
+    a shell's own files put before it, finds no cluster, so not the reader's at work.
+    """
+    prefix = Path(sys.prefix)
+    command = shlex.quote(str(prefix / "bin" / "k8slab"))
+    _commands().mkdir(parents=True, exist_ok=True)
+    for name, words in (("k8slab", command), ("kubectl", f"{command} kubectl")):
+        files.write(_commands() / name, f'#!/bin/sh\nexec {words} "$@"\n', mode=0o755)
+    nothing = _own("no-cluster.yaml", _NO_CLUSTER)
+    path = os.environ.get("PATH", os.defpath)
+    return {
+        **os.environ,
+        "PATH": f"{_commands()}{os.pathsep}{path}",
+        "KUBECONFIG": str(nothing),
+    }
+
+
+def shell() -> list[str]:
+    """Return the command of the reader's shell for terminals.
+
+    Named, JupyterLab does not start it as a login shell, which sets another PATH. What
+    the reader's own file for bash puts before that PATH comes behind it.
+    """
+    name = os.environ.get("SHELL") or shutil.which("bash") or "/bin/sh"
+    if Path(name).name != "bash":
+        return [name]
+    first = shlex.quote(f"{_commands()}{os.pathsep}")
+    own = _own("bashrc", f"[ ! -f ~/.bashrc ] || . ~/.bashrc\nPATH={first}$PATH\n")
+    return [name, "--rcfile", str(own)]
+
+
+def _commands() -> Path:
+    return Path(sys.prefix) / "share" / "k8slab" / "bin"
+
+
+def _own(name: str, text: str) -> Path:
+    path = _commands().with_name(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, text)
+    return path
