@@ -22,6 +22,10 @@ help: ## list the commands
 ifneq ($(wildcard $(BIN)/k8slab),)
   $(shell [ ! -x $(BIN)/python ] || $(BIN)/python -IS lib/booktools/moved.py .venv)
 endif
+# A Python that was upgraded or removed: what is in .venv is of the one before.
+ifneq ($(wildcard $(STAMP)),)
+  $(shell $(BIN)/python -Ic 'import pip' 2>/dev/null || rm -f $(STAMP))
+endif
 
 # The environment: quick when the lock did not change.
 
@@ -46,9 +50,18 @@ $(STAMP): requirements.lock pyproject.toml
 	    exit 3
 	  fi
 	  echo 'installing python3-venv'
-	  apt-get install -qq -y python3-venv || { apt-get update -qq; apt-get install -qq -y python3-venv; }
+	  # A new machine may be at its first upgrade, which is waited for.
+	  apt='apt-get -qq -y -oDPkg::Lock::Timeout=600'
+	  $$apt install python3-venv || {
+	    for try in $$(seq 60); do
+	      said=$$(LC_ALL=C $$apt update 2>&1) && break
+	      case $$said in *'get lock'*) sleep 10 ;; *) echo "$$said" >&2; break ;; esac
+	    done
+	    $$apt install python3-venv
+	  }
 	fi
-	if [ ! -x $(BIN)/python ]; then $$python -m venv .venv; fi
+	# Also one that is half made, or of another Python.
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $$python -m venv --clear .venv
 	echo 'installing what requirements.lock names into .venv'
 	if command -v uv >/dev/null; then
 	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements.lock

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from k8slab.errors import LabError
 
-from . import bring_up, commands, host, memory, report, waiting
+from . import bring_up, chapters, commands, host, memory, report, waiting
 from .labs import LAB, k8slab, own_home, removed, say
 from .report import Section
 
-PARTS = ("up", "wait", "commands", "memory")
+PARTS = ("up", "wait", "commands", "memory", "chapters")
 RUNS, TRIALS = 5, 10
 RESULTS = host.ROOT / "bench" / "RESULTS.md"
 PARTIAL = host.ROOT / "artefacts" / "bench.md"
@@ -32,10 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("bench: interrupted; no report was written")
         return 130
-    ended = Section("End")
-    ended.say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; load {host.load():.1f}.")
-    report.write(asked.out, "Measurements", [*sections, ended])
-    say(f"written: {asked.out}")
+    if asked.into:
+        report.merge(asked.into, sections[1:])  # its own first section stays true
+    else:
+        ended = Section("End")
+        ended.say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; load {host.load():.1f}.")
+        report.write(asked.out, "Measurements", [*sections, ended])
+    say(f"written: {asked.into or asked.out}")
     return 0
 
 
@@ -57,6 +60,8 @@ def _measure(parts: Sequence[str], runs: int, trials: int) -> list[Section]:
                 sections.append(memory.with_addons(LAB))
     if "commands" in parts:
         sections.append(commands.measure_idle(runs))
+    if "chapters" in parts:
+        sections.append(chapters.measure())
     return sections
 
 
@@ -66,7 +71,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--trials", type=_count, default=TRIALS, help="of each wait")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts only")
     parser.add_argument("--out", type=Path, help="the report's file")
+    parser.add_argument("--into", type=Path, help="a report whose other parts stay")
     asked = parser.parse_args(argv)
+    if asked.into and not report.is_one(asked.into):
+        parser.error(f"--into: {asked.into} is no report")
     asked.out = asked.out or (PARTIAL if asked.only else RESULTS)
     return asked
 

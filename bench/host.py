@@ -22,6 +22,12 @@ def load() -> float:
     return os.getloadavg()[0]
 
 
+def commit() -> str:
+    """Return which state of this repository is measured."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    return LocalRunner().run(git).stdout.strip()
+
+
 def describe(runs: int, trials: int) -> Section:
     """Return what all figures have in common: date, computer, versions.
 
@@ -30,9 +36,7 @@ def describe(runs: int, trials: int) -> Section:
         trials: How often each wait is.
     """
     known = opened().versions
-    runner = LocalRunner()
     provider = provider_of(Environment.read().provider, "b")
-    git = runner.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"])
     rows = {
         "begun": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "runs": f"{runs} each; waits: {trials} each",
@@ -42,7 +46,7 @@ def describe(runs: int, trials: int) -> Section:
         "kernel": f"{platform.release()}, cgroup v{_cgroup_version()}",
         "provider": f"{provider.name} {provider.about().version}",
         "Python": platform.python_version(),
-        "this repository": git.stdout.strip(),
+        "this repository": commit(),
         "Kubernetes": known.kubernetes,
         "etcd": known.of("etcd"),
         "containerd": known.of("containerd"),

@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,23 +76,23 @@ def k8slab(*words: str) -> Timed:
     return _run([str(_COMMAND), *words])
 
 
-def python(*words: str) -> Timed:
+def python(*words: str, limit_s: float = _TIMEOUT_S) -> Timed:
     """Run Python in the repository's folder.
 
     Raises:
         CommandFailed: It failed.
     """
-    return _run([sys.executable, *words])
+    return _run([sys.executable, *words], limit_s)
 
 
 @contextmanager
-def removed(name: str) -> Iterator[None]:
-    """Remove a lab at the end, however that comes; one that is gone is no matter."""
+def removed(*names: str) -> Iterator[None]:
+    """Remove labs at the end, however that comes; one that is gone is no matter."""
     try:
         yield
     finally:
         with undisturbed():
-            lifecycle.down(name)
+            _down(names)
 
 
 def say(text: str) -> None:
@@ -100,7 +100,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _run(argv: list[str]) -> Timed:
+def _run(argv: list[str], limit_s: float = _TIMEOUT_S) -> Timed:
     """Run a command; where this is interrupted, let it take away what it began."""
     clock = SystemClock()
     started = clock.now()
@@ -114,7 +114,7 @@ def _run(argv: list[str]) -> Timed:
         start_new_session=True,
     )
     try:
-        stdout, stderr = process.communicate(timeout=_TIMEOUT_S)
+        stdout, stderr = process.communicate(timeout=limit_s)
     except BaseException:
         process.terminate()
         with undisturbed():
@@ -128,8 +128,14 @@ def _run(argv: list[str]) -> Timed:
 
 
 def _remove_all(home: Path) -> None:
-    for record in records(home):
-        lifecycle.down(record.name)
+    _down([record.name for record in records(home)])
+
+
+def _down(names: Iterable[str]) -> None:
+    """Remove labs, also those behind one whose removal fails."""
+    with ExitStack() as each:
+        for name in names:
+            each.callback(lifecycle.down, name)
 
 
 @contextmanager

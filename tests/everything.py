@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from paths import K8SLAB, ROOT
 
@@ -39,11 +41,13 @@ class Step:
         name: What the summary calls it.
         command: What is run.
         in_labs: Whether it acts on the tests' labs.
+        beside: What runs at the same time, and is shown when both have ended.
     """
 
     name: str
     command: Command
     in_labs: bool = False
+    beside: Command = ()
 
 
 def pytest(name: str, *arguments: str | Path) -> Command:
@@ -77,8 +81,13 @@ def steps() -> list[Step]:
         Step("this computer", [K8SLAB, "setup", "--tests"]),
         Step("web book", pytest("browser", *book, *by_file, "-n", "2")),
         Step("bundle", [K8SLAB, "bundle", "build", *on_demand()]),
-        Step("cluster tests", pytest("cluster", "tests/cluster", *cluster), True),
-        Step("JupyterLab", pytest("jupyterlab", *jupyterlab), True),
+        # Neither keeps two processors at work, and each has labs of its own.
+        Step(
+            "cluster tests and JupyterLab",
+            pytest("cluster", "tests/cluster", *cluster),
+            True,
+            beside=pytest("jupyterlab", *jupyterlab),
+        ),
         Step("chapters", pytest("chapters", "chapters", *chapters), True),
     ]
 
@@ -116,7 +125,7 @@ def everything(steps: Sequence[Step], removal: Sequence[Command]) -> int:
                 now = step.name
                 print(f"\n== {now}", flush=True)
                 began = time.monotonic()
-                code = _run(step.command)
+                code = _run(*filter(None, (step.command, step.beside)))
                 took.append(f"{time.monotonic() - began:6.0f} s  {now}")
                 if code:
                     break
@@ -138,28 +147,54 @@ def _all(commands: Sequence[Command]) -> int:
     return next((code for code in codes if code), 0)
 
 
-def _run(command: Command) -> int:
-    """Run a command in a session of its own, and return its exit code.
+def _run(*commands: Command) -> int:
+    """Run commands at once, each in a session of its own; return a failure's code.
 
-    A terminal's Ctrl-C does not reach it there, so that what it gets is up to us.
+    A terminal's Ctrl-C does not reach them there, so that what they get is up to us.
+    What the first one says is seen at once, what others say when all have ended.
     """
-    with deferred():
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
+    running: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as stack:
+        later = [stack.enter_context(TemporaryFile()) for _ in commands[1:]]
         try:
-            _signal(process, signal.SIGINT)
-            process.wait()
+            with deferred():
+                for command, said in zip(commands, [None, *later], strict=True):
+                    running.append(_start(command, said))
+            codes = [process.wait() for process in running]
+            return next(filter(None, codes), 0)
         except KeyboardInterrupt:
-            _signal(process, signal.SIGKILL)
-            process.wait()
-        raise
+            try:
+                _signal(running, signal.SIGINT)
+            except KeyboardInterrupt:
+                _signal(running, signal.SIGKILL)
+            raise
+        finally:
+            for said in later:
+                said.seek(0)
+                print(said.read().decode(errors="replace"), end="", flush=True)
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # it ended meanwhile
-        os.killpg(process.pid, number)
+def _start(command: Command, said: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    """Start a command, which speaks to where this program does, or into a file."""
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=said,
+        stderr=said and subprocess.STDOUT,
+    )
+
+
+def _signal(running: Sequence[subprocess.Popen[bytes]], number: signal.Signals) -> None:
+    """Send processes a signal, and wait for their end.
+
+    Not those that have ended: by now somebody else may have their number.
+    """
+    for process in running:
+        if process.poll() is None:
+            os.killpg(process.pid, number)  # not waited for yet, so it is its own
+    for process in running:
+        process.wait()
 
 
 def ignore_interrupts_alone() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from paths import K8SLAB, ROOT
 from playwright.sync_api import Locator, Page, expect
 
 from booktools.jupyterlab.opening import PAGE
+from booktools.notebooks import load
 from k8slab import progress
 from k8slab.core.poll import until
 
@@ -98,7 +98,10 @@ def started(folder: Path) -> Iterator[Server]:
                 yield Server(f"http://127.0.0.1:{port}", book, made, began)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            try:
+                process.wait(30)
+            finally:
+                process.kill()  # Ctrl-C has reached it, too, and two may be too many
             record = progress.path(home.folder, made.name)
             for name in (record.name, f".{record.name}.lock"):
                 (home.folder / name).unlink(missing_ok=True)
@@ -135,9 +138,8 @@ def opened(page: Page, server: Server, name: str) -> None:
     page.set_default_timeout(60_000)
     page.goto(server.address(name))
     # JupyterLab draws one cell after the other: what is the last one changes.
-    cells = json.loads((server.book / name).read_text(encoding="utf-8"))["cells"]
-    count = sum(cell["cell_type"] == "code" for cell in cells)
-    expect(page.locator(CODE)).to_have_count(count, timeout=120_000)
+    cells = [*load(server.book / name).cells("code")]
+    expect(page.locator(CODE)).to_have_count(len(cells), timeout=120_000)
     idle(page)
     page.wait_for_selector(".jp-Spinner", state="hidden")
 
@@ -200,8 +202,7 @@ class Chapter:
 
     def __init__(self, page: Page, file: Path) -> None:
         self.page = page
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        self.ids = [cell["id"] for cell in cells if cell["cell_type"] == "code"]
+        self.ids = [cell.id for cell in load(file).cells("code")]
 
     def cell(self, name: str) -> Locator:
         """Return a code cell."""
@@ -241,6 +242,9 @@ class Chapter:
 
 
 def saved(page: Page) -> None:
-    """Save what is open."""
-    with page.expect_response(lambda each: each.request.method == "PUT"):
+    """Save what is open: not what JupyterLab began to save by itself before."""
+    with page.expect_request(lambda each: each.method == "PUT") as began:
         page.keyboard.press("Control+s")
+    answer = began.value.response()
+    assert answer is not None
+    assert answer.ok

@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from nbclient import NotebookClient
+from nbclient.exceptions import (
+    CellExecutionError,
+    CellTimeoutError,
+    DeadKernelError,
+)
 from paths import ROOT
 
+from booktools.gateway import LabGateway
 from booktools.notebooks import Chapter, load, tags
 
 CELL_LIMIT_S = 600
@@ -57,6 +63,16 @@ def kernel(of: Chapter, lab: str) -> Iterator[Callable[[Any], Any]]:
         yield execute
 
 
+@contextmanager
+def looked_at(lab: str) -> Iterator[None]:
+    """When a cell fails, print what its cluster held then, and what had happened."""
+    try:
+        yield
+    except (CellExecutionError, CellTimeoutError, DeadKernelError):
+        print(LabGateway().look(lab))
+        raise
+
+
 def run(
     of: Chapter,
     lab: str,
@@ -85,7 +101,8 @@ def run(
             if cell.get("id") not in wanted or cell.cell_type != "code":
                 continue
             for _ in range(1 if acts_once(of, index) else times):
-                client.execute_cell(cell, index)
+                with looked_at(lab):
+                    client.execute_cell(cell, index)
             if cell.id == first:
                 begun()
             if cell.id == kill_after:

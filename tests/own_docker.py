@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from k8slab.core.env import Environment
 from k8slab.core.poll import until
 from labmaker.computer import SYS_RESOURCE, ThisComputer, holds
@@ -48,6 +50,13 @@ class Daemon:
     def env(self) -> Mapping[str, str]:
         """The variables by which it is found."""
         return {"DOCKER_HOST": f"unix://{self.socket}", "K8SLAB_PROVIDER": "docker"}
+
+    @contextmanager
+    def meant(self) -> Iterator[None]:
+        """Have this process's own providers mean it: they name their socket."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DOCKER_HOST", self.env["DOCKER_HOST"])
+            yield
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from kernels import Stop
 from paths import ROOT
 from playwright.sync_api import Page, expect
 
-from booktools.notebooks import chapter_paths, tags
+from booktools.notebooks import chapter_paths, load, tags
 
 _CHAPTERS = [kernels.chapter(path.stem) for path in chapter_paths(ROOT)]
 NAMES = [each.name for each in _CHAPTERS]
@@ -153,7 +152,7 @@ def errors(file: Path) -> list[str]:
     """Return the cells of a saved chapter whose output is an error."""
     return [
         cell["id"]
-        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]
-        for output in cell.get("outputs", [])
+        for cell in load(file).cells("code")
+        for output in cell.outputs
         if output["output_type"] == "error"
     ]

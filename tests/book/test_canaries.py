@@ -28,7 +28,15 @@ def planted() -> dict[str, str]:
         "web token": web_token(),
         "client key": "client-key-" + "data: LS0tLS1CRUdJTiBSU0E",
         "bearer": "Authorization: " + "Bearer c2VjcmV0LXdvcmQ",
+        "coded key": f"tls.key: {coded('-----BEGIN EC ' + 'PRIVATE KEY-----')}",
+        "coded token": f"token: {coded(web_token())}",
+        "password": "MYSQL_ROOT_PASSWORD=" + "hunter22",
     }
+
+
+def coded(text: str) -> str:
+    """Return a text as a Secret holds it."""
+    return base64.b64encode(text.encode()).decode()
 
 
 @pytest.mark.parametrize("kind", planted())
@@ -54,8 +62,8 @@ def test_a_planted_secret_in_a_notebook_is_found(
 
 
 def test_a_canary_is_found_word_by_word() -> None:
-    """A password has no form of its own; tests plant one and look for it."""
-    found = secrets.leaks("MYSQL_ROOT_PASSWORD=canary-7", canaries=("canary-7",))
+    """A password may stand anywhere; tests plant one and look for it."""
+    found = secrets.leaks("the shop took canary-7", canaries=("canary-7",))
 
     assert [leak.kind for leak in found] == ["canary"]
 
@@ -73,11 +81,31 @@ def test_a_leak_shows_no_secret() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        '{"root-password": "' + 'hunter"}',
+        "  root-password: " + "aHVudGVyMjI=\n",
+        "password = '" + "secrets'",
+        "PASSWORD=" + "hunter22 mariadb -uroot",
+    ],
+)
+def test_a_password_is_found_however_it_is_set(text: str) -> None:
+    """In JSON, in YAML, in Python and before a command."""
+    assert {leak.kind for leak in secrets.leaks(text)} == {"password"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "registry.lab/kube-apiserver:v1.37.2",
         "Authorization: Bearer ***",
         "-----BEGIN CERTIFICATE-----",
         "kubectl.kubernetes.io/last-applied",
         "client-key-data: REDACTED",
+        f"ca.crt: {coded('-----BEGIN CERTIFICATE-----')}",
+        "MYSQL_ROOT_PASSWORD=$(cat /run/password) exec entrypoint",
+        "--from-file=root-password=/dev/stdin",
+        "MYSQL_PWD=$MYSQL_ROOT_PASSWORD mariadb -uroot",
+        "root-password:  22 bytes",
+        'node2.shell.read("/data/password"), password=password2)',
     ],
 )
 def test_ordinary_words_are_no_secret(text: str) -> None:

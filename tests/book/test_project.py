@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from nbformat import NotebookNode
 
-from booktools import conda_environment
+from booktools import conda_environment, notebooks
+from booktools.jupyterlab import listing
 from booktools.lint import checks
 from booktools.notebooks import Chapter
+from k8slab.core.process import LocalRunner
 
 
 def test_tracked_files_are_small_text_without_ties(root: Path) -> None:
@@ -22,6 +24,18 @@ def test_tracked_files_are_small_text_without_ties(root: Path) -> None:
 
     assert len(files) > 20
     assert found == []
+
+
+def test_the_file_list_knows_the_workshop(root: Path) -> None:
+    """What git keeps beside the chapters and the pages; 'k8slab book open' hides it."""
+    listed = LocalRunner(cwd=root).run(["git", "ls-files"]).stdout.splitlines()
+    names = {name.partition("/")[0] for name in listed}
+    pages = {f"{name}.md" for name in notebooks.contents(root / "_toc.yml")}
+    book = {"chapters", "manifests", *pages}
+    made = {"_build", "artefacts"}
+
+    assert {name for name in names - book if name[0] != "."} == listing.WORKSHOP - made
+    assert not listing.WORKSHOP & book
 
 
 def test_no_module_is_long(root: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from bookbuild import PAGES
 from browsing import Seen
 from paths import ROOT
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from booktools.notebooks import chapter_paths, load, tags
 
@@ -61,6 +61,23 @@ def test_an_excerpt_is_of_the_chapter_not_of_its_head(
     assert "labels" in words
     for head in ("Contents", "To read and run", "Meet the objects"):
         assert head not in words
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_hit_has_the_words_around_it(
+    page: Page, go: Callable[..., Page], seen: Seen, way: str
+) -> None:
+    """Also where one page has several; a term of the glossary says what it is."""
+    go(page, "search", way)
+    page.goto(page.url + "?q=pod")
+    results = page.locator("#search-results")
+    expect(results.locator(".search-summary")).to_contain_text("found")
+    hits = results.locator("li:not(:has(> span))")
+    expect(hits.locator(".context")).to_have_count(hits.count())
+    links = hits.locator("a").evaluate_all("links => links.map(each => each.pathname)")
+
+    assert len(set(links)) < len(links)
+    assert seen.troubles == []
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -23,9 +23,11 @@ from jupyterlabs import (
     new_cell,
     opened,
     run,
+    saved,
     says,
 )
 from playwright.sync_api import Page, expect
+from walks import errors
 
 from booktools.jupyterlab.opening import PAGE
 from booktools.notebooks import load
@@ -168,21 +170,10 @@ def test_a_chapter_runs_by_its_menu(
     page.wait_for_selector(f'{PROMPT}:has-text("[*]")')
     idle(page, 300)
     screenshot(page, "jupyterlab-chapter-run", full=False)
-    # Not `until`: while Python waits by itself, no request passes the page's guard.
-    with page.expect_response(lambda each: each.request.method == "PUT"):
-        page.locator('[data-command="docmanager:save"]').first.click()
-    cells = json.loads(path.read_text())["cells"]
-    counts = [c["execution_count"] for c in cells if c["cell_type"] == "code"]
-    errors = [
-        line
-        for cell in cells
-        for output in cell.get("outputs", [])
-        if output["output_type"] == "error"
-        for line in output["traceback"]
-    ]
+    saved(page)
 
-    assert errors == []
-    assert all(counts)
+    assert errors(path) == []
+    assert all(cell.execution_count for cell in load(path).cells("code"))
     assert seen.outside == []
     record = json.loads(
         progress.path(server.lab.home.folder, server.lab.name).read_text()

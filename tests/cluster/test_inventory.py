@@ -10,7 +10,7 @@ from inventories import document, machines, pod_network, powered, sudo, write
 from labs import Home, Lab
 
 from k8slab import wait
-from k8slab.errors import LabError
+from k8slab.errors import BadInput
 from k8slab.ssh.client import SSHShell
 from labmaker import lifecycle
 from labmaker.inventory.journal import SYSCTLS
@@ -231,7 +231,7 @@ def show(shell: SSHShell, path: str) -> None:
     shell.run(["mv", f"{path}.hidden", path])
 
 
-def test_the_foreign_lab_is_no_inventory(foreign: Lab) -> None:
+def test_the_foreign_lab_is_no_inventory(foreign: Lab, inventory: Path) -> None:
     """A lab that was made here is not taken for one of somebody's machines."""
-    with pytest.raises(LabError):
-        lifecycle.up(foreign.name, machines=Path("hosts.yaml"))
+    with pytest.raises(BadInput, match="there is a lab named"):
+        lifecycle.up(foreign.name, machines=inventory)

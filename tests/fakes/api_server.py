@@ -171,7 +171,7 @@ class FakeApi:
             "clusters": [{"name": "kubernetes", "cluster": cluster}],
             "users": [{"name": "admin", "user": user}],
         }
-        path.write_text(yaml.safe_dump(config))
+        path.write_text(yaml.dump(config, Dumper=yaml.CSafeDumper))
         return path
 
     def put(self, plural: str, obj: dict[str, Any], namespace: str = "") -> None:

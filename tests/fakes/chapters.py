@@ -8,7 +8,7 @@ from typing import Any
 import nbformat.v4 as v4
 from nbformat import NotebookNode
 
-from booktools.notebooks import Chapter, dump
+from booktools.notebooks import Chapter, digest, dump
 
 SETTINGS = {"needs": ["cluster"], "minutes": 2, "timeout": 60}
 
@@ -53,7 +53,7 @@ def write(
     name: str = "sample",
     count: bool = True,
 ) -> Chapter:
-    """Write a chapter.
+    """Write a chapter, with the digest of a run.
 
     Args:
         folder: Where to.
@@ -68,6 +68,8 @@ def write(
             cell.execution_count = at
     notebook = v4.new_notebook(metadata={"lab": lab or SETTINGS})
     notebook.cells = cells  # not by new_notebook, which mends bad ids
+    run = notebook.metadata["lab"].setdefault("run", {})
+    run.setdefault("digest", digest(notebook))
     path = folder / f"{name}.ipynb"
     path.write_text(dump(notebook), encoding="utf-8")
     return Chapter(path, notebook)

@@ -21,6 +21,18 @@ SHOWN_BY = {
 }
 
 
+def docker_info(version: str = "23.0.1", runtime: str = "runc", **more: object) -> str:
+    """Return what ``docker info`` says in JSON.
+
+    Args:
+        version: The daemon's version.
+        runtime: What begins its machines by default.
+        more: Further facts, by docker's own names.
+    """
+    facts = {"ServerVersion": version, "DefaultRuntime": runtime}
+    return json.dumps({**facts, "DockerRootDir": str(IMAGES), **more})
+
+
 class FakeHost:
     """A computer that can carry a lab, until a test takes something away.
 
@@ -29,7 +41,8 @@ class FakeHost:
         modules: What can be loaded besides.
         loads: What ``modprobe`` says when it is to load something; nothing is well.
         engine_says: What a provider's command says of itself.
-        context: Docker's context, and where it works.
+        says: What other commands print, by the whole line, or by the first word.
+        files: What further files say, by their paths.
     """
 
     where = "this computer"
@@ -46,6 +59,7 @@ class FakeHost:
         self.kernel = {"br_netfilter", "overlay", "nf_conntrack"}
         self.modules: set[str] = set()
         self.loads = ""
+        self.cpus = 2
         self.memory_kb = 8 * 1024 * 1024
         self.free = {
             CACHE: DISK_TO_BUILD,
@@ -54,14 +68,16 @@ class FakeHost:
         }
         self.inodes: int | None = INODES
         self.commands = {"ip", "iptables", "iptables-restore", "podman", "runc"}
+        self.commands |= {"dpkg-query"}
         self.routes: list[dict[str, object]] = [
             {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"},
             {"dst": "192.0.2.0/24", "dev": "eth0", "scope": "link"},
         ]
         self.engine_code = 0
-        self.engine_says = {"podman": "4.3.1", "docker": f"23.0.1 runc {IMAGES}"}
+        self.engine_says = {"podman": "4.3.1", "docker": docker_info()}
         self.engine_hangs = False
-        self.context = "default unix:///var/run/docker.sock"
+        self.says: dict[str, str] = {}
+        self.files: dict[str, str] = {}
         self.asked: list[tuple[str, ...]] = []
 
     def inotify_in_use(self) -> int:
@@ -91,6 +107,7 @@ class FakeHost:
         if self.unified:
             files["/sys/fs/cgroup/cgroup.controllers"] = self.unified
         files["/etc/containers/storage.conf"] = f"[storage]\ngraphroot='{IMAGES}'\n"
+        files |= self.files
         if path not in files:
             raise FileNotFoundError(path)
         return files[path]
@@ -102,6 +119,8 @@ class FakeHost:
     def run(self, argv: Sequence[str], **_: object) -> Completed:
         """Answer as the command would; it serves as a runner, too."""
         self.asked.append(tuple(argv))
+        if argv[0] == "env" and "--unset" in argv[1]:
+            return self._engine(tuple(argv))
         if argv[0] == "env" and "install" in argv:
             self.commands |= {MODPROBE} if "kmod" in argv else set()
         if argv[0] in ("env", "dpkg-query", "sysctl"):
@@ -109,18 +128,24 @@ class FakeHost:
             return Completed(tuple(argv), self.where, 0, said, "", 0.0)
         if argv[0] not in self.commands:
             raise HostProblem(f"the command {argv[0]!r} is not on this machine")
-        if argv[0] == "ip":
+        if (line := " ".join(argv)) in self.says:
+            return Completed(tuple(argv), "x", 0, self.says[line], "", 0.0)
+        if argv[0] == "ip" and "address" not in argv:
             return Completed(tuple(argv), "x", 0, json.dumps(self.routes), "", 0.0)
         if argv[0] == MODPROBE:
             return self._modprobe(tuple(argv))
+        return Completed(tuple(argv), "x", 0, self.says.get(argv[0], ""), "", 0.0)
+
+    def _engine(self, argv: tuple[str, ...]) -> Completed:
+        name = next(word for word in argv[1:] if not word.startswith("--unset"))
+        if name not in self.commands:
+            said = f"env: '{name}': No such file or directory\n"
+            return Completed(argv, self.where, 127, "", said, 0.0)
         if self.engine_hangs:
             raise CommandTimeout(argv, where="x", timeout=5)
-        if "context" in argv:  # of docker: where it works
-            return Completed(tuple(argv), "x", self.engine_code, self.context, "", 0.0)
         code = self.engine_code
         complaint = "cannot connect to the storage" if code else ""
-        said = self.engine_says[argv[0]]
-        return Completed(tuple(argv), "x", code, f"{said}\n", complaint, 0.0)
+        return Completed(argv, "x", code, f"{self.engine_says[name]}\n", complaint, 0.0)
 
     def _modprobe(self, argv: tuple[str, ...]) -> Completed:
         name = argv[-1]
@@ -132,6 +157,10 @@ class FakeHost:
                 return Completed(argv, self.where, 1, "", self.loads, 0.0)
             self.kernel.add(name)
         return Completed(argv, self.where, 0, "", "", 0.0)
+
+    def processors(self) -> int:
+        """Return what was set."""
+        return self.cpus
 
     def free_bytes(self, folder: Path) -> int:
         """Return the free bytes at a folder."""

@@ -44,6 +44,8 @@ class FakeGateway:
         return world.read_text().splitlines() if world.exists() else []
     def difference(self, before, after):
         return [f"more: {{line}}" for line in after if line not in before]
+    def look(self, name):
+        return "a Pod that blinks"
 
 def pytest_configure(config):
     lab = "pretend" + os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -230,6 +232,17 @@ def test_cells_behind_a_failed_one_are_skipped(project: Project) -> None:
 
     assert outcomes["alpha:wrong"] == ["failure"]
     assert outcomes["alpha:later"] == ["skipped"]
+
+
+def test_a_failure_shows_the_cluster_as_it_was_then(project: Project) -> None:
+    """Once for each chapter, whatever cells fail behind the first one."""
+    shown = project.text.split(" the lab 'pretend' then ")[1:]
+
+    bad = {"failure", "error"}
+    failed = [name for name, said in project.outcomes().items() if bad & set(said)]
+    chapters = {name.split(":")[0] for name in failed}
+    assert len(shown) == len(chapters) > 1
+    assert all("a Pod that blinks" in each for each in shown)
 
 
 def test_clean_up_runs_behind_a_failed_cell(project: Project) -> None:

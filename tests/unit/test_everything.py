@@ -25,7 +25,9 @@ STUBBORN = UNTIL_CTRL_C.replace("sys.exit(3)", 'print("heard", flush=True)')
 RUN = """
 import sys, everything
 from everything import Step
-steps = [Step("labs", ["true"], True), Step("long", [sys.executable, "-c", {long!r}])]
+long = [sys.executable, "-c", {long!r}]
+beside = [sys.executable, "-c", {beside!r}]
+steps = [Step("labs", ["true"], True), Step("long", long, beside=beside)]
 sys.exit(everything.everything(steps, [{removal!r}]))
 """
 
@@ -98,9 +100,54 @@ def test_labs_that_stay_are_a_failure(
     assert code == 4
 
 
+def test_two_commands_run_at_the_same_time(
+    marks: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each waits for the other here; what the second says comes last."""
+    meets = 'echo $0; echo $0 >>"$MARKS"; until grep -q $1 "$MARKS"; do :; done'
+    first, second = (["sh", "-c", meets, *who] for who in ("ab", "ba"))
+    code = run(Step("both", first, beside=[*second]))
+    said = capfd.readouterr().out.splitlines()
+
+    assert (code, said[2:4]) == (0, ["a", "b"])
+    assert sorted(marks.read_text().split()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("fails", ["exit 4", "kill -9 $$"])
+def test_either_of_two_commands_may_fail(fails: str) -> None:
+    """The step has failed then, also by a command that was killed."""
+    well, ill = ["true"], ["sh", "-c", fails]
+
+    assert run(Step("both", well, beside=ill)) != 0
+    assert run(Step("both", ill, beside=well)) != 0
+    assert run(Step("both", well, beside=well)) == 0
+
+
+def test_a_process_that_has_ended_gets_no_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its number may be another's; the one beside it gets it."""
+    ended, lives = (
+        subprocess.Popen(["sleep", seconds], start_new_session=True)
+        for seconds in ("0", "60")
+    )
+    ended.wait()
+    told, send = list[int](), os.killpg
+
+    def note(group: int, number: int) -> None:
+        told.append(group)
+        send(group, number)
+
+    monkeypatch.setattr(os, "killpg", note)
+    everything._signal([ended, lives], signal.SIGKILL)
+
+    assert told == [lives.pid]
+
+
 def started(long: str) -> subprocess.Popen[str]:
     """Start a run whose last step takes long, and wait until that is at work."""
-    code = RUN.format(long=long, removal=["echo", "removed"])
+    beside = UNTIL_CTRL_C.replace("ready", "beside")
+    code = RUN.format(long=long, beside=beside, removal=["echo", "removed"])
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         env=SEES_IT,
@@ -119,7 +166,7 @@ def test_ctrl_c_reaches_the_step_and_labs_are_removed(number: int) -> None:
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)
 
-    assert said.startswith("removed\n")
+    assert "\nremoved\n" in f"\n{said}"
     assert said.endswith("make test: FAILED in: long\n")
     assert process.returncode == INTERRUPTED
 
@@ -133,7 +180,7 @@ def test_a_second_ctrl_c_kills_the_step_and_labs_are_removed() -> None:
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
 
-    assert said.startswith("removed\n")
+    assert "\nremoved\n" in f"\n{said}"
     assert process.returncode == INTERRUPTED
 
 
@@ -164,7 +211,7 @@ def test_every_report_that_ci_counts_is_written() -> None:
     written = {
         word.rpartition("/")[2]
         for step in everything.steps()
-        for word in map(str, step.command)
+        for word in map(str, [*step.command, *step.beside])
         if word.startswith("--junitxml=")
     }
     counted = (ROOT / ".ci" / "run").read_text("utf-8")

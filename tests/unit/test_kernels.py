@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kernels import acts_once
+from kernels import acts_once, looked_at
+from nbclient.exceptions import (
+    CellExecutionError,
+    CellTimeoutError,
+    DeadKernelError,
+)
 from nbformat import v4
 
+from booktools.gateway import LabGateway
 from booktools.notebooks import Chapter
 
 
@@ -36,3 +42,24 @@ def test_what_acts_once_is_said_beside_the_cell(
     of = Chapter(Path("a.ipynb"), v4.new_notebook(cells=cells))
 
     assert acts_once(of, len(cells) - 1) is once
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CellExecutionError("trace", "NotReady", "no"),
+        CellTimeoutError("late"),
+        DeadKernelError("dead"),
+    ],
+)
+def test_a_cell_that_fails_in_any_way_shows_its_cluster(
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Above all one that waits for ever."""
+    monkeypatch.setattr(LabGateway, "look", lambda self, lab: f"the Pods of {lab}")
+    with pytest.raises(type(error)), looked_at("mine"):
+        raise error
+
+    assert capsys.readouterr().out == "the Pods of mine\n"

@@ -1,0 +1,126 @@
+"""Workers whose units can be stopped, and other sessions that have noted faults."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from k8slab.kube.cluster import Cluster
+
+HOLDER = """
+import sys
+from pathlib import Path
+from k8slab.fault import _journal
+for line in sys.argv[2:]:
+    name, _, where = line.partition("=")
+    _journal.write(Path(sys.argv[1]), _journal.Entry(name, where, {}))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+WELL, SPOILT = "fileCheckFrequency: 20s\n", "fileCheckFrequency: 1sec\n"
+NETWORK = "/etc/cni/net.d/10-pods.conflist"
+ROUTE = "10.244.3.0/24 via 172.30.1.13 dev eth0\n"
+
+
+class Worker:
+    """A worker whose units can be stopped, and whose Node follows them.
+
+    Attributes:
+        running: Its units that run.
+        config: Its kubelet's configuration, with which that may not start.
+        route: Its way to another machine's Pods; empty where it has none.
+        asked: What its units were told.
+        noted: How many faults were noted when a unit was stopped.
+        deaf: Whether its units do not stop.
+        stuck: Whether its units do not start.
+    """
+
+    def __init__(self, cluster: Cluster, fake: Any, name: str) -> None:
+        self.name = name
+        self.fake = fake
+        self.journal = cluster.journal
+        self.running = {"kubelet", "containerd"}
+        self.config, self.route = WELL, ROUTE
+        self.asked: list[str] = []
+        self.noted: list[int] = []
+        self.deaf = self.stuck = False
+        shell: Any = cluster.on(name)
+        shell.answer = self.answer
+        shell.read = lambda path: self.config
+        shell.put = self.put
+        self.tell()
+
+    def tell(self) -> None:
+        """Give its Node the state of its units."""
+        ready = "True" if len(self.running) == 2 else "Unknown"
+        conditions = [{"type": "Ready", "status": ready}]
+        node = {"metadata": {"name": self.name}, "status": {"conditions": conditions}}
+        self.fake.put("nodes", node)
+
+    def put(self, path: str, data: str) -> bool:
+        """Take its kubelet's configuration."""
+        before, self.config = self.config, data
+        return before != data
+
+    def answer(self, text: str) -> tuple[int, str, str]:
+        """Do what systemctl would, and remember it; know ways."""
+        word, _, rest = text.partition(" ")
+        if word == "curl":
+            return (0 if "kubelet" in self.running else 7), "", ""
+        if word == "ip":
+            if "show" not in rest:
+                self.route = "" if "delete" in rest else ROUTE
+            return 0, self.route, ""
+        if word == "find":
+            return 0, f"{NETWORK}\n", ""
+        if word != "systemctl":
+            return 0, "", ""
+        action, unit = rest.split(" ")[0], rest.split(" ")[-1]
+        if action == "is-active":
+            return (0 if unit in self.running else 3), "", ""
+        self.asked.append(f"{action} {unit}")
+        if action == "stop":
+            self.noted.append(len(list(self.journal.glob("*.json"))))
+            if not self.deaf:
+                self.running.discard(unit)
+        elif not self.stuck and not (unit == "kubelet" and self.config == SPOILT):
+            self.running.add(unit)
+        self.tell()
+        return 0, "", ""
+
+
+def notes(cluster: Cluster) -> list[str]:
+    """Return the names of the faults in the journal."""
+    paths = sorted(cluster.journal.glob("*.json"))
+    return [json.loads(path.read_text())["fault"] for path in paths]
+
+
+class Sessions:
+    """Other sessions that have noted faults; each lives until it is killed."""
+
+    def __init__(self) -> None:
+        self._begun: list[subprocess.Popen[str]] = []
+
+    def begin(self, journal: Path, *faults: str) -> subprocess.Popen[str]:
+        """Start one that has noted these, each as ``name=where``."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(journal), *faults],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._begun.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    def end(self) -> None:
+        """Kill all of them."""
+        for process in self._begun:
+            process.kill()
+            process.communicate()
