@@ -25,6 +25,8 @@ def pod(name: str, **changes: Any) -> dict[str, Any]:
         meta["ownerReferences"] = [owner]
     if changes.get("terminating"):
         meta["deletionTimestamp"] = "2026-11-01T00:00:00Z"
+    restarts = changes.get("restarts", 0)
+    end = {"terminated": {"exitCode": 1, "reason": "Error"}}
     return {
         "metadata": meta,
         "spec": {
@@ -41,8 +43,9 @@ def pod(name: str, **changes: Any) -> dict[str, Any]:
                     "image": "registry.lab/echo:1",
                     "imageID": "sha256:1",
                     "ready": ready,
-                    "restartCount": changes.get("restarts", 0),
+                    "restartCount": restarts,
                     "state": state,
+                    "lastState": changes.get("last", end if restarts else {}),
                 }
             ],
         },

@@ -137,6 +137,11 @@ def restarts(
 ) -> Waited[Pod]:
     """Wait until a Pod's containers were restarted this often; return those Pods.
 
+    How the last run ended is known then too. It can be lost: once a minute the
+    kubelet removes containers that do not run, all but a Pod's newest of each name,
+    and a container that was made and not yet started is such a newest
+    (``evictableContainers`` in its ``kuberuntime_gc.go``). Then the next end counts.
+
     Raises:
         NotReady: The deadline passed.
     """
@@ -144,19 +149,27 @@ def restarts(
     def read(found: list[Object]) -> list[Pod]:
         return list(map(Pod.read, found))
 
+    def is_told(pod: Pod) -> bool:
+        ended = pod.restarts == 0 or pod.last_exit_code >= 0
+        return pod.restarts >= at_least and ended
+
+    def in_words(pod: Pod) -> str:
+        lost = pod.restarts > 0 and pod.last_exit_code < 0
+        return f"{pod.name}: {pod.restarts}" + ", its end not known" * lost
+
     seen = follow(
         source,
         "Pod",
         read,
         what=f"a Pod with {selector} restarted {count(at_least, 'time')}",
         want=f"{at_least} or more",
-        done=lambda seen: any(pod.restarts >= at_least for pod in seen),
-        show=lambda seen: ", ".join(f"{p.name}: {p.restarts}" for p in seen) or "none",
+        done=lambda seen: any(map(is_told, seen)),
+        show=lambda seen: ", ".join(map(in_words, seen)) or "none",
         about=lambda seen: [pod.name for pod in seen][:2],
         selector=selector,
         timeout=timeout,
     )
-    return Waited(pod for pod in seen if pod.restarts >= at_least)
+    return Waited(filter(is_told, seen))
 
 
 def gone(

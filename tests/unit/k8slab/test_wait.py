@@ -277,6 +277,18 @@ def test_restarts_are_counted(fake: Any, ns: Namespace) -> None:
     assert [p.name for p in wait.restarts(ns, "app=echo", at_least=2)] == ["echo-1"]
 
 
+def test_a_restart_whose_end_was_lost_is_not_enough(fake: Any, ns: Namespace) -> None:
+    """The kubelet may remove a container before its end is told; the next one is."""
+    fake.put("pods", fake.pod("echo-1", restarts=1, last={}), "chapter")
+    with pytest.raises(NotReady, match="echo-1: 1, its end not known"):
+        wait.restarts(ns, "app=echo", at_least=1, timeout=0.3)
+    again = fake.pod("echo-1", restarts=2)
+    later(0.1, lambda: fake.put("pods", again, "chapter"))
+    [pod] = wait.restarts(ns, "app=echo", at_least=1, timeout=5)
+
+    assert (pod.restarts, pod.last_exit_code, pod.last_reason) == (2, 1, "Error")
+
+
 def test_endpoints_count_ready_addresses(fake: Any, ns: Namespace) -> None:
     """Addresses of all slices count once, and only the ready ones."""
     for number, ready in enumerate((True, True, False)):
