@@ -20,7 +20,8 @@ from k8slab.core.phases import Ledger, reporter_for
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import terminable
-from k8slab.folder import LabFolder, MachineRecord
+from k8slab.folder import LabFolder
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 from labmaker.bundle import opened
 from labmaker.fleet import Fleet

@@ -23,8 +23,9 @@ from paths import K8SLAB
 from k8slab import lab
 from k8slab.core.env import Environment
 from k8slab.core.poll import until
-from k8slab.folder import LabFolder, LabRecord
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
+from k8slab.lab_record import LabRecord
 from k8slab.ssh.client import SSHShell
 from labmaker.plan import SLOTS, AddressPlan
 from labmaker.providers.containers import LABEL

@@ -15,7 +15,8 @@ from .core import outside
 from .core.env import Environment
 from .core.hints import command
 from .errors import LabError, LabMissing
-from .folder import AGENT, LabFolder, LabRecord, MachineRecord
+from .folder import LabFolder
+from .lab_record import AGENT, LabRecord, MachineRecord
 
 if TYPE_CHECKING:  # they take a second to import, and most commands need neither
     from .kube.cluster import Cluster
@@ -204,7 +205,7 @@ def missing(name: str) -> LabMissing:
         record = None
         with suppress(LabError):
             record = folder(name).record()
-        there = record is not None and record.is_own_machines
+        there = record is not None and record.is_inventory
         return LabMissing(
             f"the lab {name!r} was never up",
             where=str(folder(name).root),

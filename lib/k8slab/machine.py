@@ -6,7 +6,7 @@ from .core.hints import command
 from .core.poll import until
 from .core.process import LocalRunner, Runner
 from .errors import CommandFailed, LabError
-from .folder import MachineRecord
+from .lab_record import MachineRecord
 from .ssh.shell import Shell
 
 OFF_S, ON_S = 30.0, 60.0

@@ -10,8 +10,8 @@ from k8slab import lab, magics
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Plain, Silent
 from k8slab.errors import BadInput, LabMissing, UnknownMachine
-from k8slab.folder import MachineRecord
 from k8slab.kube.cluster import Cluster
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.client import SSHShell
 
 from . import adopted, lifecycle

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from k8slab import lab
-from k8slab.core.hints import anew, command
+from k8slab.core.hints import command, down_then_up
 from k8slab.core.phases import Ledger
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
 from k8slab.errors import LabError, NotReady
-from k8slab.folder import LabFolder, LabRecord, MachineRecord
+from k8slab.folder import LabFolder
+from k8slab.lab_record import LabRecord, MachineRecord
 from k8slab.ssh.keys import generate_key, known_hosts_line
 
 from .bundle import Bundle
@@ -293,7 +294,7 @@ class Fleet:
             timeout=SSH_TIMEOUT_S,
             where=name,
             next=f"see what this computer lacks: {command('doctor')}; "
-            f"then {anew(self._folder.name)}",
+            f"then {down_then_up(self._folder.name)}",
         )
 
     def _ended(self, name: str) -> Callable[[bool], str | None]:

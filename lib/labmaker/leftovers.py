@@ -9,7 +9,7 @@ from k8slab.core.env import Environment
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner, Runner
 from k8slab.errors import NotReady
-from k8slab.folder import LabRecord
+from k8slab.lab_record import LabRecord
 
 from .host.firewall import slots_with_rules
 from .plan import AddressPlan

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from k8slab.errors import BadInput
-from k8slab.folder import CONTROL_PLANE, DEPOT, WORKER, MachineRecord, Ranges
+from k8slab.lab_record import CONTROL_PLANE, DEPOT, WORKER, MachineRecord, Ranges
 
 SLOTS = 8
 MAX_WORKERS = 9

@@ -10,7 +10,7 @@ from typing import Any
 
 from k8slab.core.process import LocalRunner, Runner
 from k8slab.errors import BadInput, CommandFailed
-from k8slab.folder import REGISTRY
+from k8slab.lab_record import REGISTRY
 
 from . import bundle
 from .bundle import Bundle, components

@@ -10,7 +10,8 @@ from pathlib import Path
 from k8slab.core.hints import command
 from k8slab.core.names import NAME_LENGTH
 from k8slab.errors import BadInput, LabError
-from k8slab.folder import LabRecord, MachineRecord, records
+from k8slab.folder import records
+from k8slab.lab_record import LabRecord, MachineRecord
 
 from .plan import SLOTS, AddressPlan
 
@@ -104,7 +105,7 @@ class Settings:
                 int(record.maker.get("family", 0)),
             )
         except KeyError as error:
-            if record.is_own_machines:
+            if record.is_inventory:
                 raise LabError(
                     f"the machines of the lab {record.name!r} were there before it",
                     wanted="a lab whose machines were made here",

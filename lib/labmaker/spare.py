@@ -17,8 +17,9 @@ from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
 from k8slab.errors import BundleError, InUse, NotReady
-from k8slab.folder import LabFolder, LabRecord, MachineRecord
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
+from k8slab.lab_record import LabRecord, MachineRecord
 from k8slab.machine import Machine
 
 from .bundle import Bundle, opened

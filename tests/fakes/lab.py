@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from k8slab.folder import (
+from k8slab.folder import LabFolder
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.kubeconfig import Kubeconfig
+from k8slab.kube.pinning import Fingerprint
+from k8slab.lab_record import (
     CONTROL_PLANE,
     DEPOT,
     WORKER,
-    LabFolder,
     LabRecord,
     MachineRecord,
     Ranges,
 )
-from k8slab.kube.cluster import Cluster
-from k8slab.kube.kubeconfig import Kubeconfig
-from k8slab.kube.pinning import Fingerprint
 
 from .api_server import FakeApi
 from .shell import FakeShell

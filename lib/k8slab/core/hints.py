@@ -31,7 +31,7 @@ def command(verb: str, lab: str = "", rest: str = "") -> str:
     return "'" + " ".join(part for part in (PROGRAM, verb, name, rest) if part) + "'"
 
 
-def anew(lab: str) -> str:
+def down_then_up(lab: str) -> str:
     """Return the two commands that remove a lab and make it again."""
     return f"{command('down', lab)}, then {command('up', lab)}"
 

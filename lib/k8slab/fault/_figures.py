@@ -7,7 +7,6 @@ from typing import Any
 from ..core.hints import command
 from ..errors import ApiError, BadInput
 from ..kube.objects import Object
-from ._advice import beside
 from ._kind import CLUSTER, Fault, Place, Seen
 
 ADDON = "metrics-server"
@@ -33,8 +32,8 @@ class MetricsServerAway(Fault):
         if _is_there(at):
             return
         step = command("addon enable", at.cluster.lab, ADDON)
-        if at.cluster.record.is_own_machines:
-            step = beside(at.cluster.lab)
+        if at.cluster.record.is_inventory:
+            step = at.cluster.record.another
         raise BadInput(
             f"the fault {self.name} breaks the add-on {ADDON}",
             where=at.cluster.where,

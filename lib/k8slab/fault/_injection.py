@@ -15,7 +15,6 @@ from ..core.signals import undisturbed
 from ..errors import InUse, LabError, NotReady
 from ..kube.cluster import Cluster
 from . import _journal
-from ._advice import anew
 from ._catalogue import find
 from ._journal import Entry, Note
 from ._kind import NAMESPACE, Fault, Place, Seen
@@ -286,7 +285,7 @@ def _undo(cluster: Cluster, notes: Sequence[Note], start_s: float) -> None:
         where=cluster.where,
         every=EVERY_S,
         next=f"{command('heal', cluster.lab)} tries again; "
-        f"to begin anew: {anew(cluster.lab, cluster.record)}",
+        f"to begin anew: {cluster.record.anew}",
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core import files
 from ..errors import LabError
-from ._advice import anew_by
+from ..folder import LabFolder
 
 SCHEMA = 1
 _mine: dict[Path, int] = {}  # the lock of each entry that this process holds
@@ -205,5 +205,10 @@ def read(path: Path) -> Entry:
             where=str(path),
             wanted=f"schema {SCHEMA}",
             seen=str(error),
-            next=f"begin anew: {anew_by(path.parent)}",
+            next=f"begin anew: {_anew(path.parent)}",
         ) from error
+
+
+def _anew(journal: Path) -> str:
+    """Return how the lab of a journal is begun anew."""
+    return LabFolder.around(journal, journal.parent.name).anew()

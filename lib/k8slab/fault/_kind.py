@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..errors import BadInput
-from ..folder import WORKER, LabRecord
 from ..kube.cluster import Cluster
+from ..lab_record import WORKER, LabRecord
 from ..ssh.shell import Shell
 
 NAMESPACE, MACHINE, CLUSTER = "a namespace", "a worker", "the control plane"

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.hints import command
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
 from ..errors import InUse, LabMissing, NotConnected
+from ..folder import LabFolder
 from . import images, pinning
 from .connection import Connection
 from .discovery import Catalogue
@@ -228,14 +228,10 @@ class ClusterApi:
             LabMissing: The lab's kubectl was lost.
         """
         if not self._kubectl.exists():
-            again = command("adopt", self.lab, "--kubeconfig FILE")
-            whole = command("up", self.lab)
             raise LabMissing(
                 "the lab has no kubectl",
                 where=str(self._kubectl),
-                next=f"adopt the cluster again: {again}"
-                if self._adopted
-                else f"make the lab whole: {whole}",
+                next=LabFolder.around(self._kubectl, self.lab).whole(),
             )
         arguments = kubectl_arguments(argv)
         if self._prefix:

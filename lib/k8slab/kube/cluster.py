@@ -13,7 +13,8 @@ from ..errors import (
     UnknownMachine,
     WrongCluster,
 )
-from ..folder import REGISTRY, LabFolder, LabRecord, Ranges
+from ..folder import LabFolder
+from ..lab_record import REGISTRY, LabRecord, Ranges
 from ..machine import Machine
 from ..ssh.shell import Shell
 from . import addons

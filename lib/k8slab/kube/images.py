@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core import files
-from ..folder import REGISTRY
+from ..lab_record import REGISTRY
 from .kubectl_arguments import own_arguments
 
 # Only what names an image: a manifest may speak of the registry elsewhere.

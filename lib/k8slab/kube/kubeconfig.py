@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from ..core.hints import anew, command
 from ..errors import LabMissing, WrongCluster
+from ..folder import LabFolder
 
 _BENDS = ("insecure-skip-tls-verify", "proxy-url", "tls-server-name")
 _RUNS = ("exec", "auth-provider")
@@ -74,7 +74,7 @@ class Kubeconfig:
             raise LabMissing(
                 "the lab has no kubeconfig",
                 where=str(kubeconfig),
-                next=f"make the lab whole: {command('up', lab)}",
+                next=LabFolder.around(kubeconfig, lab).whole(),
             ) from error
         try:
             loaded = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
@@ -126,5 +126,5 @@ def _refusal(kubeconfig: Path, seen: str, lab: str) -> WrongCluster:
         where=str(kubeconfig),
         wanted="one https server, its CA and a client certificate or token, embedded",
         seen=seen,
-        next=f"begin anew: {anew(lab)}",
+        next=f"begin anew: {LabFolder.around(kubeconfig, lab).anew()}",
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import files
-from ..core.hints import command
 from ..errors import LabMissing, WrongCluster
+from ..folder import LabFolder
 from .kubeconfig import Kubeconfig
 
 if TYPE_CHECKING:  # the client takes a second to import; a fingerprint needs none
@@ -57,7 +57,7 @@ class Fingerprint:
                 "the lab's fingerprint cannot be read",
                 where=str(path),
                 seen=type(error).__name__,
-                next=f"make the lab whole: {command('up', lab)}",
+                next=LabFolder.around(path, lab).whole(),
             ) from error
 
 

@@ -41,7 +41,7 @@ def _renewal(lab: str) -> str:
         record = LabFolder(Environment.read().home, lab).record()
     master = record.nodes[0].name if record and record.nodes else "master"
     steps = f"{command('ssh', lab, f'{master} {_RENEW}')}, then "
-    if record is not None and record.is_own_machines:
+    if record is not None and record.is_inventory:
         boot = command("ssh", lab, f"{master} systemctl reboot")
         return f"{steps}{boot} and, when it is back, {command('up', lab)}"
     return (

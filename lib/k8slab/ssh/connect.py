@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import paramiko
 
-from ..core.hints import anew, command
+from ..core.hints import command, down_then_up
 from ..core.patience import stretched
 from ..errors import HostKeyMismatch, LabError, MachineUnreachable
 
@@ -173,7 +173,9 @@ class Login:
                 f"compare it with what its own console says: {look}; if it was "
                 f"replaced, forget the lab: {command('down', self.lab, '--forget')}"
             )
-        return f"if the machine was replaced, make the lab anew: {anew(self.lab)}"
+        return (
+            f"if the machine was replaced, make the lab anew: {down_then_up(self.lab)}"
+        )
 
     def _plug(
         self, behind: paramiko.SSHClient | None, timeout: float
@@ -225,7 +227,7 @@ class Login:
             where=str(self.key),
             wanted="an Ed25519 key in OpenSSH format without a passphrase",
             seen=seen,
-            next=f"make the lab anew: {anew(self.lab)}",
+            next=f"make the lab anew: {down_then_up(self.lab)}",
         )
 
 

@@ -20,9 +20,9 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.poll import until
-from k8slab.folder import MachineRecord
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Object
+from k8slab.lab_record import MachineRecord
 
 SIGNER = "kubernetes.io/kubelet-serving"
 CONFIG = "/var/lib/kubelet/config.yaml"

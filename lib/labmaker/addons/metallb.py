@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from k8slab.core.hints import anew
 from k8slab.errors import LabError
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Object
@@ -38,7 +37,7 @@ class MetalLB(AddOn):
                 where=cluster.where,
                 wanted="a range of them in lab.json",
                 seen="none: the lab was made before there were any",
-                next=anew(cluster.lab),
+                next=cluster.record.anew,
             )
         told = {"ipAddressPools": ["lab"], "interfaces": [INTERFACE]}
         own = [

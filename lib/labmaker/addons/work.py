@@ -24,9 +24,10 @@ from k8slab.errors import (
     LabError,
     PhaseFailed,
 )
-from k8slab.folder import LabFolder, LabRecord
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Object
+from k8slab.lab_record import LabRecord
 
 from ..bundle import Bundle, opened, source
 from ..bundle.components import find as component

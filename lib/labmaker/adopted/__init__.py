@@ -7,7 +7,7 @@ from contextlib import closing
 from k8slab import lab
 from k8slab.core import outside
 from k8slab.errors import LabError
-from k8slab.folder import LabRecord
+from k8slab.lab_record import LabRecord
 
 
 def find(name: str | None) -> LabRecord | None:

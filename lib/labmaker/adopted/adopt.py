@@ -14,7 +14,8 @@ from k8slab.core import files, outside
 from k8slab.core.hints import command
 from k8slab.core.process import LocalRunner, Runner, search_path
 from k8slab.errors import ApiError, BadInput, BundleError, HostProblem
-from k8slab.folder import ADOPTED, REGISTRY, LabFolder, LabRecord
+from k8slab.folder import LabFolder
+from k8slab.lab_record import ADOPTED, REGISTRY, LabRecord
 
 from .. import bundle, push
 from ..bundle import versions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,8 +55,16 @@ SLIM_SETS = {
     for image in sorted(components.images(), key=lambda image: image.name)
     if image.debs
 }
+_WAY = ("Acquire::http", "Acquire::https")
+"""The settings of apt that say how sources are reached."""
+_WHO = "/etc/apt/auth.conf"
+"""The file of apt's names and passwords; there may be a folder of more beside it."""
+_HERE = "etc/apt/apt.conf.d/99way"
 _LEFT_OUT = ("doc/*", "info/*", "lintian/*", "locale/*", "man/*")
 _EMPTIED = (
+    _HERE,
+    "etc/apt/auth.conf",
+    "etc/apt/auth.conf.d/*",
     "etc/apt/sources.list",
     "etc/apt/sources.list.d/*",
     "etc/hostname",
@@ -128,6 +137,7 @@ def make_file_system(
     lines = sources(build.run, build.versions.debian)
     listed.write_text("\n".join(lines) + "\n", "utf-8")
     options = [f"--dpkgopt=path-exclude=/usr/share/{path}" for path in _LEFT_OUT]
+    options += _as_here(build)
     for folder, wanted in sets.items():
         (build.out / "debs" / folder / "partial").mkdir(parents=True)
         options.append(_fetch(str(build.out / "debs" / folder), wanted))
@@ -160,6 +170,23 @@ def make_file_system(
     for folder in sets:
         shutil.rmtree(build.out / "debs" / folder / "partial")
         (build.out / "debs" / folder / "lock").unlink(missing_ok=True)
+
+
+def _as_here(build: BuildContext) -> list[str]:
+    """Return the options by which it fetches as this computer's own apt does.
+
+    mmdebstrap's apt knows the sources it is given and nothing else: neither the way to
+    them, such as a proxy or an authority, nor who may fetch. All of it is removed from
+    the file system with its sources.
+    """
+    told = build.run.run(["apt-config", "dump", "--format", '%F "%v";%n', *_WAY])
+    way = [line for line in told.stdout.splitlines() if not line.endswith(' "";')]
+    hooks = [f'cp --archive {_WHO}* "$1/etc/apt" 2>/dev/null || :']
+    if way:
+        written = shlex.quote(str(build.out / "apt.conf"))
+        Path(build.out, "apt.conf").write_text("\n".join(way) + "\n", "utf-8")
+        hooks.append(f'cp {written} "$1/{_HERE}"; rm {written}')
+    return [f"--setup-hook={hook}" for hook in hooks]
 
 
 def _fetch(folder: str, packages: Sequence[str]) -> str:

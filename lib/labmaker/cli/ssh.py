@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from k8slab.folder import AGENT, JumpRecord, LabFolder, MachineRecord
+from k8slab.folder import LabFolder
+from k8slab.lab_record import AGENT, JumpRecord, MachineRecord
 from k8slab.ssh.client import SUDO
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
-from k8slab.folder import LabRecord, MachineRecord
+from k8slab.lab_record import LabRecord, MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..schedule import Schedule

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from k8slab.folder import LabRecord, MachineRecord, Ranges
+from k8slab.lab_record import LabRecord, MachineRecord, Ranges
 from k8slab.ssh.shell import Shell
 
 from ..apt import once_free

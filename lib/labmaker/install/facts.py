@@ -8,7 +8,7 @@ from functools import partial
 
 from k8slab.core.parallel import in_parallel
 from k8slab.core.process import Completed
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..plan import AddressPlan

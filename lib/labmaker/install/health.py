@@ -11,8 +11,8 @@ from k8slab.core.hints import command
 from k8slab.core.patience import stretched
 from k8slab.core.poll import until
 from k8slab.errors import CommandFailed, NotReady
-from k8slab.folder import LabRecord, MachineRecord
 from k8slab.kube.validity import not_valid, says_not_valid
+from k8slab.lab_record import LabRecord, MachineRecord
 from k8slab.ssh.shell import Shell
 
 from .steps.admin import KUBECTL, kubectl

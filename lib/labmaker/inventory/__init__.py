@@ -1,6 +1,6 @@
 """A lab on machines that were there: an inventory names them, and SSH reaches them.
 
-`schema` says what the file may say. `OwnMachines` does the work: host keys are pinned
+`schema` says what the file may say. `InventoryWork` does the work: host keys are pinned
 (`hostkeys`), all machines are asked (`facts`) and judged together (`preflight`) before
 anything is changed; then the steps of every lab install Kubernetes, over a shell that
 notes each change first (`journal`), so that it can be undone (`undo`).
@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from k8slab import lab
-from k8slab.folder import LabRecord
+from k8slab.lab_record import LabRecord
 
 
 def find(name: str | None) -> LabRecord | None:
@@ -22,7 +22,7 @@ def find(name: str | None) -> LabRecord | None:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
     """
     record = lab.readable(name)
-    return record if record is not None and record.is_own_machines else None
+    return record if record is not None and record.is_inventory else None
 
 
 def as_noted(name: str | None, file: Path) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
 TREES = (

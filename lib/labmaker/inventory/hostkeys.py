@@ -7,7 +7,8 @@ from pathlib import Path
 
 from k8slab.core.patience import stretched
 from k8slab.errors import HostKeyMismatch
-from k8slab.folder import AGENT, JumpRecord, LabFolder, MachineRecord
+from k8slab.folder import LabFolder
+from k8slab.lab_record import AGENT, JumpRecord, MachineRecord
 from k8slab.ssh.connect import Login
 from k8slab.ssh.keys import known_hosts_line
 

@@ -12,7 +12,7 @@ from functools import partial
 from k8slab.core.parallel import in_parallel
 from k8slab.core.patience import stretched
 from k8slab.errors import HostProblem, LabError
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..bundle.architecture import architecture

@@ -42,7 +42,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
 
-from k8slab.folder import AGENT, CONTROL_PLANE, WORKER, JumpRecord, MachineRecord
+from k8slab.lab_record import AGENT, CONTROL_PLANE, WORKER, JumpRecord, MachineRecord
 
 from ..plan import AddressPlan
 from .fields import Field, load

@@ -17,7 +17,8 @@ from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
 from k8slab.errors import BadInput, LabError, MachineUnreachable
-from k8slab.folder import OWN_MACHINES, LabFolder, LabRecord, MachineRecord, Ranges
+from k8slab.folder import LabFolder
+from k8slab.lab_record import INVENTORY, LabRecord, MachineRecord, Ranges
 from k8slab.ssh.client import SSHShell
 
 from .. import faults
@@ -39,7 +40,7 @@ _ON_S = 120.0
 _DNS = 10  # the tenth address of the Services' range, as kubeadm has it
 
 
-class OwnMachines:
+class InventoryWork:
     """Work on one lab of an inventory's machines; only one at a time does.
 
     Args:
@@ -168,7 +169,7 @@ class OwnMachines:
         services = inventory.services
         return LabRecord(
             name=self.folder.name,
-            provider=OWN_MACHINES,
+            provider=INVENTORY,
             kubernetes=bundle.versions.kubernetes,
             machines=inventory.machines,
             ranges=Ranges(

@@ -35,7 +35,7 @@ from .status import Status
 
 if TYPE_CHECKING:  # half a second with all it works with; 'k8slab --help' needs none
     from ..inventory.hostkeys import Ask
-    from ..inventory.work import OwnMachines
+    from ..inventory.work import InventoryWork
     from .transitions import Transitions
 
 DEFAULT_WORKERS = 2
@@ -84,7 +84,7 @@ def up(
     if machines is not None or own is not None:
         settings = {"--nodes": workers, "--image": image, "--slot": slot}
         _refuse_settings(settings)
-        with _own_machines(name) as at_work, _phases(ledger):
+        with _inventory_work(name) as at_work, _phases(ledger):
             _up_own(at_work, ledger, machines, ask, keep=keep)
         return ledger
     with _transitions(name) as work, _phases(ledger):
@@ -146,7 +146,7 @@ def down(
             next=f"remove it with its machines: {command('down', meant)}",
         )
     if own is not None:
-        with _own_machines(name) as own_work, _phases(ledger := _ledger(reporter)):
+        with _inventory_work(name) as own_work, _phases(ledger := _ledger(reporter)):
             if forget:
                 own_work.folder.remove()
             else:
@@ -166,7 +166,7 @@ def stop(name: str | None = None, *, reporter: Reporter | None = None) -> None:
     adopted.refuse(name, "to stop")
     own = inventory.find(name)
     if own is not None:
-        with _own_machines(name) as own_work, _phases(ledger := _ledger(reporter)):
+        with _inventory_work(name) as own_work, _phases(ledger := _ledger(reporter)):
             own_work.stop(ledger, own)
         return
     with _transitions(name) as work, _phases(ledger := _ledger(reporter)):
@@ -198,7 +198,7 @@ def reset(name: str | None = None, *, reporter: Reporter | None = None) -> Ledge
     record = lab.find(name)
     if record is None:
         raise lab.missing(lab.folder(name).name)
-    if record.is_own_machines:
+    if record.is_inventory:
         raise BadInput(
             "the machines of an inventory are not made anew",
             where=f"lab {record.name}",
@@ -246,13 +246,13 @@ def status(name: str | None = None) -> Status:
             network=adopted.server(record.name),
             kubernetes=record.kubernetes,
         )
-    if record.is_own_machines:
-        from ..inventory.work import OwnMachines
+    if record.is_inventory:
+        from ..inventory.work import InventoryWork
 
         return Status(
             name=record.name,
             complete=record.complete,
-            machines=OwnMachines(lab.folder(name)).states(record),
+            machines=InventoryWork(lab.folder(name)).states(record),
             network=str(record.ranges.machines),
             kubernetes=record.kubernetes,
         )
@@ -284,7 +284,7 @@ def _restore_kubectl(folder: LabFolder, ledger: Ledger) -> None:
 
 
 def _up_own(
-    at_work: OwnMachines,
+    at_work: InventoryWork,
     ledger: Ledger,
     machines: Path | None,
     ask: Ask | None,
@@ -351,16 +351,16 @@ def _transitions(name: str | None) -> Iterator[Transitions]:
 
 
 @contextmanager
-def _own_machines(name: str | None) -> Iterator[OwnMachines]:
+def _inventory_work(name: str | None) -> Iterator[InventoryWork]:
     """Give what works on machines that were there, which nobody else may do meanwhile.
 
     Here it needs no root: all it changes on this computer is the lab's folder.
     """
-    from ..inventory.work import OwnMachines
+    from ..inventory.work import InventoryWork
 
     folder = lab.folder(name)
     with outside.told(), files.usual_modes(), folder.locked(), terminable():
-        yield OwnMachines(folder)
+        yield InventoryWork(folder)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from k8slab.errors import BadInput, RangeInUse, SettingsDiffer
 from ..computer import ROUTES, foreign_routes
 from ..host import doctor
 from ..host.firewall import slots_with_rules
+from ..host.node import service_ranges
 from ..plan import FAMILIES, SLOTS, AddressPlan
 from ..providers import Provider
 from ..settings import Settings, free_slot, free_slots
@@ -61,13 +62,14 @@ def choose_plan(
 ) -> AddressPlan:
     """Return the addresses of a new lab, which nobody else here has.
 
-    Where a VPN or another bridge has the book's ranges, for machines, Pods or Services,
-    others are taken. A slot that is asked for is one of the book's while it has any.
+    Where a VPN, another bridge or a cluster whose node this computer is has the book's
+    ranges, for machines, Pods or Services, others are taken. A slot that is asked for
+    is one of the book's while it has any.
 
     Args:
         home: The folder of all labs.
         wanted: The slot asked for; the lowest free one when None.
-        runner: Runs ``ip`` on this computer.
+        runner: Runs ``ip``, ``iptables`` and ``nft`` on this computer.
         networks: What the providers here keep; see `providers.networks`.
 
     Raises:
@@ -77,9 +79,10 @@ def choose_plan(
     """
     slot = choose_slot(home, wanted, runner, networks)
     routes = runner.run([*ROUTES]).stdout
+    in_use = {*networks, *service_ranges(runner)}
 
     def kept(plan: AddressPlan) -> list[str]:
-        met = (n for n in networks for own in plan.ranges.all if n.overlaps(own))
+        met = (n for n in in_use for own in plan.ranges.all if n.overlaps(own))
         return [str(network) for network in met]
 
     def is_free(plan: AddressPlan) -> bool:

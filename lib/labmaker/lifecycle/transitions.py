@@ -10,13 +10,14 @@ from pathlib import Path
 
 from k8slab import lab
 from k8slab.core import files
-from k8slab.core.hints import anew, command
+from k8slab.core.hints import command, down_then_up
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
 from k8slab.errors import CommandFailed, HostProblem, LabError
-from k8slab.folder import LabFolder, LabRecord, MachineRecord
+from k8slab.folder import LabFolder
+from k8slab.lab_record import LabRecord, MachineRecord
 
 from .. import faults, leftovers
 from ..bundle import Bundle
@@ -421,7 +422,7 @@ class Transitions:
             record.name,
             self._runner,
             where=str(self.folder.record_file),
-            advice=f"begin anew: {anew(record.name)}",
+            advice=f"begin anew: {down_then_up(record.name)}",
         )
 
     @contextmanager

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 
 from ..plan import AddressPlan
 

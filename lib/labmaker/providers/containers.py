@@ -13,7 +13,7 @@ from typing import ClassVar
 from k8slab.core.patience import stretched
 from k8slab.core.process import Completed, Runner
 from k8slab.errors import CommandFailed, HostProblem
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 
 from ..computer import ANSWER_TIMEOUT_S, LIMITS, Host, highest
 from ..plan import SLOTS, AddressPlan

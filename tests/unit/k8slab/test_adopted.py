@@ -18,12 +18,13 @@ from k8slab.errors import (
     LabError,
     NoMachines,
 )
-from k8slab.folder import ADOPTED, LabFolder, LabRecord
+from k8slab.folder import LabFolder
 from k8slab.kube import current, images, namespace, snapshot
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.kubeconfig import Kubeconfig
 from k8slab.kube.objects import Pod
 from k8slab.kube.pinning import Fingerprint
+from k8slab.lab_record import ADOPTED, LabRecord
 
 PREFIX = "registry.example/team/book"
 RECORD = replace(

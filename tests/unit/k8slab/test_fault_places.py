@@ -17,15 +17,16 @@ from k8slab.errors import ApiError, BadInput, LabError, NotReady
 from k8slab.fault import _control_plane, _journal, _shop
 from k8slab.fault._journal import Entry
 from k8slab.fault._kind import Place
-from k8slab.folder import ADOPTED, OWN_MACHINES, LabFolder, LabRecord
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
+from k8slab.lab_record import ADOPTED, INVENTORY, LabRecord
 from k8slab.machine import Machine
 
 SCALE = "GET /apis/apps/v1/namespaces/kube-system/deployments/metrics-server/scale"
 FIGURES = "GET /apis/metrics.k8s.io/v1beta1/nodes"
 SEEDS = range(40)
 SHOP = "GET /apis/apps/v1/namespaces/t/deployments/shop"
-OWN = replace(RECORD, provider=OWN_MACHINES)
+OWN = replace(RECORD, provider=INVENTORY)
 TEAM = replace(RECORD, provider=ADOPTED, machines=(), ranges=None)
 # How each kind of lab is begun anew.
 ANEW = [
@@ -227,7 +228,7 @@ def test_what_cannot_be_undone_names_a_way_that_the_lab_takes(
 ) -> None:
     """Machines that were there, and somebody's cluster, are not made anew."""
     monkeypatch.setattr(type(fault.find("stuck-namespace")), "health_s", 0.2)
-    cluster.lab, cluster.record = "blue", record
+    cluster.lab, cluster.record = "blue", replace(record, name="blue")
     fake.put("namespaces", {"metadata": {"name": "t-old"}})
     refuse(fake, "DELETE /api/v1/namespaces/t-old", 409)
     killed = session("stuck-namespace=t")

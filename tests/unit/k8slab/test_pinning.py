@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from k8slab.errors import LabMissing, Refused, WrongCluster
+from k8slab.errors import LabError, LabMissing, Refused, WrongCluster
 from k8slab.folder import LabFolder
 from k8slab.kube import pinning
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.kubeconfig import Kubeconfig
 from k8slab.kube.kubectl_arguments import kubectl_arguments
 from k8slab.kube.pinning import Fingerprint
+from k8slab.lab_record import ADOPTED, INVENTORY, LabRecord
 
 ELSEWHERE = [
     "--kubeconfig=/tmp/other get pods",
@@ -201,6 +202,36 @@ def test_a_bent_kubeconfig_is_refused(
 
     with pytest.raises(WrongCluster):
         Kubeconfig.read(kubeconfig, "default")
+
+
+_UP = "make the lab whole: 'k8slab up --name blue'"
+_DOWN = "begin anew: 'k8slab down --name blue', then "
+_ADOPT = "'k8slab adopt --name blue --kubeconfig FILE'"
+_NEXT = {
+    "podman": (_UP, "begin anew: 'k8slab reset --name blue'"),
+    INVENTORY: (_UP, f"{_DOWN}'k8slab up --name blue --inventory FILE'"),
+    ADOPTED: (f"adopt the cluster again: {_ADOPT}", f"{_DOWN}{_ADOPT}"),
+}
+
+
+@pytest.mark.parametrize(("provider", "steps"), _NEXT.items(), ids=_NEXT)
+def test_what_a_labs_folder_lost_comes_back_by_its_own_kind_of_command(
+    tmp_path: Path, provider: str, steps: tuple[str, str]
+) -> None:
+    """A cluster that is somebody's is not brought up, but adopted again."""
+    folder = LabFolder(tmp_path, "blue")
+    folder.save(LabRecord("blue", provider, "1.37.2", (), None))
+    told = []
+    for look in (
+        lambda: Kubeconfig.read(folder.kubeconfig, "blue"),
+        lambda: Fingerprint.load(folder.fingerprint, "blue"),
+        lambda: Kubeconfig.read(folder.write("kubeconfig", "{}"), "blue"),
+    ):
+        with pytest.raises(LabError) as caught:
+            look()
+        told.append(caught.value.next)
+
+    assert told == [steps[0], *steps]
 
 
 def test_a_broken_kubeconfig_does_not_show_its_text(tmp_path: Path) -> None:

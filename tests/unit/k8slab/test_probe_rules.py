@@ -11,10 +11,11 @@ import pytest
 
 from k8slab import probe
 from k8slab.errors import NoMachines, NotReady
-from k8slab.folder import ADOPTED, LabFolder
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 from k8slab.kube.objects import Pod
+from k8slab.lab_record import ADOPTED
 from k8slab.probe import _rules
 from k8slab.probe._rules import read
 

@@ -356,7 +356,7 @@ def test_a_lab_without_addresses_for_load_balancers_is_left_alone(
         work.enable(find("metallb"), no_bundle)
 
     assert state(work) == ((), None)
-    assert "k8slab down" in caught.value.next
+    assert caught.value.next == "'k8slab reset --name default'"
 
 
 class Kind(Toy):

@@ -1,5 +1,6 @@
 """Where Debian comes from, and what the machines are told of it."""
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,14 +29,16 @@ class FakeHost:
 
     where = "this machine"
 
-    def __init__(self, targets: str) -> None:
+    def __init__(self, targets: str, way: str = "") -> None:
         self.targets = targets
+        self.way = way
         self.calls: list[list[str]] = []
 
     def run(self, argv: Sequence[str], **_: object) -> Completed:
         """Answer without running anything."""
         self.calls.append(list(argv))
-        return Completed(tuple(argv), self.where, 0, self.targets, "", 0.0)
+        told = self.way if argv[0] == "apt-config" else self.targets
+        return Completed(tuple(argv), self.where, 0, told, "", 0.0)
 
 
 def test_only_debians_own_sources_of_the_release_are_taken() -> None:
@@ -84,3 +87,31 @@ def test_a_machine_gets_no_source_key_or_id(tmp_path: Path) -> None:
 
     for path in ("etc/apt/sources.list", "etc/machine-id", "etc/ssh/ssh_host_*"):
         assert path in removed.split()
+
+
+WAY = """Acquire::http "";
+Acquire::http::Proxy "http://ada:secret@proxy.example:3128";
+Acquire::http::Proxy::near.example "DIRECT";
+"""
+
+
+def test_sources_are_reached_as_apt_reaches_them_here(tmp_path: Path) -> None:
+    """By its proxy and with its passwords, of which no image keeps any."""
+    host = FakeHost(TARGETS, WAY)
+    context = BuildContext(
+        tmp_path, "key", tmp_path, tmp_path, "amd64", KNOWN, host, {}
+    )
+    debian.make_machine_root(context)
+    root = tmp_path / "root"
+    (root / "etc/apt/apt.conf.d").mkdir(parents=True)
+    hooks = [a.partition("=")[2] for a in host.calls[-1] if a.startswith("--setup-h")]
+    for hook in hooks:
+        subprocess.run(["sh", "-ec", hook, "sh", str(root)], check=True)
+    told = (root / "etc/apt/apt.conf.d/99way").read_text("utf-8")
+    [clean] = [a for a in host.calls[-1] if a.startswith('--customize-hook=cd "$1"')]
+    script = clean.partition("=")[2]
+    subprocess.run(["sh", "-ec", script, "sh", str(root)], check=True)
+
+    assert told.splitlines() == WAY.splitlines()[1:]
+    assert "secret" not in " ".join(host.calls[-1])
+    assert not [p for p in (*tmp_path.glob("*"), *root.rglob("*")) if p.is_file()]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from k8slab import lab
 from k8slab.core.phases import Ledger, Silent
-from k8slab.folder import OWN_MACHINES, LabRecord, MachineRecord
+from k8slab.lab_record import INVENTORY, LabRecord, MachineRecord
 from labmaker import cli, lifecycle
 from labmaker.adopted import adopt
 from labmaker.lifecycle.removed import Removed
@@ -112,7 +112,7 @@ def test_an_inventory_is_the_same_in_another_spelling(
     noted = str(home / "hosts.yaml")
     lab.folder("own").save(
         LabRecord(
-            "own", OWN_MACHINES, "1.37.2", machines, None, maker={"inventory": noted}
+            "own", INVENTORY, "1.37.2", machines, None, maker={"inventory": noted}
         )
     )
     spellings = (f"{home}/labs/../hosts.yaml", f"{home}/link/hosts.yaml", noted)

@@ -22,7 +22,7 @@ from paths import ROOT
 
 from k8slab import lab
 from k8slab.core import hints, terminal
-from k8slab.core.hints import anew, command
+from k8slab.core.hints import command, down_then_up
 from k8slab.core.phases import Ledger, Plain
 from k8slab.errors import BadInput, LabMissing, NotReady
 from k8slab.folder import LabFolder
@@ -151,7 +151,10 @@ def test_another_lab_is_named() -> None:
         command("ssh", "blue", "node1 journalctl -n 30")
         == "'k8slab ssh --name blue node1 journalctl -n 30'"
     )
-    assert anew("blue") == "'k8slab down --name blue', then 'k8slab up --name blue'"
+    assert (
+        down_then_up("blue")
+        == "'k8slab down --name blue', then 'k8slab up --name blue'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,7 +185,9 @@ def test_what_follows_kubectl_is_kubectls() -> None:
     assert short.args == ["-n", "kube-system", "get", "pods", "-A"]
 
 
-HINTS = sorted({hint for _, hint in BUILT} | {anew(LAB), "look at 'ip route'", ""})
+HINTS = sorted(
+    {hint for _, hint in BUILT} | {down_then_up(LAB), "look at 'ip route'", ""}
+)
 MAKES = "labmaker.lifecycle.transitions"
 NEEDS_NO_LAB = {"up", "doctor", "setup", "bundle"}
 TAKES_A_LAB_THAT_WAS_NEVER_UP = {
@@ -305,7 +310,7 @@ def test_a_terminal_shows_commands_as_they_were_called(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The error itself keeps the name; what only begins with it is left alone."""
-    error = LabMissing("no lab 'k8slab'", next=anew(LAB))
+    error = LabMissing("no lab 'k8slab'", next=down_then_up(LAB))
     hints.call_it(".venv/bin/k8slab")
     terminal.say(f"k8slab: {error}")
 

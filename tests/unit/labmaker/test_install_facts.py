@@ -7,7 +7,8 @@ import pytest
 from fakes.shell import FakeShell
 
 from k8slab.core.process import LocalRunner
-from k8slab.folder import LabFolder, MachineRecord
+from k8slab.folder import LabFolder
+from k8slab.lab_record import MachineRecord
 from labmaker.install import facts
 from labmaker.plan import AddressPlan
 from labmaker.settings import family, own_lab

@@ -9,7 +9,7 @@ import yaml
 from fakes.shell import complaining
 from paths import ROOT
 
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from labmaker.bundle import versions
 from labmaker.install.context import InstallContext
 from labmaker.install.steps import control_plane, coredns, pod_network

@@ -19,11 +19,11 @@ from typer.testing import CliRunner
 from k8slab import lab
 from k8slab.core.phases import Ledger, Plain
 from k8slab.errors import BadInput, LabError, LabMissing, MachineUnreachable
-from k8slab.folder import (
+from k8slab.folder import LabFolder
+from k8slab.lab_record import (
     AGENT,
-    OWN_MACHINES,
+    INVENTORY,
     JumpRecord,
-    LabFolder,
     LabRecord,
     MachineRecord,
     Ranges,
@@ -33,7 +33,7 @@ from labmaker.cli import shared, ssh
 from labmaker.install import health
 from labmaker.inventory import undo, work
 from labmaker.inventory.journal import Journal
-from labmaker.inventory.work import OwnMachines
+from labmaker.inventory.work import InventoryWork
 from labmaker.settings import Settings
 
 RANGES = Ranges(
@@ -63,9 +63,7 @@ def made(power: tuple[str, ...] = (), *, complete: bool = True) -> LabRecord:
             **switch,
         ),
     )
-    record = LabRecord(
-        "own", OWN_MACHINES, "1.37.2", machines, RANGES, complete=complete
-    )
+    record = LabRecord("own", INVENTORY, "1.37.2", machines, RANGES, complete=complete)
     folder = lab.folder("own")
     folder.save(record)
     return record
@@ -162,7 +160,7 @@ def test_a_machine_that_is_silent_keeps_the_lab(
 
     monkeypatch.setattr(undo, "machine", clean)
     with pytest.raises(MachineUnreachable) as caught:
-        OwnMachines(lab.folder("own")).remove(Ledger(), record)
+        InventoryWork(lab.folder("own")).remove(Ledger(), record)
 
     assert cleaned == ["master"]
     assert inventory.find("own") is not None
@@ -178,7 +176,7 @@ def test_power_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     ran: list[Sequence[str]] = []
     record = made(("virsh", "destroy", "it"))
-    at_work = OwnMachines(lab.folder("own"))
+    at_work = InventoryWork(lab.folder("own"))
     runner: Any = type("R", (), {"run": lambda _, argv, **__: ran.append(argv)})()
     monkeypatch.setattr(at_work, "_runner", runner)
     at_work.stop(Ledger(), record)
@@ -197,7 +195,7 @@ def test_a_lab_that_was_never_up_is_undone_first() -> None:
     """Neither 'up' nor a session uses it."""
     record = made(complete=False)
     with pytest.raises(LabError, match="never up") as caught:
-        OwnMachines(lab.folder("own")).look(Ledger(), record)
+        InventoryWork(lab.folder("own")).look(Ledger(), record)
     with pytest.raises(LabMissing) as missing:
         lab.connect("own")
 
@@ -219,7 +217,7 @@ def test_up_gives_back_routes_that_a_boot_could_not_set(
     monkeypatch.setattr(health, "is_well", lambda *_: True)
     monkeypatch.setattr(work, "refresh", lambda *_: False)
     said = io.StringIO()
-    OwnMachines(lab.folder("own")).look(
+    InventoryWork(lab.folder("own")).look(
         Ledger(Plain(said)), replace(record, machines=nodes)
     )
 

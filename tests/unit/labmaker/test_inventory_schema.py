@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from k8slab.errors import BadInput
-from k8slab.folder import AGENT, JumpRecord, LabRecord
+from k8slab.lab_record import AGENT, JumpRecord, LabRecord
 from labmaker.inventory.schema import Inventory, read, spanning
 from labmaker.pki import make_identity
 

@@ -21,7 +21,7 @@ from k8slab.kube.pinning import Fingerprint
 from k8slab.lab import Healed
 from k8slab.ssh.keys import generate_key
 from labmaker import cli
-from labmaker.inventory.work import OwnMachines
+from labmaker.inventory.work import InventoryWork
 from labmaker.lifecycle.transitions import Transitions
 from labmaker.settings import Settings
 
@@ -197,7 +197,7 @@ def test_an_inventorys_lab_is_healed_once_its_machines_run(
     """After their power, and before health is awaited."""
     if noted:
         note(folder)
-    work = OwnMachines(folder)
+    work = InventoryWork(folder)
     off = list(RECORD.nodes) if silent else []
     monkeypatch.setattr(work, "_silent", lambda *_: off)
     monkeypatch.setattr(work, "_power_on", lambda *_: did.append("power"))

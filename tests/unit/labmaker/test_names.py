@@ -17,14 +17,8 @@ from k8slab.core.env import Environment
 from k8slab.core.hints import command
 from k8slab.core.phases import Ledger
 from k8slab.errors import BadInput, HostProblem, LabError, LabMissing
-from k8slab.folder import (
-    CONTROL_PLANE,
-    LabFolder,
-    LabRecord,
-    MachineRecord,
-    Ranges,
-    records,
-)
+from k8slab.folder import LabFolder, records
+from k8slab.lab_record import CONTROL_PLANE, LabRecord, MachineRecord, Ranges
 from labmaker import bare, cli, lifecycle
 from labmaker.lifecycle import transitions
 from labmaker.providers import NAMES

@@ -14,7 +14,8 @@ from fakes.host import FakeHost
 from typer.testing import CliRunner
 
 from k8slab.core.process import Completed, LocalRunner
-from k8slab.folder import LabFolder, LabRecord, MachineRecord, Ranges
+from k8slab.folder import LabFolder
+from k8slab.lab_record import LabRecord, MachineRecord, Ranges
 from labmaker import cli
 from labmaker.bundle import transfer
 from labmaker.bundle.cache import Cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from itertools import combinations
 from pathlib import Path
@@ -33,12 +33,16 @@ Route = dict[str, object]
 class Routes(FakeHost):
     """A computer with these routes; those that refuse are listed alone, too."""
 
-    def __init__(self, *routes: Route) -> None:
+    def __init__(self, *routes: Route, proxy: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.routes += routes
+        self.proxy = proxy or {}
 
     def run(self, argv: Sequence[str], **_: object) -> Completed:
-        """Answer ``ip route show``."""
+        """Answer ``ip route show``, and what tells the rules of a kube-proxy."""
+        if argv[0] != "ip":
+            rules = self.proxy.get(argv[0], "")
+            return Completed(tuple(argv), self.where, int(not rules), rules, "", 0.0)
         wanted = [r for r in self.routes if r.get("type") == "unreachable"]
         told = wanted if "unreachable" in argv else self.routes
         return Completed(tuple(argv), self.where, 0, json.dumps(told), "", 0.0)
@@ -125,6 +129,39 @@ def test_a_vpn_for_everything_is_no_reason_to_refuse(
 ) -> None:
     """The lab's own routes are narrower and win; it has the book's addresses."""
     assert chosen(tmp_path, *routes) == AddressPlan(0)
+
+
+_IPTABLES = """-N KUBE-SERVICES
+-A KUBE-SERVICES -d %s/32 -p tcp -m tcp --dport 443 -j KUBE-SVC-NPX46M4PTMTKRN6Y
+-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
+"""
+_NFT = "table ip kube-proxy { set cluster-ips { elements = { 10.97.0.10, %s } } }"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        {"iptables": _IPTABLES % "10.96.0.1"},
+        {"nft": _NFT % "10.96.0.1"},
+        {"iptables": _IPTABLES % "10.103.7.9"},
+    ],
+    ids=["iptables", "nftables", "last slot"],
+)
+def test_services_of_a_cluster_that_this_computer_is_of_are_not_hidden(
+    tmp_path: Path, proxy: dict[str, str]
+) -> None:
+    """All of kubeadm's range is left to them: more will be made there."""
+    plan = choose_plan(tmp_path, None, Routes(proxy=proxy), ())
+
+    assert plan.family > 0
+    assert not plan.services.overlaps(IPv4Network("10.96.0.0/12"))
+
+
+def test_services_elsewhere_do_not_matter(tmp_path: Path) -> None:
+    """As those of k3s and MicroK8s."""
+    proxy = {"iptables": _IPTABLES % "10.43.0.1" + _IPTABLES % "10.152.183.1"}
+
+    assert choose_plan(tmp_path, None, Routes(proxy=proxy), ()) == AddressPlan(0)
 
 
 def test_several_networks_at_once_leave_the_last_range(tmp_path: Path) -> None:

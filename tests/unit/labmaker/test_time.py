@@ -13,10 +13,11 @@ from fakes.api_server import FakeApi
 
 from k8slab.core.process import Completed
 from k8slab.errors import CertificateExpired, WrongCluster
-from k8slab.folder import OWN_MACHINES, LabFolder, LabRecord, MachineRecord
+from k8slab.folder import LabFolder
 from k8slab.kube.kubeconfig import Kubeconfig
 from k8slab.kube.pinning import Fingerprint
 from k8slab.kube.validity import not_valid, says_not_valid
+from k8slab.lab_record import INVENTORY, LabRecord, MachineRecord
 from labmaker.install import health, pin
 
 EXPIRED = (
@@ -93,7 +94,7 @@ def test_an_inventorys_lab_has_no_power_and_its_own_names(
 ) -> None:
     """Its machines are not stopped here, nor made anew."""
     machine = MachineRecord("cp1", "control-plane", IPv4Address("192.0.2.11"))
-    record = LabRecord("blue", OWN_MACHINES, "1", (machine,), None)
+    record = LabRecord("blue", INVENTORY, "1", (machine,), None)
     LabFolder(tmp_path, "blue").save(record)
     monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
     said = not_valid("blue", "x", "expired", "y").next

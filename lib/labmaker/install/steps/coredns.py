@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..context import InstallContext

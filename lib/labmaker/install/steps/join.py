@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from k8slab.core.patience import stretched
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..context import InstallContext

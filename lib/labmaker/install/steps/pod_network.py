@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..context import InstallContext

@@ -6,7 +6,7 @@ import re
 
 from k8slab.core.hints import command
 from k8slab.core.poll import until
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ..context import InstallContext, install_packages

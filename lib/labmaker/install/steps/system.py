@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from k8slab.folder import MachineRecord
+from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ...bundle import REGISTRY
