@@ -76,7 +76,8 @@ spec:
   containers:
     - name: writer
       image: registry.lab/echo:1
-      command: [sh, -c, "echo kept >> /data/file; sleep 1000"]
+      command: [sh, -c, "echo kept >> /data/file; touch /tmp/written; sleep 1000"]
+      readinessProbe: {exec: {command: [test, -e, /tmp/written]}, periodSeconds: 1}
       volumeMounts: [{name: data, mountPath: /data}]
   volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
 """

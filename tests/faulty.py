@@ -34,8 +34,37 @@ ALONE = "disk-full"
 APART = {ALONE, *(name for group in GROUPS for name in group)}
 # Those that any lab can have; the others break an add-on.
 ANYWHERE = tuple(each.name for each in fault.every() if not each.addon)
+OF_ADDONS = tuple(each.name for each in fault.every() if each.addon)
 SIDE_BY_SIDE = {
     name: f"t-{name}" for name in fault.names(fault.NAMESPACE) if name not in APART
+}
+
+DRAWN = tuple(
+    each
+    for each in (*fault.names(fault.MACHINE), *fault.names(fault.CLUSTER))
+    if each in ANYWHERE
+)
+# What an operator types for each fault that can be drawn of machines and the cluster,
+# and where: a worker is broken, or something on the master repairs the cluster.
+BY_HAND = {
+    "kubelet-stopped": "systemctl start kubelet",
+    "kubelet-misconfigured": "sed -i 's/1sec/1s/' /var/lib/kubelet/config.yaml; "
+    "systemctl restart kubelet",
+    "containerd-stopped": "systemctl start containerd",
+    "pod-network-away": "mv /etc/cni/*.conflist /etc/cni/net.d/; "
+    "systemctl restart containerd",
+    "pod-route-away": "systemctl restart pod-routes",
+    "powered-off": "",
+    "disk-pressure": "rm /var/lib/kubelet/old-backup.tar",
+    "dns-broken": "export KUBECONFIG=/etc/kubernetes/admin.conf; "
+    "kubectl get configmap coredns -n kube-system -o yaml | "
+    "sed 's/kubernets /kubernetes /' | kubectl replace -f -; "
+    "kubectl delete pods -n kube-system -l k8s-app=kube-dns",
+    "bad-static-manifest": "cd /etc/kubernetes; umask 077; "
+    "sed s/--secure-prot/--secure-port/ manifests/kube-apiserver.yaml > new.yaml; "
+    "mv new.yaml manifests/kube-apiserver.yaml",
+    "expired-certificate": "kubeadm certs renew apiserver-kubelet-client; "
+    "crictl ps -q --name kube-apiserver | xargs crictl stop",
 }
 
 KILLED = Path(__file__).parent / "killed.py"

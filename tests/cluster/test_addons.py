@@ -26,7 +26,7 @@ from addons import (
 )
 from labs import OUTSIDE, Lab, route
 
-from k8slab import fault, wait
+from k8slab import wait
 from k8slab.kube import snapshot
 from k8slab.kube.snapshot import Snapshot
 from labmaker.addons.base import LABEL
@@ -110,16 +110,16 @@ class TestAllTogether:
         self, lab: Lab, together: object, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """At the end of its block, and by the next connection after a killed kernel."""
-        (name,) = (each.name for each in fault.every() if each.addon)
-        with lab.cluster() as cluster:
-            before = snapshot.take(cluster)
-            proof = faulty.prove(cluster, name, "")
-        faulty.kill(lab.name, lab.home.folder, [(name, "")])
-        with lab.cluster() as cluster:
-            lost = snapshot.difference(before, snapshot.take(cluster))
+        for name in faulty.OF_ADDONS:
+            with lab.cluster() as cluster:
+                before = snapshot.take(cluster)
+                proof = faulty.prove(cluster, name, "")
+            faulty.kill(lab.name, lab.home.folder, [(name, "")])
+            with lab.cluster() as cluster:
+                lost = snapshot.difference(before, snapshot.take(cluster))
 
-        assert (proof.problem, lost) == ("", [])
-        assert name in capsys.readouterr().err
+            assert (name, proof.problem, lost) == (name, "", [])
+            assert name in capsys.readouterr().err
 
     def test_volumes_keep_their_provisioner(self, lab: Lab, together: object) -> None:
         """It is refused to remove what a claim needs; afterwards the claim works."""

@@ -33,6 +33,7 @@ KINDS: list[Kind] = [
     ("", "v1", "ReplicationController", "replicationcontrollers", True),
     ("", "v1", "PersistentVolume", "persistentvolumes", False),
     ("apps", "v1", "Deployment", "deployments", True),
+    ("apps", "v1", "StatefulSet", "statefulsets", True),
     ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", True),
     (
         "apiextensions.k8s.io",

@@ -49,35 +49,6 @@ def test_every_fault_of_a_killed_kernel_is_undone(main: Lab, name: str) -> None:
     assert snapshot.difference(before, after) == []
 
 
-# What an operator types for each fault that can be drawn of machines and the cluster,
-# and where: a worker is broken, or something on the master repairs the cluster.
-BY_HAND = {
-    "kubelet-stopped": "systemctl start kubelet",
-    "kubelet-misconfigured": "sed -i 's/1sec/1s/' /var/lib/kubelet/config.yaml; "
-    "systemctl restart kubelet",
-    "containerd-stopped": "systemctl start containerd",
-    "pod-network-away": "mv /etc/cni/*.conflist /etc/cni/net.d/; "
-    "systemctl restart containerd",
-    "pod-route-away": "systemctl restart pod-routes",
-    "powered-off": "",
-    "disk-pressure": "rm /var/lib/kubelet/old-backup.tar",
-    "dns-broken": "export KUBECONFIG=/etc/kubernetes/admin.conf; "
-    "kubectl get configmap coredns -n kube-system -o yaml | "
-    "sed 's/kubernets /kubernetes /' | kubectl replace -f -; "
-    "kubectl delete pods -n kube-system -l k8s-app=kube-dns",
-    "bad-static-manifest": "cd /etc/kubernetes; umask 077; "
-    "sed s/--secure-prot/--secure-port/ manifests/kube-apiserver.yaml > new.yaml; "
-    "mv new.yaml manifests/kube-apiserver.yaml",
-    "expired-certificate": "kubeadm certs renew apiserver-kubelet-client; "
-    "crictl ps -q --name kube-apiserver | xargs crictl stop",
-}
-DRAWN = tuple(
-    each
-    for each in (*fault.names(fault.MACHINE), *fault.names(fault.CLUSTER))
-    if each in faulty.ANYWHERE
-)
-
-
 def repair(cluster: Cluster, name: str) -> None:
     """Repair a drawn fault as an operator would, wherever it is."""
     if name == "powered-off":
@@ -88,10 +59,10 @@ def repair(cluster: Cluster, name: str) -> None:
     on_worker = fault.find(name).needs == fault.MACHINE
     workers = cluster.machines[1:] if on_worker else cluster.machines[:1]
     for machine in workers:
-        cluster.on(machine).script(f"({BY_HAND[name]}) || true")
+        cluster.on(machine).script(f"({faulty.BY_HAND[name]}) || true")
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", faulty.DRAWN)
 def test_each_fault_that_can_be_drawn_is_judged_by_health_alone(
     main: Lab, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

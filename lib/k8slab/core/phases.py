@@ -15,7 +15,15 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ..errors import LabError
+from ..errors import (
+    BadInput,
+    BundleError,
+    HostProblem,
+    InUse,
+    LabError,
+    PhaseFailed,
+)
+from . import outside
 from .hints import as_called
 
 HEARTBEAT_S = 15.0
@@ -236,6 +244,31 @@ class Ledger:
                 phase.outcome = "changed"
             with self._lock, suppress(OSError):
                 self._reporter.finished(phase)
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Show a block's phases, and name in its error the one in which it happened.
+
+        What was asked for, or what this computer lacks, has no phase to do with it.
+
+        Raises:
+            PhaseFailed: A phase failed. Of several the first to end is named: the
+                others fail because of it.
+            LabError: As the block raised it, where none failed.
+        """
+        try:
+            with outside.told():
+                yield
+        except (BadInput, BundleError, HostProblem, InUse, PhaseFailed):
+            raise
+        except LabError as error:
+            failed = [phase for phase in self.phases if phase.outcome == "failed"]
+            if not failed:
+                raise
+            first = min(failed, key=lambda phase: phase.started_s + phase.seconds)
+            raise PhaseFailed(f"{first.name} ({first.where})", error) from error
+        finally:
+            self.close()
 
     def tell(self, where: str, detail: str) -> None:
         """Say how far the running phase of a machine or component is.

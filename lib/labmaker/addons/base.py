@@ -19,7 +19,7 @@ from ..bundle import source
 LABEL = "k8slab.dev/addon"
 """What every object of an add-on is labelled with, and its name."""
 TIMEOUT_S = 120.0
-_WORKLOADS = ("Deployment", "DaemonSet")
+_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 # What others are made in, of or with comes first; the rest in any order.
 _FIRST = (
     "Namespace",
@@ -135,7 +135,7 @@ def _place(obj: Object) -> int:
 
 
 def unavailable(cluster: Cluster, objects: Sequence[Object]) -> str:
-    """Return which Deployments and DaemonSets are not available; nothing if all are."""
+    """Return which workloads are not available, in words; nothing if all are."""
     trouble = []
     for obj in objects:
         if obj["kind"] not in _WORKLOADS:

@@ -10,19 +10,15 @@ from functools import cache, partial
 from pathlib import Path
 
 from k8slab import lab, wait
-from k8slab.core import files, outside
+from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.hints import command
 from k8slab.core.phases import Ledger, Reporter, Silent
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import terminable, undisturbed
 from k8slab.errors import (
-    BadInput,
-    BundleError,
-    HostProblem,
     InUse,
     LabError,
-    PhaseFailed,
 )
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
@@ -88,7 +84,7 @@ def enable(
     folder = _own(lab_name)
     _keep(folder, {each.name for each in wanted})
     ledger = Ledger(reporter or Silent())
-    with _phases(ledger):
+    with ledger.whole():
         bundle = cache(partial(_bundle, wanted, ledger))
         if not {each.name for each in wanted} <= set(_record(folder).addons):
             bundle()  # building takes long, so nobody is kept from the lab meanwhile
@@ -119,7 +115,7 @@ def disable(
     addon = find(name)
     folder = _own(lab_name)
     ledger = Ledger(reporter or Silent())
-    with _phases(ledger), _work(folder, ledger) as work:
+    with ledger.whole(), _work(folder, ledger) as work:
         work.tidy(meant={name})
         work.disable(addon)
         _keep(folder, {name})  # not before: a chapter may have to try again
@@ -408,20 +404,3 @@ def _work(folder: LabFolder, ledger: Ledger) -> Iterator[Work]:
         closing(lab.connect(folder.name)) as cluster,
     ):
         yield Work(folder, cluster, ledger)
-
-
-@contextmanager
-def _phases(ledger: Ledger) -> Iterator[None]:
-    """Name the phase in which an error happened, and stop showing phases."""
-    try:
-        with outside.told():
-            yield
-    except (BadInput, BundleError, HostProblem, InUse):
-        raise
-    except LabError as error:
-        failed = [p for p in ledger.phases if p.outcome == "failed"]
-        if not failed:
-            raise
-        raise PhaseFailed(f"{failed[0].name} ({failed[0].where})", error) from error
-    finally:
-        ledger.close()

@@ -14,14 +14,7 @@ from k8slab.core.hints import command
 from k8slab.core.phases import Ledger, Reporter
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import terminable
-from k8slab.errors import (
-    BadInput,
-    BundleError,
-    HostProblem,
-    LabError,
-    PhaseFailed,
-    RangeInUse,
-)
+from k8slab.errors import BadInput, RangeInUse
 from k8slab.folder import LabFolder
 
 from .. import adopted, inventory
@@ -84,10 +77,10 @@ def up(
     if machines is not None or own is not None:
         settings = {"--nodes": workers, "--image": image, "--slot": slot}
         _refuse_settings(settings)
-        with _inventory_work(name) as at_work, _phases(ledger):
+        with _inventory_work(name) as at_work, ledger.whole():
             _up_own(at_work, ledger, machines, ask, keep=keep)
         return ledger
-    with _transitions(name) as work, _phases(ledger):
+    with _transitions(name) as work, ledger.whole():
         record = work.folder.record()
         if record is None:
             work.create(
@@ -146,13 +139,13 @@ def down(
             next=f"remove it with its machines: {command('down', meant)}",
         )
     if own is not None:
-        with _inventory_work(name) as own_work, _phases(ledger := _ledger(reporter)):
+        with _inventory_work(name) as own_work, (ledger := _ledger(reporter)).whole():
             if forget:
                 own_work.folder.remove()
             else:
                 own_work.remove(ledger, own)
         return Removed(there=True)
-    with _transitions(name) as work, _phases(ledger := _ledger(reporter)):
+    with _transitions(name) as work, (ledger := _ledger(reporter)).whole():
         return work.remove(ledger)
 
 
@@ -166,10 +159,10 @@ def stop(name: str | None = None, *, reporter: Reporter | None = None) -> None:
     adopted.refuse(name, "to stop")
     own = inventory.find(name)
     if own is not None:
-        with _inventory_work(name) as own_work, _phases(ledger := _ledger(reporter)):
+        with _inventory_work(name) as own_work, (ledger := _ledger(reporter)).whole():
             own_work.stop(ledger, own)
         return
-    with _transitions(name) as work, _phases(ledger := _ledger(reporter)):
+    with _transitions(name) as work, (ledger := _ledger(reporter)).whole():
         work.stop(ledger)
 
 
@@ -361,23 +354,3 @@ def _inventory_work(name: str | None) -> Iterator[InventoryWork]:
     folder = lab.folder(name)
     with outside.told(), files.usual_modes(), folder.locked(), terminable():
         yield InventoryWork(folder)
-
-
-@contextmanager
-def _phases(ledger: Ledger) -> Iterator[None]:
-    """Name the phase in which an error happened, and stop showing phases."""
-    try:
-        with outside.told():
-            yield
-    except (BadInput, BundleError, HostProblem, PhaseFailed):
-        raise
-    except LabError as error:
-        failed = [p for p in ledger.phases if p.outcome == "failed"]
-        if not failed:
-            raise
-        # The first to end is the reason; the others fail because of it.
-        first = min(failed, key=lambda phase: phase.started_s + phase.seconds)
-        phase = f"{first.name} ({first.where})"
-        raise PhaseFailed(phase, error) from error
-    finally:
-        ledger.close()

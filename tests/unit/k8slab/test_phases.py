@@ -12,7 +12,7 @@ from rich.console import Console
 
 from k8slab.core import poll
 from k8slab.core.phases import Ledger, Live, Plain, reporter_for
-from k8slab.errors import HostProblem
+from k8slab.errors import BadInput, HostProblem, InUse, LabError, PhaseFailed
 
 
 def test_a_phase_is_changed_unless_it_says_otherwise() -> None:
@@ -48,6 +48,29 @@ def test_an_interrupt_fails_its_phase() -> None:
         raise KeyboardInterrupt
 
     assert ledger.phases[0].outcome == "failed"
+
+
+def test_of_phases_side_by_side_the_first_to_end_is_the_reason() -> None:
+    """Another one began before it and fails because of it."""
+    ledger = Ledger()
+    with (
+        pytest.raises(PhaseFailed) as caught,
+        ledger.whole(),
+        ledger.phase("join", "node1"),
+        ledger.phase("start", "master"),
+    ):
+        raise LabError("it does not answer", next="look")
+
+    assert str(caught.value).startswith("phase 'start (master)' failed: it does not")
+    assert caught.value.next == "look"
+
+
+@pytest.mark.parametrize("error", [BadInput("no"), InUse("busy"), HostProblem("no")])
+def test_what_was_asked_for_is_no_failure_of_a_phase(error: LabError) -> None:
+    """It is told as it is."""
+    ledger = Ledger()
+    with pytest.raises(type(error)), ledger.whole(), ledger.phase("count", "here"):
+        raise error
 
 
 def test_phases_are_timed() -> None:

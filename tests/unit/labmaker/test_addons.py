@@ -20,7 +20,7 @@ from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from labmaker import addons
 from labmaker.addons import ADDONS, AddOn, catalogue, find, images
-from labmaker.addons.base import LABEL, labelled, manifests, read
+from labmaker.addons.base import LABEL, labelled, manifests, read, unavailable
 from labmaker.addons.local_path_provisioner import LocalPathProvisioner
 from labmaker.addons.traefik import Traefik
 from labmaker.addons.work import Work
@@ -59,11 +59,28 @@ def test_an_addon_is_made_of_the_bundle_s_images(addon: AddOn) -> None:
 def test_all_objects_of_an_addon_and_its_pods_are_labelled(addon: AddOn) -> None:
     """So that a removal finds them, whatever the manifests say by then."""
     made = labelled(addon.name, read(manifests(addon.name)))
-    work = [each for each in made if each["kind"] in ("Deployment", "DaemonSet")]
+    work = [each for each in made if "template" in each.get("spec", {})]
     every = made + [each["spec"]["template"] for each in work]
 
     assert work != []
     assert {each["metadata"]["labels"].get(LABEL) for each in every} == {addon.name}
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_a_workload_without_its_pods_is_not_available(
+    cluster: Cluster, fake: FakeApi, kind: str
+) -> None:
+    """It is not, as long as one of its replicas is not."""
+    meta = {"name": "a", "namespace": "kube-system", "generation": 1}
+    obj = {"kind": kind, "metadata": meta, "spec": {"replicas": 2}}
+    status = {"observedGeneration": 1, "availableReplicas": 1}
+    told = [unavailable(cluster, [obj])]
+    for available in (1, 2):
+        status["availableReplicas"] = available
+        fake.put(f"{kind.lower()}s", {**obj, "status": dict(status)}, "kube-system")
+        told.append(unavailable(cluster, [obj]))
+
+    assert told == [f"there is no {kind} a", f"{kind} a: 1 of 2 available", ""]
 
 
 def test_what_is_made_in_comes_first_and_what_asks_comes_last() -> None:
