@@ -73,7 +73,7 @@ def heal(name: str | None = None, *, start_s: float = 0.0) -> Healed:
 
     Args:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
-        start_s: Seconds that it may take beside, as on machines that start.
+        start_s: Seconds allowed on top, as on machines that start.
 
     Raises:
         LabMissing: There is no such lab, or it was never up.

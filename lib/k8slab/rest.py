@@ -222,8 +222,8 @@ def proxy(line: str = "--port=0", *, timeout: float = PROXY_S) -> Iterator[Door]
             option, _, name = each.partition("=")
             if option == "--unix-socket":
                 argv[index] = f"{option}={Path(folder) / Path(name or 'api').name}"
-        command, surroundings = cluster.kubectl_command(argv)
-        runner = LocalRunner(env=surroundings)
+        command, variables = cluster.kubectl_command(argv)
+        runner = LocalRunner(env=variables)
         # It outlives a kernel that is killed, but not for long.
         bounded = [
             shutil.which("timeout") or "timeout",

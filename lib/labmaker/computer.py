@@ -30,7 +30,7 @@ SYS_ADMIN, SYS_RESOURCE = 21, 24
 """Bits of the capabilities by which root mounts, and raises its own limits."""
 
 
-class Host(Protocol):
+class Computer(Protocol):
     """What a diagnosis asks of the computer; tests give a broken one."""
 
     def read_text(self, path: str) -> str:
@@ -107,7 +107,9 @@ def _there(folder: Path) -> Path:
     return there
 
 
-def require_root(what: str, *, mounts: bool = False, host: Host | None = None) -> None:
+def require_root(
+    what: str, *, mounts: bool = False, host: Computer | None = None
+) -> None:
     """Refuse at once what only root can do, before it fails half way.
 
     Args:
@@ -139,18 +141,18 @@ def require_root(what: str, *, mounts: bool = False, host: Host | None = None) -
         )
 
 
-def status(host: Host, field: str) -> str:
+def status(host: Computer, field: str) -> str:
     """Return one line of this process's status; empty when there is none."""
     found = re.search(rf"^{field}:\s*(.*)$", host.read_text("/proc/self/status"), re.M)
     return found[1] if found else ""
 
 
-def holds(host: Host, capability: int) -> bool:
+def holds(host: Computer, capability: int) -> bool:
     """Say whether a capability, by its bit, is effective."""
     return bool(int(status(host, "CapEff") or "0", 16) >> capability & 1)
 
 
-def highest(host: Host, limit: str) -> int:
+def highest(host: Computer, limit: str) -> int:
     """Return what a machine's limit is set to on this computer.
 
     Root may raise its own hard limits where it holds CAP_SYS_RESOURCE; in a container

@@ -18,7 +18,7 @@ def undo(folder: LabFolder, ledger: Ledger, *, start_s: float = 0.0) -> None:
     Args:
         folder: The lab's files.
         ledger: Times and shows the phase; there is none where nothing is noted.
-        start_s: Seconds that it may take beside, where machines have just started.
+        start_s: Seconds allowed on top, where machines have just started.
 
     Raises:
         NotReady: Something does not get as it was before.

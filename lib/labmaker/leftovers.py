@@ -22,9 +22,9 @@ _PASSING_S = 3.0
 def of_labs(
     home: Path, prefix: str, providers: Sequence[Provider], runner: Runner
 ) -> frozenset[str]:
-    """Return a line for each trace of the labs whose names begin with a prefix.
+    """Return a line for each leftover of the labs whose names begin with a prefix.
 
-    Fences carry no name, so those count that no network of a lab explains.
+    Firewall rules carry no name, so those count that no network of a lab explains.
 
     Args:
         home: The folder of all labs.
@@ -58,7 +58,7 @@ def strangers(record: LabRecord, provider: Provider) -> frozenset[str]:
 
 
 def of_all() -> frozenset[str]:
-    """Return a line for each trace of any lab here, whoever provides it."""
+    """Return a line for each leftover of any lab here, whoever provides it."""
     return of_labs(Environment.read().home, "", list(working()), LocalRunner())
 
 

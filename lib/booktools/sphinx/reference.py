@@ -49,7 +49,8 @@ PARTS = (
     Part("record"),
     Part("fault", only=("names", "inject", "heal", "draw", "judge")),
     Part("widgets"),
-    Part("kube.objects", "Waited"),
+    Part("kube.objects", "Records", only=("Pod", "Node", "Endpoints", "Waited")),
+    Part("kube.scaler", "Scaler", only=("Scaler",)),
     Part("errors"),
 )
 

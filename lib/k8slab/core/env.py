@@ -1,4 +1,4 @@
-"""Read the environment; nothing else in the package does."""
+"""Read the variables ``K8SLAB_…``, which say where labs are and which is meant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_PATIENCE = 1000
 
 @dataclass(frozen=True)
 class Environment:
-    """What the environment says; read here and nowhere else.
+    """What the variables ``K8SLAB_…`` say; they are read here and nowhere else.
 
     Attributes:
         home: ``K8SLAB_HOME``: the folder of all labs.

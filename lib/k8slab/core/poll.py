@@ -118,8 +118,8 @@ def until(
 ) -> T:
     """Look again and again until a state is there.
 
-    For states that no API can watch: a socket, a unit, a file. For API objects
-    the waits further down watch instead of asking. Errors that pass (`Patience`) are
+    For states that no API can watch: a socket, a unit, a file. API objects have waits
+    of their own, which are told of each change. Errors that pass (`Patience`) are
     waited out, and so are parts of a state that are not there yet (`NOT_YET`).
 
     Args:

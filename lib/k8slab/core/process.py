@@ -35,7 +35,7 @@ def search_path() -> str:
     return os.pathsep.join([*there, *lacking])
 
 
-def surroundings() -> dict[str, str]:
+def variables() -> dict[str, str]:
     """Return the variables of a command: this process's, but for what misleads it.
 
     A TMPDIR that is gone, or not this user's to enter, makes programs fail with words
@@ -197,7 +197,7 @@ class LocalRunner:
                 text=True,
                 encoding="utf-8",
                 errors="replace",
-                env=surroundings() | self._env,
+                env=variables() | self._env,
                 cwd=self._cwd,
                 umask=UMASK,
                 start_new_session=True,

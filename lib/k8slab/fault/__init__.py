@@ -91,7 +91,7 @@ def heal(cluster: Cluster, *, start_s: float = 0.0) -> list[str]:
 
     Args:
         cluster: The lab.
-        start_s: Seconds that it may take beside, as on machines that start.
+        start_s: Seconds allowed on top, as on machines that start.
 
     Raises:
         NotReady: Something does not get as it was; the next attempt tries again, also

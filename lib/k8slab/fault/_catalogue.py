@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadInput
-from . import _control_plane, _disk, _figures, _machines, _namespaces, _workloads
+from . import _addons, _control_plane, _disk, _machines, _surrounding, _workloads
 from ._kind import Fault
 
 _ALL: tuple[type[Fault], ...] = (
@@ -11,15 +11,15 @@ _ALL: tuple[type[Fault], ...] = (
     _workloads.CrashLoop,
     _workloads.OutOfMemory,
     _workloads.PendingResources,
-    _namespaces.PendingTaints,
+    _surrounding.PendingTaints,
     _workloads.MissingSecretKey,
     _workloads.EagerLiveness,
     _workloads.SelectorMismatch,
     _workloads.WrongPort,
     _workloads.DiskFull,
-    _namespaces.ClaimWithoutClass,
-    _namespaces.StuckNamespace,
-    _namespaces.WebhookSilent,
+    _surrounding.ClaimWithoutClass,
+    _surrounding.StuckNamespace,
+    _surrounding.WebhookSilent,
     _machines.KubeletStopped,
     _machines.KubeletMisconfigured,
     _machines.ContainerdStopped,
@@ -30,7 +30,7 @@ _ALL: tuple[type[Fault], ...] = (
     _control_plane.BrokenDns,
     _control_plane.BadStaticManifest,
     _control_plane.ExpiredCertificate,
-    _figures.MetricsServerAway,
+    _addons.MetricsServerAway,
 )
 _BY_NAME: dict[str, Fault] = {each.name: each() for each in _ALL}
 

@@ -13,6 +13,7 @@ from ..errors import ApiUnreachable, NotReady
 from ..kube.objects import Endpoints, Pod
 from ._kind import CLUSTER, Fault, Place, Seen
 from ._looking import look, wait
+from ._objects import patch
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 COPY = "/etc/kubernetes/kube-apiserver.yaml.copy"
@@ -245,12 +246,8 @@ def _corefile(at: Place) -> str:
 
 def _configure(at: Place, corefile: str) -> None:
     """Write the Corefile, and delete CoreDNS's Pods."""
-    at.cluster.connection.send(
-        "PATCH",
-        "/api/v1/namespaces/kube-system/configmaps/coredns",
-        body={"data": {"Corefile": corefile}},
-        headers={"Content-Type": "application/merge-patch+json"},
-    )
+    path = "/api/v1/namespaces/kube-system/configmaps/coredns"
+    patch(at, path, {"data": {"Corefile": corefile}})
     at.cluster.connection.send(
         "DELETE",
         "/api/v1/namespaces/kube-system/pods",

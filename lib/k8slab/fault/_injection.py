@@ -243,7 +243,7 @@ def undo(cluster: Cluster, notes: Sequence[Note], *, start_s: float = 0.0) -> No
     Args:
         cluster: The lab.
         notes: The faults.
-        start_s: Seconds that it may take beside, as on machines that start.
+        start_s: Seconds allowed on top, as on machines that start.
 
     Raises:
         NotReady: Something does not get as it was; its note stays, for whoever comes

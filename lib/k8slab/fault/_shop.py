@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..errors import ApiError
-from ..kube.namespace import LABEL
 from ..kube.objects import Endpoints, Object, Pod
 from ._kind import Place, Seen
+from ._objects import delete, find, write
 
 NAME, PORT = "shop", 12345
 LABELS = {"app": NAME}
@@ -41,54 +40,16 @@ def put(at: Place, form: Form) -> None:
     write(at, "services", _service(form))
 
 
-def write(at: Place, plural: str, body: Object) -> None:
-    """Make an object, or replace the one of its name."""
-    path = at.cluster.catalogue.find(plural).path(at.name)
-    send = at.cluster.connection.send
-    try:
-        send("PUT", f"{path}/{body['metadata']['name']}", body=body)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        send("POST", path, body=body)
-
-
-def delete(at: Place, plural: str, name: str = NAME) -> None:
-    """Delete an object, where it is there."""
-    path = at.cluster.catalogue.find(plural).path(at.name, name)
-    try:
-        at.cluster.connection.send(
-            "DELETE", path, query={"propagationPolicy": "Background"}
-        )
-    except ApiError as error:
-        if error.status != 404:
-            raise
-
-
-def find(at: Place, plural: str, name: str = NAME) -> Object:
-    """Return an object; an empty one where it is not there.
-
-    Raises:
-        ApiError: The API server refuses to say, as one does that starts.
-    """
-    try:
-        return at.cluster.get(plural, name, namespace=at.name)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return {}
-
-
 def remove(at: Place, plurals: Sequence[str]) -> None:
     """Delete the shop with its other objects."""
     for plural in ("deployments", "services", *plurals):
-        delete(at, plural)
+        delete(at, plural, NAME)
 
 
 def is_gone(at: Place, plurals: Sequence[str]) -> Seen:
     """Look whether nothing of the shop is left."""
     kinds = ("deployments", "services", *plurals)
-    kept = [f"{plural} {NAME}" for plural in kinds if find(at, plural)]
+    kept = [f"{plural} {NAME}" for plural in kinds if find(at, plural, NAME)]
     kept += [f"Pod {pod.name}" for pod in pods(at)]
     return Seen(not kept, ", ".join(kept) or "nothing is left")
 
@@ -107,7 +68,7 @@ def works(at: Place, *, steady_s: float = 0) -> Seen:
         at: Where it is.
         steady_s: How many seconds it has to have been ready.
     """
-    deployment = find(at, "deployments")
+    deployment = find(at, "deployments", NAME)
     if not deployment:
         return Seen(False, f"there is no Deployment {NAME}")
     status, spec = deployment.get("status") or {}, deployment["spec"]
@@ -128,7 +89,7 @@ def answers(at: Place) -> Seen:
     known = endpoints(at)
     if not known.ready:
         return Seen(False, f"the Service {NAME} has no endpoints")
-    spec = find(at, "services").get("spec") or {}
+    spec = find(at, "services", NAME).get("spec") or {}
     ports = spec.get("ports") or []
     if not ports:  # deleted a moment ago: its endpoints go after it
         return Seen(False, f"there is no Service {NAME}")
@@ -189,8 +150,3 @@ def _service(form: Form) -> Object:
         "metadata": {"name": NAME},
         "spec": {"selector": LABELS, "ports": [{"port": PORT}], **form.service},
     }
-
-
-def of_chapter(name: str, chapter: str) -> Object:
-    """Return the metadata of an object in no namespace that belongs to a chapter."""
-    return {"name": name, "labels": {LABEL: chapter}}

@@ -38,8 +38,8 @@ class ClusterApi:
         fingerprint: The pinned fingerprint; every other cluster is refused.
         kubectl: The kubectl to run.
         adopted: Whether it is somebody's cluster.
-        prefix: Where its images come from in the place of the chapters' registry;
-            empty where from there.
+        prefix: The registry that its images come from in the place of the chapters'
+            own; empty where there is no other.
 
     Attributes:
         namespace: Where ``%kubectl`` works when it is given no namespace.
@@ -237,14 +237,14 @@ class ClusterApi:
         if self._prefix:
             copies = self._folder / "manifests"
             arguments = images.in_arguments(arguments, self._prefix, copies)
-        surroundings = environment(
+        variables = environment(
             self.check_access(),
             self._kubeconfig,
             self._folder,
             namespace or self.namespace,
         )
-        check_editor(own_arguments(argv), surroundings)
-        return [str(self._kubectl), *arguments], surroundings
+        check_editor(own_arguments(argv), variables)
+        return [str(self._kubectl), *arguments], variables
 
     def kubectl(
         self,
@@ -271,10 +271,10 @@ class ClusterApi:
             CommandFailed: The exit code is not 0 and ``check`` is true.
             CommandTimeout: The deadline passed.
         """
-        command, surroundings = self.kubectl_command(argv, namespace=namespace)
+        command, variables = self.kubectl_command(argv, namespace=namespace)
         if input and self._prefix:
             input = images.in_manifest(input, self._prefix)
-        done = LocalRunner(env=surroundings).run(
+        done = LocalRunner(env=variables).run(
             command,
             input=input,
             check=False,

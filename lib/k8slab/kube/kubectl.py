@@ -1,4 +1,4 @@
-"""The surroundings in which kubectl knows one cluster and nothing of its user's."""
+"""The variables by which kubectl knows one cluster and nothing of its user's."""
 
 from __future__ import annotations
 
@@ -88,18 +88,18 @@ def _editor() -> dict[str, str]:
     return {}
 
 
-def check_editor(own: Sequence[str], surroundings: Mapping[str, str]) -> None:
+def check_editor(own: Sequence[str], variables: Mapping[str, str]) -> None:
     """Refuse a command that opens an editor where there is none.
 
     Args:
         own: kubectl's own arguments.
-        surroundings: What `environment` returned.
+        variables: What `environment` returned.
 
     Raises:
         HostProblem: There is none; kubectl would only say that it cannot start vi.
     """
     edits = {"edit", "edit-last-applied", "--edit", "--edit=true"}
-    if "KUBE_EDITOR" in surroundings or not edits & set(own):
+    if "KUBE_EDITOR" in variables or not edits & set(own):
         return
     raise HostProblem(
         "there is no editor on this computer that kubectl could open",

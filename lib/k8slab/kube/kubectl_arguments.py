@@ -83,7 +83,7 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
     if verb == "proxy":  # its -w takes a value, which a -- may be; no Pod runs anything
         own = list(argv)
     names_a_subject = words_of(own)[:2] in _NAMES_SUBJECTS
-    for flag, value in flags_of(own, follow="logs" in own):
+    for flag, value in flags_of(own):
         if flag in ELSEWHERE and not (flag == "--user" and names_a_subject):
             raise _refusal(flag, f"kubectl without {flag}")
         remote = flag in ("-f", "--filename") and "://" in value
@@ -93,7 +93,10 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
         if flag == "--address" and verb in ("proxy", "port-forward") and not loopback:
             if verb == "proxy":
                 raise _open_proxy(f"--address {value}")
-            raise _refusal(f"--address {value}", "a door on this computer only")
+            raise _refusal(
+                f"--address {value}",
+                "an address of this computer alone: localhost or 127.0.0.1",
+            )
         if verb == "proxy" and flag in _WIDENS:
             raise _open_proxy(f"{flag} {value}")
     if verb == "kustomize" and any("://" in each or ".com/" in each for each in own):
@@ -163,17 +166,14 @@ def words_of(own: Sequence[str]) -> list[str]:
     return words
 
 
-def flags_of(own: Sequence[str], *, follow: bool) -> Iterator[tuple[str, str]]:
+def flags_of(own: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield every option that kubectl could see, with the value it could have.
 
     Written to see too many rather than too few: a word that is the value of another
-    option is looked at as well.
-
-    Args:
-        own: kubectl's own arguments.
-        follow: Whether ``-f`` and ``-p`` are switches, as in ``kubectl logs -f``.
+    option is looked at as well, and where ``logs`` stands, ``-f`` and ``-p`` count as
+    its switches.
     """
-    switches = SWITCHES | set("fp") if follow else SWITCHES
+    switches = SWITCHES | set("fp") if "logs" in own else SWITCHES
     for index, each in enumerate(own):
         following = own[index + 1] if index + 1 < len(own) else ""
         if each.startswith("--"):

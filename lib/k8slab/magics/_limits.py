@@ -1,4 +1,4 @@
-"""Know how long a command may take, and which ones need a terminal."""
+"""Know a command's time, whether it needs a terminal, and which ends are answers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def refuse_terminal(
     verb = kubectl_arguments.verb_of(own)
     if _asks_for_help(own):
         return
-    given = list(kubectl_arguments.flags_of(own, follow=verb == "logs"))
+    given = list(kubectl_arguments.flags_of(own))
     flags = {flag: value for flag, value in given if value != "false"}
     elsewhere = ["kubectl", *shown]
     if not flags.keys() & {"-n", "--namespace", "-A", "--all-namespaces"}:
@@ -100,7 +100,7 @@ def is_endless(own: Sequence[str]) -> bool:
         return False
     flags = {
         (flag, value)
-        for flag, value in kubectl_arguments.flags_of(own, follow=verb == "logs")
+        for flag, value in kubectl_arguments.flags_of(own)
         if value != "false"
     }
     names = {flag for flag, _ in flags}
@@ -114,7 +114,7 @@ def is_endless(own: Sequence[str]) -> bool:
 
 def limit(own: Sequence[str], *, endless: bool) -> float:
     """Return the seconds a command gets, which it may give itself."""
-    flags = dict(kubectl_arguments.flags_of(own, follow="logs" in own))
+    flags = dict(kubectl_arguments.flags_of(own))
     request = seconds(flags.get("--request-timeout", ""))
     if endless:
         return min(request, TIMEOUT_S) or ENDLESS_S
@@ -153,7 +153,7 @@ def more_time(own: Sequence[str], typed: Sequence[str]) -> str:
         typed: All its words as they were typed, with what a Pod runs.
     """
     flag = "--timeout" if _takes_timeout(own) else "--request-timeout"
-    had = seconds(dict(kubectl_arguments.flags_of(own, follow=False)).get(flag, ""))
+    had = seconds(dict(kubectl_arguments.flags_of(own)).get(flag, ""))
     mine = kubectl_arguments.own_arguments(typed)
     kept = [
         each

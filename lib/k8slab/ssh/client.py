@@ -28,7 +28,7 @@ from .connect import Login, is_refusal
 
 SESSIONS = 8
 SUDO = ("sudo", "-n", "--")
-"""How who logs in becomes root; it asks for no password, for nobody could type one."""
+"""What a user who is not root puts before a command; nobody could type a password."""
 T = TypeVar("T")
 _SCRIPT = '__=$(cat); set {options}; eval "$__"'
 # Bash tells, on a line of its own mark, which line failed; other shells have no ERR.

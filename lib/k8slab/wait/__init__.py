@@ -1,4 +1,4 @@
-"""Wait for a state, with a deadline, an early end and a reason; see `until` too."""
+"""Wait for a state, with a deadline, an early end and a reason."""
 
 from __future__ import annotations
 

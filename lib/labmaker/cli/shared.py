@@ -77,7 +77,7 @@ def consent(question: str, yes: bool, lab: str) -> None:
     if yes or (ask is not None and ask(question)):
         return
     raise BadInput(
-        "nobody agreed to change the machines; nothing was",
+        "nobody agreed to change the machines; nothing was changed",
         where=f"lab {lab}",
         wanted="--yes" if ask is None else "yes",
         seen="no terminal to ask on" if ask is None else "no",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..computer import Host
+from ..computer import Computer
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ _VERSIONS = (
 )
 
 
-def memory(host: Host) -> int | None:
+def memory(host: Computer) -> int | None:
     """Return the bytes that a container may still take; None without a limit."""
     for each in _VERSIONS:
         most = _number(host, f"{each.memory}/{each.most}")
@@ -57,7 +57,7 @@ def memory(host: Host) -> int | None:
     return None
 
 
-def processes(host: Host) -> int | None:
+def processes(host: Computer) -> int | None:
     """Return how many a container may still begin; None without a limit."""
     for each in _VERSIONS:
         most = _number(host, f"{each.pids}/pids.max")
@@ -67,13 +67,13 @@ def processes(host: Host) -> int | None:
     return None
 
 
-def _number(host: Host, path: str) -> int | None:
+def _number(host: Computer, path: str) -> int | None:
     """Return the number in a file; None where it is "max", or not there."""
     text = _text(host, path).strip()
     return int(text) if text.isdigit() else None
 
 
-def _text(host: Host, path: str) -> str:
+def _text(host: Computer, path: str) -> str:
     try:
         return host.read_text(path)
     except OSError:

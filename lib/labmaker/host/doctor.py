@@ -11,7 +11,7 @@ from typing import Literal
 from k8slab.errors import CommandFailed, HostProblem, RangeInUse
 
 from .. import computer
-from ..computer import ROUTES, Host, ThisComputer, foreign_routes
+from ..computer import ROUTES, Computer, ThisComputer, foreign_routes
 from ..plan import SLOTS, AddressPlan
 from ..providers import Provider
 from . import confines, kernel, mounts, others
@@ -79,7 +79,7 @@ class Finding:
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        """It in lines that no terminal cuts; all facts only where it is not well."""
+        """The finding in short lines; wanted and cure only where it is not well."""
         if self.ok:
             return f"✔ {self.name}: {self.seen}"
         mark = {"error": "✘", "warning": "!"}[self.severity]
@@ -99,7 +99,7 @@ def diagnose(
     has_bundle: bool,
     provider: Provider,
     machines: int = MACHINES,
-    host: Host | None = None,
+    host: Computer | None = None,
 ) -> list[Finding]:
     """Look at everything a lab needs of this computer; change nothing.
 
@@ -159,7 +159,7 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
     )
 
 
-def _root(host: Host) -> Finding:
+def _root(host: Computer) -> Finding:
     user = (computer.status(host, "Uid").split() or ["?"])[1:2] or ["?"]
     ok = user[0] == "0"
     return Finding(
@@ -167,7 +167,7 @@ def _root(host: Host) -> Finding:
     )
 
 
-def _capabilities(host: Host) -> Finding:
+def _capabilities(host: Computer) -> Finding:
     missing = [
         name for name, bit in CAPABILITIES.items() if not computer.holds(host, bit)
     ]
@@ -182,7 +182,7 @@ def _capabilities(host: Host) -> Finding:
     )
 
 
-def _commands(host: Host) -> Iterator[Finding]:
+def _commands(host: Computer) -> Iterator[Finding]:
     for name, package in PACKAGES.items():
         if not host.has(name):
             yield Finding(
@@ -205,7 +205,7 @@ def _provider(provider: Provider) -> tuple[Finding, list[Path]]:
     return Finding("provider", True, seen, wanted), [about.images]
 
 
-def _cgroups(host: Host) -> Finding:
+def _cgroups(host: Computer) -> Finding:
     mounts = [m.split() for m in host.read_text("/proc/self/mounts").splitlines()]
     held = {o for m in mounts if m[2] == "cgroup" for o in m[3].split(",")}
     version = 1 if "memory" in held else 2
@@ -228,7 +228,7 @@ def _cgroups(host: Host) -> Finding:
     )
 
 
-def inotify_wanted(host: Host, machines: int = MACHINES) -> tuple[int, int, int]:
+def inotify_wanted(host: Computer, machines: int = MACHINES) -> tuple[int, int, int]:
     """Return how many inotify instances are allowed, free, and should be allowed."""
     allowed = int(host.read_text("/proc/sys/" + INOTIFY.replace(".", "/")))
     free = allowed - host.inotify_in_use()
@@ -237,7 +237,7 @@ def inotify_wanted(host: Host, machines: int = MACHINES) -> tuple[int, int, int]
     return allowed, free, max(allowed if enough else 0, least)
 
 
-def _inotify(host: Host, machines: int) -> Finding:
+def _inotify(host: Computer, machines: int) -> Finding:
     need = machines * INOTIFY_OF_A_MACHINE
     allowed, free, wanted = inotify_wanted(host, machines)
     ok = allowed >= wanted
@@ -251,13 +251,13 @@ def _inotify(host: Host, machines: int) -> Finding:
     )
 
 
-def _modules(host: Host) -> Finding:
+def _modules(host: Computer) -> Finding:
     wanted = ", ".join(module.name for module in kernel.MODULES)
     seen, cure = kernel.look(host)
     return Finding("kernel modules", not cure, seen, wanted, cure)
 
 
-def _limit(host: Host, name: str, option: str, least: int) -> Finding:
+def _limit(host: Computer, name: str, option: str, least: int) -> Finding:
     """Compare what a lab needs with the limit that its machines can be given."""
     given = computer.highest(host, option)
     cure = "" if given >= least else computer.how_to_raise(option)
@@ -265,7 +265,7 @@ def _limit(host: Host, name: str, option: str, least: int) -> Finding:
     return Finding(f"limit of {name}", not cure, seen, wanted, cure)
 
 
-def _processes(host: Host, least: int) -> Finding:
+def _processes(host: Computer, least: int) -> Finding:
     """Judge what machines can be given, and what a container's limit leaves of that."""
     left = confines.processes(host)
     if left is None or left >= least:
@@ -279,14 +279,14 @@ def _processes(host: Host, least: int) -> Finding:
     )
 
 
-def _processors(host: Host) -> Finding:
+def _processors(host: Computer) -> Finding:
     seen = host.processors()
     ok = seen >= PROCESSORS
     cure = "" if ok else "give this computer, or the container that it is, another one"
     return Finding("processors", ok, str(seen), f"at least {PROCESSORS}", cure)
 
 
-def _memory(host: Host, machines: int) -> Finding:
+def _memory(host: Computer, machines: int) -> Finding:
     text = host.read_text("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.M)
     seen, of = int(found[1]) * 1024 if found else 0, "this computer"
@@ -300,7 +300,7 @@ def _memory(host: Host, machines: int) -> Finding:
 
 
 def _disk(
-    host: Host, folders: Sequence[Path], least: int, *, engine: str = ""
+    host: Computer, folders: Sequence[Path], least: int, *, engine: str = ""
 ) -> Iterator[Finding]:
     cure = (
         f"make room there, where {engine} keeps images and machines, or move that "
@@ -320,7 +320,7 @@ def _disk(
         )
 
 
-def _inodes(host: Host, folders: Sequence[Path], engine: str) -> Iterator[Finding]:
+def _inodes(host: Computer, folders: Sequence[Path], engine: str) -> Iterator[Finding]:
     """Look for room for files: a disk may have none left, and be empty."""
     for folder in folders:
         seen = host.free_inodes(folder)
@@ -339,13 +339,13 @@ def _inodes(host: Host, folders: Sequence[Path], engine: str) -> Iterator[Findin
         )
 
 
-def _file_system(host: Host, home: Path) -> Finding:
+def _file_system(host: Computer, home: Path) -> Finding:
     seen, cure = mounts.look(host, home)
     wanted = "one on which overlays can lie, and that lets programs be run"
     return Finding("file system of labs", not cure, seen, wanted, cure)
 
 
-def _other_firewalls(host: Host, plan: AddressPlan) -> Finding:
+def _other_firewalls(host: Computer, plan: AddressPlan) -> Finding:
     seen, cure = others.look(host, plan)
     wanted = "none beside the lab's filters that drops its packets"
     seen = seen or "none drops a lab's packets"
@@ -356,7 +356,7 @@ def _gib(size: int) -> str:
     return f"{size / GIB:.1f} GiB"
 
 
-def _addresses(host: Host, plan: AddressPlan, bridge: str) -> Finding:
+def _addresses(host: Computer, plan: AddressPlan, bridge: str) -> Finding:
     ranges = ", ".join(str(network) for network in plan.ranges.all)
     wanted = f"nobody else in the new lab's {ranges}"
     try:

@@ -12,7 +12,7 @@ from k8slab.core.phases import Ledger
 from k8slab.core.process import Runner
 from k8slab.errors import HostProblem
 
-from ..computer import Host, holds
+from ..computer import Computer, holds
 
 MODPROBE = "/sbin/modprobe"
 """Where the kernel itself looks for it, whatever the PATH."""
@@ -44,12 +44,12 @@ MODULES = (
 )
 
 
-def missing(host: Host) -> list[Module]:
+def missing(host: Computer) -> list[Module]:
     """Return what the kernel neither has built in nor loaded."""
     return [module for module in MODULES if not _is_there(module, host)]
 
 
-def look(host: Host) -> tuple[str, str]:
+def look(host: Computer) -> tuple[str, str]:
     """Say what is missing, and how to mend it where it cannot be loaded."""
     lacking = [module.name for module in missing(host)]
     names = ", ".join(lacking)
@@ -69,12 +69,12 @@ def look(host: Host) -> tuple[str, str]:
     return f"'up' will load {names}", ""
 
 
-def packages(host: Host) -> tuple[str, ...]:
+def packages(host: Computer) -> tuple[str, ...]:
     """Return the Debian packages by which what is missing can be loaded."""
     return (PACKAGE,) if missing(host) and not host.has(MODPROBE) else ()
 
 
-def load(host: Host, runner: Runner, ledger: Ledger) -> None:
+def load(host: Computer, runner: Runner, ledger: Ledger) -> None:
     """Load what is missing, until the next boot.
 
     Args:
@@ -105,7 +105,7 @@ def load(host: Host, runner: Runner, ledger: Ledger) -> None:
         phase.changed("loaded " + ", ".join(module.name for module in lacking))
 
 
-def _is_there(module: Module, host: Host) -> bool:
+def _is_there(module: Module, host: Computer) -> bool:
     try:
         text = host.read_text(module.path)
     except OSError:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..computer import Host
+from ..computer import Computer
 
 _MOUNTS = "/proc/self/mountinfo"
 # The kernel refuses them as the upper layer: they have no whiteouts, no attributes of
@@ -47,7 +47,7 @@ class _Mount:
         return not _UNFIT.fullmatch(self.kind) and "noexec" not in self.options
 
 
-def look(host: Host, home: Path) -> tuple[str, str]:
+def look(host: Computer, home: Path) -> tuple[str, str]:
     """Say what the folder of all labs lies on, and what to do where that is unfit.
 
     Args:
@@ -73,7 +73,7 @@ def look(host: Host, home: Path) -> tuple[str, str]:
     return f"{seen}, on which no overlays can lie", cure
 
 
-def _of(host: Host, folder: Path) -> _Mount | None:
+def _of(host: Computer, folder: Path) -> _Mount | None:
     """Return what a folder lies on, or will; of two in one place the later one."""
     there = folder.resolve()
     over = [m for m in _mounts(host) if there.is_relative_to(m.place)]
@@ -81,7 +81,7 @@ def _of(host: Host, folder: Path) -> _Mount | None:
     return next((m for m in reversed(over) if len(m.place.parts) == deepest), None)
 
 
-def _mounts(host: Host) -> Iterator[_Mount]:
+def _mounts(host: Computer) -> Iterator[_Mount]:
     try:
         lines = host.read_text(_MOUNTS).splitlines()
     except OSError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from k8slab.errors import CommandFailed, HostProblem
 
-from ..computer import Host
+from ..computer import Computer
 from ..plan import AddressPlan
 
 _OLD_TABLES = "/proc/net/ip_tables_names"
@@ -39,7 +39,7 @@ class _Firewall:
     cure: str
 
 
-def look(host: Host, plan: AddressPlan) -> tuple[str, str]:
+def look(host: Computer, plan: AddressPlan) -> tuple[str, str]:
     """Say which others drop a lab's packets, and what to do; two empty texts for none.
 
     Args:
@@ -52,7 +52,7 @@ def look(host: Host, plan: AddressPlan) -> tuple[str, str]:
     return "\n".join(one.seen for one in found), "\n".join(one.cure for one in found)
 
 
-def _older(host: Host, ranges: Sequence[str]) -> Iterator[_Firewall]:
+def _older(host: Computer, ranges: Sequence[str]) -> Iterator[_Firewall]:
     """Yield that of the older iptables, where the newer one is used."""
     command = "iptables-legacy"
     tables = ""
@@ -66,7 +66,7 @@ def _older(host: Host, ranges: Sequence[str]) -> Iterator[_Firewall]:
         yield _Firewall(f"{command} has the policy DROP for FORWARD", told, cure)
 
 
-def _nft(host: Host, ranges: Sequence[str]) -> Iterator[_Firewall]:
+def _nft(host: Computer, ranges: Sequence[str]) -> Iterator[_Firewall]:
     """Yield the chains of nft that drop by policy, but for the one of our iptables."""
     if not host.has("nft"):
         return
@@ -84,7 +84,7 @@ def _nft(host: Host, ranges: Sequence[str]) -> Iterator[_Firewall]:
         yield _Firewall(seen, told, f"nft insert rule {rule}{_KEPT}")
 
 
-def _zones(host: Host, ranges: Sequence[str]) -> Iterator[_Firewall]:
+def _zones(host: Computer, ranges: Sequence[str]) -> Iterator[_Firewall]:
     """Yield firewalld, which rejects what is forwarded in a zone of no rules."""
     command = "firewall-cmd"
     if not host.has(command) or _said(host, command, "--state").strip() != "running":
@@ -98,7 +98,7 @@ def _zones(host: Host, ranges: Sequence[str]) -> Iterator[_Firewall]:
     )
 
 
-def _uses_older(host: Host) -> bool:
+def _uses_older(host: Computer) -> bool:
     """Say whether a lab's filters are rules of the older iptables."""
     return "legacy" in _said(host, "iptables", "--version")
 
@@ -111,7 +111,7 @@ def _chains(told: str) -> list[dict[str, str]]:
     return []
 
 
-def _said(host: Host, *argv: str) -> str:
+def _said(host: Computer, *argv: str) -> str:
     """Return what a command prints; nothing where it fails."""
     try:
         done = host.run(argv)

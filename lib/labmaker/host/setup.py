@@ -13,7 +13,7 @@ from k8slab.core.signals import deferred
 from k8slab.errors import CommandFailed, CommandTimeout, HostProblem
 
 from ..apt import is_locked, once_free
-from ..computer import Host, ThisComputer
+from ..computer import Computer, ThisComputer
 from . import kernel
 from .doctor import INOTIFY, MACHINES, inotify_wanted
 
@@ -41,7 +41,7 @@ def prepare(
     runner: Runner,
     ledger: Ledger,
     *,
-    host: Host | None = None,
+    host: Computer | None = None,
     clock: Clock | None = None,
 ) -> None:
     """Install what is missing, load what is a module, and raise what is too low.
@@ -66,7 +66,7 @@ def prepare(
     raise_inotify(runner, ledger, host=host)
 
 
-def _refuse_others(host: Host, names: Sequence[str]) -> None:
+def _refuse_others(host: Computer, names: Sequence[str]) -> None:
     """Refuse a computer whose packages are not Debian's, and name what it needs."""
     if host.has("dpkg-query"):
         return
@@ -179,7 +179,7 @@ def raise_inotify(
     runner: Runner,
     ledger: Ledger,
     *,
-    host: Host | None = None,
+    host: Computer | None = None,
     machines: int = MACHINES,
 ) -> None:
     """Allow as many inotify instances as a lab needs beside all else, until a boot.

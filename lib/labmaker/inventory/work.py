@@ -29,13 +29,13 @@ from ..install.context import InstallContext
 from ..install.pin import pin, refresh
 from ..install.profile import KEYRING, Profile, Sources
 from ..install.steps import pod_network
+from ..install.steps.depot import NAMES as DEPOT_NAMES
 from ..pki import make_identity
 from . import depot, hostkeys, preflight, undo
 from .hostkeys import Ask
 from .journal import Journal, NotingShell
 from .schema import Inventory, read, spanning
 
-_DEPOT_NAMES = ("registry.lab", "depot.lab")
 _ON_S = 120.0
 _DNS = 10  # the tenth address of the Services' range, as kubeadm has it
 
@@ -200,7 +200,7 @@ class InventoryWork:
         bundle: Bundle,
         known: preflight.Known,
     ) -> None:
-        identity = make_identity(record.name, _DEPOT_NAMES)
+        identity = make_identity(record.name, DEPOT_NAMES)
         profile = preflight.profile(inventory, known)
         context = _context(record, inventory, bundle, identity.ca, profile)
         self.folder.write(self.folder.ca.name, context.ca)

@@ -1,4 +1,4 @@
-"""Who provides machines: one module an engine, behind one protocol.
+"""The engines of containers that provide machines, each in a module, by one protocol.
 
 Nobody outside this package names an engine or one of its options. The package stands
 below those that ask it, the host's doctor too, so it knows neither them nor the bundle.
@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from k8slab.core.process import LocalRunner, Runner
 from k8slab.errors import BadInput, HostProblem
 
-from ..computer import Host, ThisComputer
+from ..computer import Computer, ThisComputer
 from .base import About, Mount, Provider
 from .builder import PACKAGES, build_image, ensure_image
 from .containers import Containers
@@ -42,7 +42,7 @@ def provider_of(
     lab: str,
     runner: Runner | None = None,
     *,
-    host: Host | None = None,
+    host: Computer | None = None,
     where: str = "K8SLAB_PROVIDER",
     advice: str = "unset K8SLAB_PROVIDER",
 ) -> Provider:
@@ -78,7 +78,7 @@ def provider_of(
 
 
 def working(
-    runner: Runner | None = None, *, host: Host | None = None
+    runner: Runner | None = None, *, host: Computer | None = None
 ) -> Iterator[Provider]:
     """Yield all providers that work here, to be asked for what any lab has.
 
@@ -97,14 +97,14 @@ def working(
 
 
 def networks(
-    runner: Runner | None = None, *, host: Host | None = None
+    runner: Runner | None = None, *, host: Computer | None = None
 ) -> frozenset[IPv4Network]:
     """Return the ranges of all networks that `working` providers keep."""
     every = [provider.networks() for provider in working(runner, host=host)]
     return frozenset[IPv4Network]().union(*every)
 
 
-def packages(*names: str, host: Host | None = None) -> tuple[str, ...]:
+def packages(*names: str, host: Computer | None = None) -> tuple[str, ...]:
     """Return the Debian packages that building images and these providers need.
 
     Not one whose command is there from elsewhere: Debian's ``runc`` would remove

@@ -15,7 +15,7 @@ from k8slab.core.process import Completed, Runner
 from k8slab.errors import CommandFailed, HostProblem
 from k8slab.lab_record import MachineRecord
 
-from ..computer import ANSWER_TIMEOUT_S, LIMITS, Host, highest
+from ..computer import ANSWER_TIMEOUT_S, LIMITS, Computer, highest
 from ..plan import SLOTS, AddressPlan
 from .base import About, Mount
 from .client import answered
@@ -80,13 +80,13 @@ class Containers(ABC):
     _start: str = ""
     """How to start what answers its commands; the beginning of a cure."""
 
-    def __init__(self, lab: str, runner: Runner, host: Host) -> None:
+    def __init__(self, lab: str, runner: Runner, host: Computer) -> None:
         self._lab = lab
         self._runner = runner
         self._host = host
 
     @classmethod
-    def lacking(cls, host: Host) -> list[str]:
+    def lacking(cls, host: Computer) -> list[str]:
         """Return which of the engine's commands a computer does not have."""
         return [command for command in cls.commands if not host.has(command)]
 

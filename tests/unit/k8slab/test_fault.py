@@ -13,7 +13,7 @@ from fakes.broken import Worker, notes
 from k8slab import fault
 from k8slab.errors import BadInput, LabError, NotReady
 from k8slab.fault._kind import Place, Seen
-from k8slab.fault._namespaces import PendingTaints
+from k8slab.fault._surrounding import PendingTaints
 from k8slab.kube.cluster import Cluster
 
 REFUSED = {

@@ -14,7 +14,7 @@ from fakes.lab import RECORD
 
 from k8slab import fault
 from k8slab.errors import ApiError, BadInput, LabError, NotReady
-from k8slab.fault import _control_plane, _journal, _shop
+from k8slab.fault import _control_plane, _journal, _objects, _shop
 from k8slab.fault._journal import Entry
 from k8slab.fault._kind import Place
 from k8slab.folder import LabFolder
@@ -56,11 +56,11 @@ def test_what_cannot_be_told_is_not_called_gone(cluster: Cluster, fake: Any) -> 
     """A note would be erased by an API server that has just started."""
     at = Place(cluster, "t")
     refuse(fake, SHOP, 404)
-    assert _shop.find(at, "deployments") == {}
+    assert _objects.find(at, "deployments", "shop") == {}
 
     refuse(fake, SHOP, 503)
     with pytest.raises(ApiError):
-        _shop.find(at, "deployments")
+        _objects.find(at, "deployments", "shop")
     assert not fault.Injection(fault.find("image-pull"), at).health
 
 

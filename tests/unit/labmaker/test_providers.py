@@ -595,5 +595,5 @@ def _named() -> Iterator[str]:
 
 
 def test_nobody_else_names_an_engine() -> None:
-    """A provider more is a module in ``providers``, and nothing else."""
+    """One more is a module in ``providers`` and its name there, and nothing else."""
     assert list(_named()) == []

@@ -48,14 +48,14 @@ def test_an_engine_is_not_called_missing() -> None:
 def test_setup_does_not_ask_for_what_is_installed(sbin: Path) -> None:
     """The limit is written by a sysctl that is not on the PATH."""
     from k8slab.core.phases import Ledger
-    from labmaker.computer import Host
+    from labmaker.computer import Computer
 
     class Low(ThisComputer):
         def inotify_in_use(self) -> int:
             return 10**9
 
     ledger, host = Ledger(), Low()
-    low: Host = host
+    low: Computer = host
     setup.raise_inotify(LocalRunner(), ledger, host=low)
 
     assert ledger.phases[0].outcome == "changed"

@@ -13,8 +13,6 @@ from ...bundle import REGISTRY
 from ..context import DEPOT
 
 NAMES = (DEPOT, REGISTRY)
-APT_FOLDER = "/srv/apt"
-REGISTRY_FOLDER = "/srv/registry"
 _TIMEOUT_S = 30.0
 
 

@@ -1,4 +1,4 @@
-"""The fault of the add-on that tells what nodes and Pods use."""
+"""Faults of add-ons."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ..core.hints import command
 from ..errors import ApiError, BadInput
 from ..kube.objects import Object
 from ._kind import CLUSTER, Fault, Place, Seen
+from ._objects import patch
 
 ADDON = "metrics-server"
 _SCALE = f"/apis/apps/v1/namespaces/kube-system/deployments/{ADDON}/scale"
@@ -104,9 +105,4 @@ def _replicas(at: Place) -> int:
 
 
 def _write(at: Place, replicas: int) -> None:
-    at.cluster.connection.send(
-        "PATCH",
-        _SCALE,
-        body={"spec": {"replicas": replicas}},
-        headers={"Content-Type": "application/merge-patch+json"},
-    )
+    patch(at, _SCALE, {"spec": {"replicas": replicas}})

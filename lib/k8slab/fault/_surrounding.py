@@ -9,13 +9,13 @@ from ..errors import ApiError, BadInput
 from ..kube.objects import Object
 from . import _journal, _shop
 from ._kind import NAMESPACE, Fault, Place, Seen
-from ._shop import NAME, Form, of_chapter
+from ._objects import delete, find, of_chapter, patch, write
+from ._shop import NAME, Form
 from ._workloads import WorkloadFault
 
 TAINT = "maintenance"
 FOLDER = "/run/k8slab-shop"
 FINALIZER = "k8slab.dev/keep"
-_MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 class PendingTaints(WorkloadFault):
@@ -88,7 +88,7 @@ def _set_taints(at: Place, worker: str, taints: list[Object]) -> bool:
     }
     path = f"/api/v1/nodes/{worker}"
     try:
-        at.cluster.connection.send("PATCH", path, body=body, headers=_MERGE)
+        patch(at, path, body)
     except ApiError as error:
         if error.status != 409:
             raise
@@ -128,7 +128,7 @@ class ClaimWithoutClass(WorkloadFault):
 
     def repair(self, at: Place) -> None:
         """Make a volume that fits."""
-        if _shop.find(at, "persistentvolumes", _volume(at)):
+        if find(at, "persistentvolumes", _volume(at)):
             return
         body = {
             "metadata": of_chapter(_volume(at), at.name),
@@ -141,18 +141,18 @@ class ClaimWithoutClass(WorkloadFault):
                 "hostPath": {"path": FOLDER, "type": "DirectoryOrCreate"},
             },
         }
-        _shop.write(at, "persistentvolumes", body)
+        write(at, "persistentvolumes", body)
 
     def undo(self, at: Place) -> None:
         """Remove shop, claim and volume, and the volume's folder."""
         super().undo(at)
-        _shop.delete(at, "persistentvolumes", _volume(at))
+        delete(at, "persistentvolumes", _volume(at))
         for worker in at.workers:
             at.cluster.on(worker).run(["rm", "-rf", FOLDER])
 
     def undone(self, at: Place) -> Seen:
         """Look whether shop, claim and volume are gone."""
-        if _shop.find(at, "persistentvolumes", _volume(at)):
+        if find(at, "persistentvolumes", _volume(at)):
             return Seen(False, "the PersistentVolume is still there")
         return super().undone(at)
 
@@ -168,7 +168,7 @@ class WebhookSilent(WorkloadFault):
 
     def inject(self, at: Place) -> None:
         """Have new Pods of this namespace checked, and have the Pod made anew."""
-        _shop.write(at, "validatingwebhookconfigurations", _gate(at))
+        write(at, "validatingwebhookconfigurations", _gate(at))
         until(
             lambda: self._refusal(at),
             what="the API server does not ask the webhook",
@@ -179,7 +179,7 @@ class WebhookSilent(WorkloadFault):
 
     def shows(self, at: Place) -> Seen:
         """Look whether the Deployment says that its Pods are not made."""
-        status = _shop.find(at, "deployments").get("status") or {}
+        status = find(at, "deployments", NAME).get("status") or {}
         failures = [
             str(condition.get("message"))
             for condition in status.get("conditions") or []
@@ -190,18 +190,18 @@ class WebhookSilent(WorkloadFault):
 
     def repair(self, at: Place) -> None:
         """Delete the configuration, and have the Pod made at once."""
-        _shop.delete(at, "validatingwebhookconfigurations", _gate_name(at))
+        delete(at, "validatingwebhookconfigurations", _gate_name(at))
         # Or the ReplicaSet would try again much later, as it has failed often.
         _shop.put(at, Form({"env": [{"name": "ATTEMPT", "value": "2"}]}))
 
     def undo(self, at: Place) -> None:
         """Delete the configuration, and remove the shop."""
-        _shop.delete(at, "validatingwebhookconfigurations", _gate_name(at))
+        delete(at, "validatingwebhookconfigurations", _gate_name(at))
         super().undo(at)
 
     def undone(self, at: Place) -> Seen:
         """Look whether configuration and shop are gone."""
-        if _shop.find(at, "validatingwebhookconfigurations", _gate_name(at)):
+        if find(at, "validatingwebhookconfigurations", _gate_name(at)):
             return Seen(False, "the webhook is still there")
         return super().undone(at)
 
@@ -234,7 +234,7 @@ class StuckNamespace(Fault):
         """
         super().check(at)
         noted = self.name in _journal.noted(at.cluster.journal, at.name)
-        if not noted and _shop.find(at, "namespaces", _old(at)):
+        if not noted and find(at, "namespaces", _old(at)):
             raise BadInput(
                 f"the fault {self.name} would remove what is there",
                 where=at.cluster.where,
@@ -245,17 +245,17 @@ class StuckNamespace(Fault):
 
     def prepare(self, at: Place) -> None:
         """Make a second namespace."""
-        _shop.write(at, "namespaces", {"metadata": of_chapter(_old(at), at.name)})
+        write(at, "namespaces", {"metadata": of_chapter(_old(at), at.name)})
 
     def inject(self, at: Place) -> None:
         """Make an object in it that cannot go, and delete it."""
         body = {"metadata": {"name": "archive", "finalizers": [FINALIZER]}}
-        _shop.write(Place(at.cluster, _old(at)), "configmaps", body)
-        _shop.delete(at, "namespaces", _old(at))
+        write(Place(at.cluster, _old(at)), "configmaps", body)
+        delete(at, "namespaces", _old(at))
 
     def shows(self, at: Place) -> Seen:
         """Look whether it says that a finalizer remains."""
-        status = _shop.find(at, "namespaces", _old(at)).get("status") or {}
+        status = find(at, "namespaces", _old(at)).get("status") or {}
         held = [
             str(condition.get("message"))
             for condition in status.get("conditions") or []
@@ -269,14 +269,14 @@ class StuckNamespace(Fault):
         path = f"/api/v1/namespaces/{_old(at)}/configmaps/archive"
         body = {"metadata": {"finalizers": None}}
         try:
-            at.cluster.connection.send("PATCH", path, body=body, headers=_MERGE)
+            patch(at, path, body)
         except ApiError as error:
             if error.status != 404:
                 raise
 
     def healthy(self, at: Place) -> Seen:
         """Look whether it is there for use, or gone."""
-        found = _shop.find(at, "namespaces", _old(at))
+        found = find(at, "namespaces", _old(at))
         phase = (found.get("status") or {}).get("phase", "gone")
         return Seen(phase in ("Active", "gone"), phase)
 
@@ -284,14 +284,14 @@ class StuckNamespace(Fault):
         """Remove the finalizer, and the namespace."""
         self.repair(at)
         try:
-            _shop.delete(at, "namespaces", _old(at))
+            delete(at, "namespaces", _old(at))
         except ApiError as error:
             if error.status != 409:  # it is on its way
                 raise
 
     def undone(self, at: Place) -> Seen:
         """Look whether it is gone."""
-        found = bool(_shop.find(at, "namespaces", _old(at)))
+        found = bool(find(at, "namespaces", _old(at)))
         return Seen(not found, "still there" if found else "gone")
 
 
