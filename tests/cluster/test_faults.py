@@ -13,6 +13,7 @@ from faulty import Proof
 from labs import Lab
 
 from k8slab import fault, wait
+from k8slab.core.poll import until
 from k8slab.kube import snapshot
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
@@ -203,7 +204,13 @@ def test_a_drawn_fault_is_named_only_after_its_repair(
         body = json.dumps({"spec": {"selector": {"app": "shop"}, "ports": ports}})
         repair = ["patch", "service", "shop", "--type=merge", f"--patch={body}"]
         cluster.kubectl(repair, namespace="t-drawn")
-        second = fault.judge(hidden)
+        second = until(
+            lambda: fault.judge(hidden),
+            what="the judge",
+            want="content",
+            done=bool,
+            timeout=60,
+        )
     finally:
         hidden.close()
         namespace.remove()

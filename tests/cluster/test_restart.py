@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from k8slab import lab, probe, wait
 from k8slab.errors import ApiUnreachable, RangeInUse
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
+from k8slab.kube.objects import Pod
 from labmaker.plan import AddressPlan
 
 KEPT = "what was written before"
@@ -69,9 +71,12 @@ def assert_whole(work: Lab) -> None:
         wait.nodes(cluster, ready=3, timeout=30)
         cluster.namespace = "restart"
         ns = namespace(cluster)
-        pods = wait.pods(ns, "app=echo", ready=3, timeout=60)
-        answers = {probe.echo(p.ip, 12345, from_="master").pod for p in pods}
-        assert answers == {p.name for p in pods}
+        pods = wait.until(
+            partial(answering, ns),
+            what="the echo Pods",
+            want="an answer of each",
+            timeout=60,
+        )
         assert {p.node for p in pods} == {"node1", "node2"}
         assert probe.dns("kubernetes.default", from_=pods[0]).addresses
         assert ns.get("ConfigMap", "kept")["data"]["key"] == KEPT
@@ -83,6 +88,13 @@ def assert_whole(work: Lab) -> None:
     assert {route(work.plan.pods[257]), route(work.plan.services[1])} == {"refused"}
     with work.shell("node1") as shell:
         assert route(work.plan.pods[2 * 256 + 0], shell) in ("refused", "cni0")
+
+
+def answering(ns: Namespace) -> list[Pod]:
+    """Return the echo Pods when each answers; their status may be that of before."""
+    pods = wait.pods(ns, "app=echo", ready=3, timeout=60)
+    said = [probe.echo(p.ip, 12345, from_="master", strict=False) for p in pods]
+    return pods if {each.pod for each in said} == {p.name for p in pods} else []
 
 
 def namespace(cluster: Cluster) -> Namespace:

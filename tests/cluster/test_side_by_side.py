@@ -9,6 +9,7 @@ from addons import balanced, greeted
 from labs import Allowance, Home, Lab, podman, route
 
 from k8slab import lab, probe, wait
+from k8slab.core.poll import until
 from k8slab.errors import HostKeyMismatch, LabError, Refused, WrongCluster
 from k8slab.kube import snapshot
 from k8slab.ssh.keys import generate_key, known_hosts_line
@@ -64,6 +65,18 @@ def health(watched: Lab) -> tuple[dict[str, int], dict[tuple[str, str], str]]:
             for each in node["status"]["conditions"]
         }
     return pods, since
+
+
+def settled(watched: Lab) -> tuple[dict[str, int], dict[tuple[str, str], str]]:
+    """Return its health once it is quiet: a kubelet tells a restart a moment later."""
+    looks = [health(watched)]
+
+    def again() -> bool:
+        looks.append(health(watched))
+        return looks[-1] == looks[-2]
+
+    until(again, what="a quiet lab", want="two equal looks", timeout=30, every=2)
+    return looks[-1]
 
 
 def test_two_labs_share_no_address_and_no_way(main: Lab, side: Lab) -> None:
@@ -130,7 +143,7 @@ def test_a_machine_stopped_and_started_in_one_is_unnoticed_in_the_other(
     main: Lab, side: Lab
 ) -> None:
     """The other's API server and machines answer all the time; nothing restarts."""
-    before = health(main)
+    before = settled(main)
     with Witness(main) as witness:
         podman("stop", "--time=20", side.container("node1"))
         stopped = side.states()["node1"]
@@ -148,7 +161,7 @@ def test_a_lab_of_another_home_is_refused_and_not_harmed(
     home: Home, side: Lab, tmp_path: Path
 ) -> None:
     """The same name elsewhere: nothing of the lab that is there is touched."""
-    before = health(side)
+    before = settled(side)
     other = Home(tmp_path)
 
     said = other.run("up", "--name", side.name)
@@ -263,7 +276,7 @@ def test_down_is_quick_and_leaves_the_other_lab_whole(
 ) -> None:
     """Less than 5 s; nothing of it is left, and the other one answers."""
     plan = side.plan
-    before = health(main)
+    before = settled(main)
 
     said = side.run("down", measure="down")
 

@@ -66,8 +66,10 @@ class MetricsServerAway(Fault):
 
     def healthy(self, at: Place) -> Seen:
         """Look whether there are figures of every machine."""
-        if _replicas(at) == 0:  # those that are ending may still tell figures
+        if _replicas(at) == 0:
             return Seen(False, f"{ADDON} has no Pods")
+        if any(pod.terminating for pod in at.cluster.pods(f"k8s-app={ADDON}")):
+            return Seen(False, f"earlier Pods of {ADDON} are ending")
         found = at.cluster.connection.send("GET", _FIGURES)
         told = {each["metadata"]["name"] for each in found.get("items") or []}
         lacking = [name for name in at.cluster.machines if name not in told]

@@ -16,7 +16,7 @@ from ._catalogue import every, find
 from ._injection import Injection
 from ._kind import CLUSTER, NAMESPACE, Fault, Place, Seen
 
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 
 
 class Hidden:

@@ -133,14 +133,28 @@ def pod(
 
 
 def restarts(
-    source: Source, selector: str, *, at_least: int, timeout: float = TIMEOUT_S
+    source: Source,
+    selector: str,
+    *,
+    at_least: int,
+    exit_code: int | None = None,
+    reason: str = "",
+    timeout: float = TIMEOUT_S,
 ) -> Waited[Pod]:
     """Wait until a Pod's containers were restarted this often; return those Pods.
 
-    How the last run ended is known then too. It can be lost: once a minute the
-    kubelet removes containers that do not run, all but a Pod's newest of each name,
-    and a container that was made and not yet started is such a newest
-    (``evictableContainers`` in its ``kuberuntime_gc.go``). Then the next end counts.
+    How the last run ended is known a moment later, or never. Once a minute the kubelet
+    removes containers that do not run, all but a Pod's newest of each name, and one
+    that was made and not yet started is such a newest (``evictableContainers`` in its
+    ``kuberuntime_gc.go``). So say which end is meant: then the next such end counts.
+
+    Args:
+        source: The namespace or cluster to look in.
+        selector: Labels, as in ``app=echo``.
+        at_least: How many restarts, of all of a Pod's containers.
+        exit_code: How the last run has to have ended; however it did when None.
+        reason: That end in a word, as in ``OOMKilled``; any when empty.
+        timeout: Seconds until giving up.
 
     Raises:
         NotReady: The deadline passed.
@@ -149,27 +163,33 @@ def restarts(
     def read(found: list[Object]) -> list[Pod]:
         return list(map(Pod.read, found))
 
-    def is_told(pod: Pod) -> bool:
-        ended = pod.restarts == 0 or pod.last_exit_code >= 0
-        return pod.restarts >= at_least and ended
+    def is_meant(pod: Pod) -> bool:
+        return (
+            pod.restarts >= at_least
+            and exit_code in (None, pod.last_exit_code)
+            and reason in ("", pod.last_reason)
+        )
 
     def in_words(pod: Pod) -> str:
-        lost = pod.restarts > 0 and pod.last_exit_code < 0
-        return f"{pod.name}: {pod.restarts}" + ", its end not known" * lost
+        end = f"{pod.last_exit_code} ({pod.last_reason})" if pod.last_reason else "?"
+        return f"{pod.name}: {pod.restarts}, last exit code {end}"
 
+    wanted = [f"{at_least} or more"]
+    wanted += [f"exit code {exit_code}"] * (exit_code is not None)
+    wanted += [reason] * bool(reason)
     seen = follow(
         source,
         "Pod",
         read,
         what=f"a Pod with {selector} restarted {count(at_least, 'time')}",
-        want=f"{at_least} or more",
-        done=lambda seen: any(map(is_told, seen)),
-        show=lambda seen: ", ".join(map(in_words, seen)) or "none",
+        want=", ".join(wanted),
+        done=lambda seen: any(map(is_meant, seen)),
+        show=lambda seen: "; ".join(map(in_words, seen)) or "none",
         about=lambda seen: [pod.name for pod in seen][:2],
         selector=selector,
         timeout=timeout,
     )
-    return Waited(filter(is_told, seen))
+    return Waited(filter(is_meant, seen))
 
 
 def gone(

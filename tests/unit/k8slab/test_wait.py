@@ -277,16 +277,38 @@ def test_restarts_are_counted(fake: Any, ns: Namespace) -> None:
     assert [p.name for p in wait.restarts(ns, "app=echo", at_least=2)] == ["echo-1"]
 
 
-def test_a_restart_whose_end_was_lost_is_not_enough(fake: Any, ns: Namespace) -> None:
-    """The kubelet may remove a container before its end is told; the next one is."""
+def test_a_restart_whose_end_was_lost_may_be_enough(fake: Any, ns: Namespace) -> None:
+    """The kubelet may remove a container before its end is told; none may follow."""
     fake.put("pods", fake.pod("echo-1", restarts=1, last={}), "chapter")
-    with pytest.raises(NotReady, match="echo-1: 1, its end not known"):
-        wait.restarts(ns, "app=echo", at_least=1, timeout=0.3)
-    again = fake.pod("echo-1", restarts=2)
-    later(0.1, lambda: fake.put("pods", again, "chapter"))
-    [pod] = wait.restarts(ns, "app=echo", at_least=1, timeout=5)
+    [pod] = wait.restarts(ns, "app=echo", at_least=1)
 
-    assert (pod.restarts, pod.last_exit_code, pod.last_reason) == (2, 1, "Error")
+    assert (pod.restarts, pod.last_exit_code) == (1, -1)
+
+
+@pytest.mark.parametrize(
+    ("meant", "want"),
+    [
+        ({"exit_code": 137}, "1 or more, exit code 137"),
+        ({"exit_code": 137, "reason": "OOMKilled"}, "exit code 137, OOMKilled"),
+    ],
+    ids=["code", "code and reason"],
+)
+def test_the_end_that_is_meant_is_waited_for(
+    fake: Any, ns: Namespace, meant: dict[str, Any], want: str
+) -> None:
+    """One that was lost, or another one, is not taken for it."""
+    killed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    wrong = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    fake.put("pods", fake.pod("echo-1", restarts=1, last={}), "chapter")
+    with pytest.raises(NotReady, match=want) as caught:
+        wait.restarts(ns, "app=echo", at_least=1, timeout=0.3, **meant)
+    for after, last, restarts in ((0.1, wrong, 1), (0.3, killed, 2)):
+        again = fake.pod("echo-1", restarts=restarts, last=last)
+        later(after, partial(fake.put, "pods", again, "chapter"))
+    [pod] = wait.restarts(ns, "app=echo", at_least=1, timeout=5, **meant)
+
+    assert caught.value.seen == "echo-1: 1, last exit code ?"
+    assert (pod.restarts, pod.last_exit_code) == (2, 137)
 
 
 def test_endpoints_count_ready_addresses(fake: Any, ns: Namespace) -> None:
