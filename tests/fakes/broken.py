@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ sys.stdin.read()
 WELL, SPOILT = "fileCheckFrequency: 20s\n", "fileCheckFrequency: 1sec\n"
 NETWORK = "/etc/cni/net.d/10-pods.conflist"
 ROUTE = "10.244.3.0/24 via 172.30.1.13 dev eth0\n"
+STARTED = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class Worker:
@@ -38,6 +40,9 @@ class Worker:
         noted: How many faults were noted when a unit was stopped.
         deaf: Whether its units do not stop.
         stuck: Whether its units do not start.
+        silent: Whether its kubelet tells nothing of its node when it starts.
+        started: When its kubelet was started.
+        told: When that last told of its node.
     """
 
     def __init__(self, cluster: Cluster, fake: Any, name: str) -> None:
@@ -48,7 +53,8 @@ class Worker:
         self.config, self.route = WELL, ROUTE
         self.asked: list[str] = []
         self.noted: list[int] = []
-        self.deaf = self.stuck = False
+        self.deaf = self.stuck = self.silent = False
+        self.started, self.told = STARTED, ""
         shell: Any = cluster.on(name)
         shell.answer = self.answer
         shell.read = lambda path: self.config
@@ -57,8 +63,18 @@ class Worker:
 
     def tell(self) -> None:
         """Give its Node the state of its units."""
-        ready = "True" if len(self.running) == 2 else "Unknown"
-        conditions = [{"type": "Ready", "status": ready}]
+        lost = {"kubelet", "containerd"} - self.running
+        if not self.silent and "kubelet" in self.running:
+            self.told = (self.started + timedelta(seconds=2)).isoformat()
+        down = "container runtime is down" if "containerd" in lost else "unknown"
+        conditions = [
+            {
+                "type": "Ready",
+                "status": "Unknown" if lost else "True",
+                "message": down if lost else "kubelet is posting ready status",
+                "lastHeartbeatTime": self.told,
+            }
+        ]
         node = {"metadata": {"name": self.name}, "status": {"conditions": conditions}}
         self.fake.put("nodes", node)
 
@@ -83,6 +99,8 @@ class Worker:
         action, unit = rest.split(" ")[0], rest.split(" ")[-1]
         if action == "is-active":
             return (0 if unit in self.running else 3), "", ""
+        if action == "show":
+            return 0, f"@{self.started.timestamp():.0f}\n", ""
         self.asked.append(f"{action} {unit}")
         if action == "stop":
             self.noted.append(len(list(self.journal.glob("*.json"))))
@@ -90,6 +108,8 @@ class Worker:
                 self.running.discard(unit)
         elif not self.stuck and not (unit == "kubelet" and self.config == SPOILT):
             self.running.add(unit)
+            if unit == "kubelet":
+                self.started += timedelta(minutes=1)
         self.tell()
         return 0, "", ""
 

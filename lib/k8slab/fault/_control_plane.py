@@ -212,7 +212,10 @@ class BrokenDns(Fault):
     def shows(self, at: Place) -> Seen:
         """Look whether CoreDNS ends again and again, and nobody is behind its name."""
         found = at.cluster.find("pods", namespace="kube-system", selector=DNS)
-        states = [pod.state for pod in map(Pod.read, found) if pod.restarts > 0]
+        pods = [Pod.read(each) for each in found]
+        if any(pod.terminating for pod in pods):  # which may answer still
+            return Seen(False, "earlier Pods of CoreDNS are ending")
+        states = [pod.state for pod in pods if pod.restarts > 0]
         ready = len(_dns_endpoints(at).ready)
         words = f"{ready} endpoints of the name service, CoreDNS {', '.join(states)}"
         return Seen(ready == 0 and "CrashLoopBackOff" in states, words)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 from ..errors import BadInput
 from ..kube.objects import Node
@@ -23,11 +24,31 @@ def is_active(at: Place, unit: str) -> bool:
     return at.shell.run(["systemctl", "is-active", "--quiet", unit], check=False).ok
 
 
+def _started_at(at: Place) -> float:
+    """Return when the machine's kubelet was started, in seconds since 1970."""
+    ask = ["systemctl", "show", "kubelet", "-P", "ActiveEnterTimestamp"]
+    told = at.shell.run([*ask, "--timestamp=unix"]).stdout.strip()
+    return float(told.removeprefix("@") or 0)
+
+
+def _told_at(at: Place) -> float:
+    """Return when its kubelet last told of its node, by its own clock; 0 for never."""
+    status = at.cluster.get("nodes", at.name).get("status") or {}
+    beats = [
+        condition["lastHeartbeatTime"]
+        for condition in status.get("conditions") or []
+        if condition["type"] == "Ready"
+    ]
+    return datetime.fromisoformat(beats[0]).timestamp() if beats else 0.0
+
+
 class MachineFault(Fault):
     """A fault of a worker that is healthy when its node is Ready."""
 
     needs = MACHINE
     symptom_s = 120  # a silent node counts as lost after 50 s
+    says: ClassVar[str] = ""
+    """What the node says of itself then; empty where it says nothing any more."""
 
     def healthy(self, at: Place) -> Seen:
         """Look whether its units work, and its node is Ready."""
@@ -37,13 +58,16 @@ class MachineFault(Fault):
         asked = at.shell.run(["curl", "-fsS", "-m", "2", HEALTHZ], check=False)
         if not asked.ok:
             return Seen(False, "the kubelet does not answer")
+        if _told_at(at) <= _started_at(at):
+            return Seen(False, "the kubelet has told nothing since it was started")
         seen = node(at)
         return Seen(seen.ready, "Ready" if seen.ready else f"NotReady: {seen.message}")
 
     def shows(self, at: Place) -> Seen:
-        """Look whether its node is not Ready."""
+        """Look whether its node is not Ready, for the reason that is meant."""
         seen = node(at)
-        return Seen(not seen.ready, f"NotReady: {seen.message}")
+        meant = not seen.ready and self.says in seen.message
+        return Seen(meant, f"NotReady: {seen.message}")
 
 
 class KubeletStopped(MachineFault):
@@ -70,6 +94,7 @@ class ContainerdStopped(MachineFault):
     symptom = (
         "The node is NotReady: its kubelet says that the container runtime is down."
     )
+    says = "container runtime is down"
     cause = "The unit of containerd is stopped on the machine."
     cure = "Start it: systemctl start containerd."
 
@@ -121,7 +146,8 @@ class ConflistAway(MachineFault):
     """The Pod network's configuration is not where containerd looks for it."""
 
     name = "pod-network-away"
-    symptom = "The node is NotReady: cni plugin not initialized."
+    says = "cni plugin not initialized"
+    symptom = f"The node is NotReady: {says}."
     cause = f"The network's configuration file is not in {CNI} any more."
     cure = "Copy the file back; containerd does not notice one that is moved in."
 

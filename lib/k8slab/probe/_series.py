@@ -21,9 +21,10 @@ from ._exchange import Target, resolve
 
 MOST = 2000
 LONGEST_S = 120.0
-TIMEOUT_S = 1.0
+# A packet that is lost on the way is sent again after a second.
+TIMEOUT_S = 3.0
 # So many may hang on a Pod that is gone while the others keep the pace.
-_SENDERS = 16
+_SENDERS = 48
 
 
 @dataclass(frozen=True)

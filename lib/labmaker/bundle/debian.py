@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from k8slab.core import files
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError
 
@@ -57,8 +58,8 @@ SLIM_SETS = {
 }
 _WAY = ("Acquire::http", "Acquire::https")
 """The settings of apt that say how sources are reached."""
-_WHO = "/etc/apt/auth.conf"
-"""The file of apt's names and passwords; there may be a folder of more beside it."""
+_WHO = "/etc/apt/auth.conf /etc/apt/auth.conf.d/*"
+"""The files of apt's names and passwords."""
 _HERE = "etc/apt/apt.conf.d/99way"
 _LEFT_OUT = ("doc/*", "info/*", "lintian/*", "locale/*", "man/*")
 _EMPTIED = (
@@ -181,11 +182,13 @@ def _as_here(build: BuildContext) -> list[str]:
     """
     told = build.run.run(["apt-config", "dump", "--format", '%F "%v";%n', *_WAY])
     way = [line for line in told.stdout.splitlines() if not line.endswith(' "";')]
-    hooks = [f'cp --archive {_WHO}* "$1/etc/apt" 2>/dev/null || :']
+    copy = '[ ! -f "$file" ] || install -D --mode=600 "$file" "$1$file"'
+    hooks = [f"for file in {_WHO}; do {copy}; done"]
     if way:
-        written = shlex.quote(str(build.out / "apt.conf"))
-        Path(build.out, "apt.conf").write_text("\n".join(way) + "\n", "utf-8")
-        hooks.append(f'cp {written} "$1/{_HERE}"; rm {written}')
+        written = build.out / "apt.conf"
+        files.write(written, "\n".join(way) + "\n")
+        name = shlex.quote(str(written))
+        hooks.append(f'install -D --mode=600 {name} "$1/{_HERE}"; rm {name}')
     return [f"--setup-hook={hook}" for hook in hooks]
 
 

@@ -105,6 +105,37 @@ def test_a_repair_in_the_block_is_left_as_it_is(
     assert notes(cluster) == []
 
 
+def test_a_kubelet_that_has_told_nothing_since_its_start_is_not_healthy(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """Ready is what the one before it said; the next fault would meet half a start."""
+    stopped, at = fault.find("kubelet-stopped"), Place(cluster, "node1")
+    workers["node1"].silent = True
+    stopped.inject(at)
+    stopped.repair(at)
+    early = stopped.healthy(at)
+    workers["node1"].silent = False
+    workers["node1"].tell()
+
+    assert (bool(early), bool(stopped.healthy(at))) == (False, True)
+    assert str(early) == "the kubelet has told nothing since it was started"
+
+
+def test_a_node_that_is_not_ready_for_another_reason_is_no_symptom(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """As for a moment after a start, before the kubelet has looked round."""
+    at = Place(cluster, "node1")
+    workers["node1"].running.discard("kubelet")
+    workers["node1"].tell()
+    other = fault.find("containerd-stopped").shows(at)
+    workers["node1"].running.discard("containerd")
+    workers["node1"].tell()
+    meant = fault.find("containerd-stopped").shows(at)
+
+    assert (bool(other), bool(meant)) == (False, True)
+
+
 def test_a_symptom_that_does_not_come_is_an_error_and_undone(
     cluster: Cluster, workers: dict[str, Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
