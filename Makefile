@@ -109,8 +109,15 @@ lint: $(STAMP) ## ruff, mypy and the arrows between packages
 	$(BIN)/lint-imports
 
 .PHONY: check
-check: lint ## what to run before each commit: lint, unit and book tests; needs no root, no lab
-	@$(PYTEST) tests/unit tests/book -n 4 --dist worksteal --timeout=300
+check: $(STAMP) ## what to run before each commit: lint, unit and book tests; needs no root, no lab
+	@said=$$(mktemp)
+	trap 'rm -f "$$said"' EXIT
+	$(MAKE) lint >"$$said" 2>&1 & # the tests leave it time enough
+	lint=$$! code=0
+	$(PYTEST) tests/unit tests/book -n 6 --dist worksteal --timeout=300 || code=$$?
+	wait $$lint || code=$$?
+	cat "$$said"
+	exit $$code
 
 .PHONY: test
 test: $(STAMP) ## everything: lint, unit, book, cluster, browser, chapters; in labs of its own

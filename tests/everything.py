@@ -66,7 +66,7 @@ def steps() -> list[Step]:
         "tests/book",
         "tests/runs",
         "-n",
-        "4",
+        "6",
         "--dist",
         "worksteal",
         "--timeout=300",
