@@ -110,12 +110,13 @@ lint: $(STAMP) ## ruff, mypy and the arrows between packages
 
 .PHONY: check
 check: $(STAMP) ## what to run before each commit: lint, unit and book tests; needs no root, no lab
-	@said=$$(mktemp)
-	trap 'rm -f "$$said"' EXIT
+	@said=$$(mktemp) lint=
+	trap 'rm -f "$$said"; [ -z "$$lint" ] || kill $$lint 2>/dev/null || :' EXIT
 	$(MAKE) lint >"$$said" 2>&1 & # the tests leave it time enough
 	lint=$$! code=0
 	$(PYTEST) tests/unit tests/book -n 6 --dist worksteal --timeout=300 || code=$$?
 	wait $$lint || code=$$?
+	lint=
 	cat "$$said"
 	exit $$code
 

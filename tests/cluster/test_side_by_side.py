@@ -69,14 +69,14 @@ def health(watched: Lab) -> tuple[dict[str, int], dict[tuple[str, str], str]]:
 
 def settled(watched: Lab) -> tuple[dict[str, int], dict[tuple[str, str], str]]:
     """Return its health once it is quiet: a kubelet tells a restart a moment later."""
-    looks = [health(watched)]
+    looks: list[object] = []
 
     def again() -> bool:
         looks.append(health(watched))
-        return looks[-1] == looks[-2]
+        return len(looks) > 1 and looks[-1] == looks[-2]
 
     until(again, what="a quiet lab", want="two equal looks", timeout=30, every=2)
-    return looks[-1]
+    return health(watched)
 
 
 def test_two_labs_share_no_address_and_no_way(main: Lab, side: Lab) -> None:

@@ -217,17 +217,18 @@ def asking(
     cluster = current.current()
     place = resolve(cluster, target, port, None)
     made, stop = Asking(), threading.Event()
+    senders = min(_SENDERS, count)
 
     def send(turn: int) -> None:
         pause = turn * every
         while not stop.wait(pause) and made._now() < seconds and made._take(count):
             began = made._now()
             made._one(cluster, place, None, timeout)
-            pause = max(0.0, _SENDERS * every - (made._now() - began))
+            pause = max(0.0, senders * every - (made._now() - began))
 
     made._senders = [
         threading.Thread(target=send, args=(turn,), daemon=True)
-        for turn in range(_SENDERS)
+        for turn in range(senders)
     ]
     for sender in made._senders:
         sender.start()

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from k8slab import lab
 from k8slab.core import files, outside
 from k8slab.core.hints import command
 from k8slab.core.process import LocalRunner, Runner, search_path
-from k8slab.errors import ApiError, BadInput, BundleError, HostProblem
+from k8slab.errors import ApiError, BadInput, BundleError, HostProblem, LabMissing
 from k8slab.folder import LabFolder
 from k8slab.lab_record import ADOPTED, REGISTRY, LabRecord
 
@@ -112,7 +113,7 @@ def _adopt(
         raise
     finally:
         connection.close()
-    if folder.fingerprint.exists():
+    with suppress(LabMissing):  # none, or a damaged one, which is written anew
         pinned = pinning.Fingerprint.load(folder.fingerprint, folder.name)
         if pinned.kube_system_uid != seen.kube_system_uid:
             raise BadInput(

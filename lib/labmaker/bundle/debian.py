@@ -56,8 +56,14 @@ SLIM_SETS = {
     for image in sorted(components.images(), key=lambda image: image.name)
     if image.debs
 }
-_WAY = ("Acquire::http", "Acquire::https")
-"""The settings of apt that say how sources are reached."""
+_WAY = tuple(
+    f"Acquire::{name}"
+    for name in (
+        *("http", "https", "ForceIPv4", "ForceIPv6", "Retries"),
+        *("Check-Valid-Until", "Check-Date"),
+    )
+)
+"""The settings of apt that say how sources are reached, and which are too old."""
 _WHO = "/etc/apt/auth.conf /etc/apt/auth.conf.d/*"
 """The files of apt's names and passwords."""
 _HERE = "etc/apt/apt.conf.d/99way"
@@ -188,7 +194,7 @@ def _as_here(build: BuildContext) -> list[str]:
         written = build.out / "apt.conf"
         files.write(written, "\n".join(way) + "\n")
         name = shlex.quote(str(written))
-        hooks.append(f'install -D --mode=600 {name} "$1/{_HERE}"; rm {name}')
+        hooks.append(f'install -D --mode=600 {name} "$1/{_HERE}" && rm {name}')
     return [f"--setup-hook={hook}" for hook in hooks]
 
 

@@ -145,3 +145,13 @@ def test_a_block_can_wait_for_the_last_request(port: int) -> None:
         number = len(asking.record.requests)
 
     assert number == 30
+
+
+def test_a_few_requests_are_not_waited_for_longer_than_they_take(port: int) -> None:
+    """Nobody has a turn who has nothing to send."""
+    began = time.monotonic()
+    with probe.asking("node1", port, count=2, every=0.5) as asking:
+        asking.finish()
+
+    assert len(asking.record.requests) == 2
+    assert time.monotonic() - began < 5

@@ -19,6 +19,7 @@ from k8slab.errors import (
     BadInput,
     BundleError,
     HostProblem,
+    LabError,
     NoMachines,
 )
 from k8slab.kube import current
@@ -178,6 +179,23 @@ def test_another_cluster_does_not_take_the_name(
         taken()
 
     assert "'k8slab down --name team'" in refused.value.next
+
+
+@pytest.mark.parametrize("name", ["fingerprint.json", "kubeconfig"])
+def test_a_lab_whose_files_are_damaged_is_adopted_again(
+    taken: Callable[..., Adopted], home: Path, name: str
+) -> None:
+    """As its errors say; they come back as they were."""
+    taken()
+    damaged = home / "team" / name
+    before = damaged.read_text("utf-8")
+    damaged.write_text("{", "utf-8")
+    with pytest.raises(LabError) as caught:
+        lab.connect("team").version()
+    taken()
+
+    assert "'k8slab adopt --name team --kubeconfig FILE'" in caught.value.next
+    assert damaged.read_text("utf-8") == before
 
 
 @pytest.mark.parametrize("version", ["v1.35.9", "v1.39.0", "nonsense"])
