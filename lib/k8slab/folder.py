@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from .core import files, outside
@@ -116,20 +116,24 @@ class LabFolder:
             )
         return record
 
+    def readable(self) -> LabRecord | None:
+        """Return the lab's facts; None also where they cannot be read."""
+        try:
+            return self.record()
+        except LabError:
+            return None
+
     def whole(self) -> str:
         """Return the next step by which a lab gets back what its folder lost."""
-        return self._record_or_usual().whole
+        return self._readable_or_usual().whole
 
     def anew(self) -> str:
         """Return the commands by which the lab is begun anew."""
-        return self._record_or_usual().anew
+        return self._readable_or_usual().anew
 
-    def _record_or_usual(self) -> LabRecord:
-        """Return the lab's record; where it tells nothing, one of a usual lab."""
-        found = None
-        with suppress(LabError):
-            found = self.record()
-        return found or LabRecord(self.name, "", "", (), None)
+    def _readable_or_usual(self) -> LabRecord:
+        """Return the lab's facts; where nothing tells them, those of a usual lab."""
+        return self.readable() or LabRecord(self.name, "", "", (), None)
 
     @property
     def notes(self) -> list[str]:
@@ -245,10 +249,7 @@ def records(home: Path) -> list[LabRecord]:
 
     What is no lab's folder, cannot be read, or is a copy of one, concerns no other lab.
     """
-    found = []
-    for name in names(home):
-        with suppress(LabError):
-            found.append(LabFolder(home, name).record())
+    found = (LabFolder(home, name).readable() for name in names(home))
     return [record for record in found if record is not None]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from . import folder as folders
 from .core import outside
 from .core.env import Environment
 from .core.hints import command
-from .errors import LabError, LabMissing
+from .errors import LabMissing
 from .folder import LabFolder
 from .lab_record import AGENT, LabRecord, MachineRecord
 
@@ -97,10 +96,7 @@ def find(name: str | None = None) -> LabRecord | None:
 
 def readable(name: str | None = None) -> LabRecord | None:
     """Return the facts of a lab; None also where they cannot be read."""
-    try:
-        return find(name)
-    except LabError:
-        return None
+    return folder(name).readable()
 
 
 @outside.told()
@@ -202,9 +198,7 @@ def missing(name: str) -> LabMissing:
     """Return the error that says there is no such lab."""
     known = names()
     if name in known:
-        record = None
-        with suppress(LabError):
-            record = folder(name).record()
+        record = readable(name)
         there = record is not None and record.is_inventory
         return LabMissing(
             f"the lab {name!r} was never up",

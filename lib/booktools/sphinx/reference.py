@@ -49,7 +49,7 @@ PARTS = (
     Part("record"),
     Part("fault", only=("names", "inject", "heal", "draw", "judge")),
     Part("widgets"),
-    Part("kube.objects", "Records", only=("Pod", "Node", "Endpoints", "Waited")),
+    Part("kube.objects", "Records", only=("Pod", "Node", "Endpoints")),
     Part("kube.scaler", "Scaler", only=("Scaler",)),
     Part("errors"),
 )

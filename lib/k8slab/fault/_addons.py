@@ -6,9 +6,8 @@ from typing import Any
 
 from ..core.hints import command
 from ..errors import ApiError, BadInput
-from ..kube.objects import Object
 from ._kind import CLUSTER, Fault, Place, Seen
-from ._objects import patch
+from ._objects import find, patch
 
 ADDON = "metrics-server"
 _SCALE = f"/apis/apps/v1/namespaces/kube-system/deployments/{ADDON}/scale"
@@ -86,24 +85,15 @@ class MetricsServerAway(Fault):
         return self.healthy(at) if _is_there(at) else Seen(True, "the add-on is gone")
 
 
-def _scale(at: Place) -> Object:
-    return at.cluster.connection.send("GET", _SCALE)
-
-
 def _is_there(at: Place) -> bool:
     """Say whether the cluster has a metrics-server, with Pods or without."""
-    try:
-        _scale(at)
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return False
-    return True
+    return bool(find(Place(at.cluster, "kube-system"), "deployments", ADDON))
 
 
 def _replicas(at: Place) -> int:
     """Return how many Pods it is to have; the API says nothing where it is none."""
-    return int(_scale(at)["spec"].get("replicas", 0))
+    scale = at.cluster.connection.send("GET", _SCALE)
+    return int(scale["spec"].get("replicas", 0))
 
 
 def _write(at: Place, replicas: int) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from ..errors import BadInput
-from ..kube.objects import Node
+from ..kube.objects import Node, Object
 from ._kind import MACHINE, Fault, Place, Seen
 
 CONFIG = "/var/lib/kubelet/config.yaml"
@@ -31,9 +31,9 @@ def _started_at(at: Place) -> float:
     return float(told.removeprefix("@") or 0)
 
 
-def _told_at(at: Place) -> float:
-    """Return when its kubelet last told of its node, by its own clock; 0 for never."""
-    status = at.cluster.get("nodes", at.name).get("status") or {}
+def _told_at(node: Object) -> float:
+    """Return when a kubelet last told of its node, by its own clock; 0 for never."""
+    status = node.get("status") or {}
     beats = [
         condition["lastHeartbeatTime"]
         for condition in status.get("conditions") or []
@@ -58,9 +58,10 @@ class MachineFault(Fault):
         asked = at.shell.run(["curl", "-fsS", "-m", "2", HEALTHZ], check=False)
         if not asked.ok:
             return Seen(False, "the kubelet does not answer")
-        if _told_at(at) <= _started_at(at):
+        found = at.cluster.get("nodes", at.name)
+        if _told_at(found) <= _started_at(at):
             return Seen(False, "the kubelet has told nothing since it was started")
-        seen = node(at)
+        seen = Node.read(found)
         return Seen(seen.ready, "Ready" if seen.ready else f"NotReady: {seen.message}")
 
     def shows(self, at: Place) -> Seen:

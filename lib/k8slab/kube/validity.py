@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from ..core.env import Environment
 from ..core.hints import command
-from ..errors import CertificateExpired, LabError
+from ..errors import CertificateExpired
 from ..folder import LabFolder
 
 _RENEW = "kubeadm certs renew all"
@@ -36,9 +35,7 @@ def not_valid(lab: str, what: str, why: str, where: str) -> CertificateExpired:
 
 def _renewal(lab: str) -> str:
     """Return the commands that renew a lab's certificates, and have them used."""
-    record = None
-    with suppress(LabError):
-        record = LabFolder(Environment.read().home, lab).record()
+    record = LabFolder(Environment.read().home, lab).readable()
     master = record.nodes[0].name if record and record.nodes else "master"
     steps = f"{command('ssh', lab, f'{master} {_RENEW}')}, then "
     if record is not None and record.is_inventory:

@@ -16,10 +16,7 @@ from k8slab.core.hints import command
 from k8slab.core.phases import Ledger, Reporter, Silent
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import terminable, undisturbed
-from k8slab.errors import (
-    InUse,
-    LabError,
-)
+from k8slab.errors import InUse, LabError
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Object

@@ -274,9 +274,7 @@ class Transitions:
     def remove(self, ledger: Ledger) -> Removed:
         """Remove all there is of the lab; say what had to stay."""
         self.folder.refuse_foreign()
-        record: LabRecord | None = None
-        with suppress(LabError):  # a record that cannot be read is removed, too
-            record = self.folder.record()
+        record = self.folder.readable()  # one that cannot be read is removed, too
         there, left = self.folder.root.exists(), ""
         with undisturbed():
             with ledger.phase("remove the machines and their network") as phase:

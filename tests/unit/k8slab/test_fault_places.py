@@ -23,6 +23,7 @@ from k8slab.lab_record import ADOPTED, INVENTORY, LabRecord
 from k8slab.machine import Machine
 
 SCALE = "GET /apis/apps/v1/namespaces/kube-system/deployments/metrics-server/scale"
+ADDON = SCALE.removesuffix("/scale")
 FIGURES = "GET /apis/metrics.k8s.io/v1beta1/nodes"
 SEEDS = range(40)
 SHOP = "GET /apis/apps/v1/namespaces/t/deployments/shop"
@@ -186,7 +187,7 @@ def test_a_fault_of_an_addon_that_is_gone_is_undone(
 
 def test_an_addon_that_does_not_answer_is_not_gone(cluster: Cluster, fake: Any) -> None:
     """Only the API server's 404 says so."""
-    refuse(fake, SCALE, 503)
+    refuse(fake, ADDON, 503)
     for step in ("undo", "undone"):
         with pytest.raises(ApiError):
             getattr(fault.find("metrics-server-away"), step)(Place(cluster))
@@ -204,6 +205,26 @@ def test_an_addon_without_pods_is_not_healthy(cluster: Cluster, fake: Any) -> No
     fake.errors[SCALE] = (200, {"spec": {"replicas": 2}})
     assert away.save(Place(cluster)) == {"replicas": 2}
     assert away.healthy(Place(cluster))
+    labels = {"k8s-app": "metrics-server"}
+    ending = fake.pod("metrics-server-1", labels=labels, terminating=True)
+    fake.put("pods", ending, "kube-system")
+    assert not away.healthy(Place(cluster))
+
+
+def test_a_name_service_that_is_ending_may_answer_still(
+    cluster: Cluster, fake: Any
+) -> None:
+    """Broken is what comes after it."""
+    labels = {"k8s-app": "kube-dns"}
+    broken = {"labels": labels, "waiting": "CrashLoopBackOff", "restarts": 1}
+    fake.put("pods", fake.pod("coredns-2", **broken), "kube-system")
+    dns = fault.find("dns-broken")
+    seen = [bool(dns.shows(Place(cluster)))]
+    ending = fake.pod("coredns-1", labels=labels, terminating=True)
+    fake.put("pods", ending, "kube-system")
+    seen.append(bool(dns.shows(Place(cluster))))
+
+    assert seen == [True, False]
 
 
 def test_a_lab_of_an_inventory_is_not_told_to_enable_an_addon(

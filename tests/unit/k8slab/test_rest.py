@@ -242,30 +242,29 @@ def test_a_socket_is_private_and_goes(cluster: Cluster, kubectl: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["--accept-hosts='^*$' --address=0.0.0.0", "--accept-hosts=.*", "--disable-filter"],
+    ("line", "error", "match"),
+    [
+        ("--accept-hosts='^*$' --address=0.0.0.0", Refused, "lend your rights"),
+        ("--accept-hosts=.*", Refused, "lend your rights"),
+        ("--disable-filter", Refused, "lend your rights"),
+        ("--port='0", BadInput, "cannot be read"),
+        ("--port=0\0", BadInput, "cannot be read"),
+    ],
+    ids=["address", "hosts", "filter", "quote", "nul"],
 )
-def test_an_open_proxy_is_refused_with_the_reason(
-    cluster: Cluster, kubectl: Any, tmp_path: Path, line: str
+def test_a_proxy_that_is_refused_is_not_started(
+    cluster: Cluster,
+    kubectl: Any,
+    tmp_path: Path,
+    line: str,
+    error: type[LabError],
+    match: str,
 ) -> None:
-    """It is not started."""
+    """Neither one that is open to others, nor one whose line cannot be read."""
     started = tmp_path / "started"
     kubectl(f"echo > {started}")
 
-    with pytest.raises(Refused, match="lend your rights"), rest.proxy(line):
-        pass
-    assert not started.exists()
-
-
-@pytest.mark.parametrize("line", ["--port='0", "--port=0\0"])
-def test_a_proxy_whose_line_cannot_be_read_is_not_started(
-    cluster: Cluster, kubectl: Any, tmp_path: Path, line: str
-) -> None:
-    """The line is bad input, as that of curl."""
-    started = tmp_path / "started"
-    kubectl(f"echo > {started}")
-
-    with pytest.raises(BadInput, match="cannot be read"), rest.proxy(line):
+    with pytest.raises(error, match=match), rest.proxy(line):
         pass
     assert not started.exists()
 

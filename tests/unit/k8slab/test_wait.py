@@ -286,19 +286,19 @@ def test_a_restart_whose_end_was_lost_may_be_enough(fake: Any, ns: Namespace) ->
 
 
 @pytest.mark.parametrize(
-    ("meant", "want"),
+    ("meant", "want", "other"),
     [
-        ({"exit_code": 137}, "1 or more, exit code 137"),
-        ({"exit_code": 137, "reason": "OOMKilled"}, "exit code 137, OOMKilled"),
+        ({"exit_code": 137}, "1 or more, exit code 137", (0, "OOMKilled")),
+        ({"reason": "OOMKilled"}, "1 or more, OOMKilled", (137, "Error")),
     ],
-    ids=["code", "code and reason"],
+    ids=["code", "reason"],
 )
 def test_the_end_that_is_meant_is_waited_for(
-    fake: Any, ns: Namespace, meant: dict[str, Any], want: str
+    fake: Any, ns: Namespace, meant: dict[str, Any], want: str, other: tuple[int, str]
 ) -> None:
     """One that was lost, or another one, is not taken for it."""
     killed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
-    wrong = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    wrong = {"terminated": dict(zip(("exitCode", "reason"), other, strict=True))}
     fake.put("pods", fake.pod("echo-1", restarts=1, last={}), "chapter")
     with pytest.raises(NotReady, match=want) as caught:
         wait.restarts(ns, "app=echo", at_least=1, timeout=0.3, **meant)
