@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ sys.stdin.read()
 
 
 WELL, SPOILT = "fileCheckFrequency: 20s\n", "fileCheckFrequency: 1sec\n"
+SMALL = "evictionPressureTransitionPeriod: 5s\n"
 NETWORK = "/etc/cni/net.d/10-pods.conflist"
 ROUTE = "10.244.3.0/24 via 172.30.1.13 dev eth0\n"
 STARTED = datetime(2026, 11, 1, tzinfo=UTC)
@@ -35,6 +37,7 @@ class Worker:
     Attributes:
         running: Its units that run.
         config: Its kubelet's configuration, with which that may not start.
+        disk: The one below it, while a small file system lies over its folder.
         route: Its way to another machine's Pods; empty where it has none.
         asked: What its units were told.
         noted: How many faults were noted when a unit was stopped.
@@ -51,6 +54,7 @@ class Worker:
         self.journal = cluster.journal
         self.running = {"kubelet", "containerd"}
         self.config, self.route = WELL, ROUTE
+        self.disk = ""
         self.asked: list[str] = []
         self.noted: list[int] = []
         self.deaf = self.stuck = self.silent = False
@@ -83,12 +87,28 @@ class Worker:
         before, self.config = self.config, data
         return before != data
 
+    def unmount(self) -> None:
+        """Take the small file system away, as a script does, or a restart."""
+        self.config, self.disk = self.disk or self.config, ""
+
     def answer(self, text: str) -> tuple[int, str, str]:
-        """Do what systemctl would, and remember it; know ways."""
+        """Do what systemctl would, and remember it; know ways and mounts."""
+        if "mount --bind" in text:
+            self.asked.append("shrink")
+            self.config, self.disk = self.config + SMALL, self.config
+            return 0, "", ""
+        if "umount" in text:
+            self.asked.append("restore")
+            self.unmount()
+            return 0, "", ""
         word, _, rest = text.partition(" ")
         if word == "curl":
             return (0 if "kubelet" in self.running else 7), "", ""
         if word == "ip":
+            if "get" in rest:
+                to, _, way = self.route.partition(" ")
+                known = way and to != "blackhole"
+                return (0, f"10.244.3.1 {way}", "") if known else (2, "", "")
             if "show" not in rest:
                 self.route = "" if "delete" in rest else ROUTE
             return 0, self.route, ""
@@ -106,7 +126,9 @@ class Worker:
             self.noted.append(len(list(self.journal.glob("*.json"))))
             if not self.deaf:
                 self.running.discard(unit)
-        elif not self.stuck and not (unit == "kubelet" and self.config == SPOILT):
+        elif unit == "kubelet" and re.search(r"\d ?sec", self.config):
+            self.running.discard(unit)
+        elif not self.stuck:
             self.running.add(unit)
             if unit == "kubelet":
                 self.started += timedelta(minutes=1)

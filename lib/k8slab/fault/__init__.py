@@ -69,7 +69,8 @@ def inject(
     Raises:
         BadInput: There is no such fault, the place does not have what it needs, or it
             has what the fault would replace.
-        InUse: Another session that is alive has broken the same.
+        InUse: Another session that is alive has broken the same, or the same worker in
+            another way.
         NotReady: It was not healthy before, the symptom does not appear, or health
             does not return.
 

@@ -103,7 +103,8 @@ def draw(
 
     Raises:
         BadInput: There is nothing to draw from, or nothing that this lab can have.
-        InUse: Another session that is alive has broken the same.
+        InUse: Another session that is alive has broken the same, or the same worker in
+            another way.
         NotReady: The lab was not healthy, or the symptom does not appear.
     """
     lab = cluster or current.current()

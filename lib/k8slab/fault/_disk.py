@@ -10,11 +10,24 @@ from ._machines import MachineFault
 SMALL = "/run/k8slab-small-disk"
 FILE = "/var/lib/kubelet/old-backup.tar"
 MIB = 64
+LOCK = "/run/k8slab-disk.lock"
+LOCK_S = 20
+"""Seconds that a script waits for the one before; undoing tries again after that."""
+
+# A script goes on when the session that began it is killed, and whoever undoes it then
+# must not overtake it.
+_ONE_AT_A_TIME = rf"""
+exec 9> {LOCK}
+flock -w {LOCK_S} 9 || {{
+  echo "another script has held {LOCK} for {LOCK_S} s" >&2
+  exit 1
+}}
+"""
 
 # The disk underneath is the computer's, so the kubelet gets a small one to itself for a
 # while: what it needs to start is copied, and mounted over its folder. As images are on
 # another file system than its folder then, it removes none of them to make room.
-_SHRINK = rf"""
+_SHRINK = rf"""{_ONE_AT_A_TIME}
 root=/var/lib/kubelet small={SMALL}
 systemctl stop kubelet
 mkdir -p "$small"
@@ -29,7 +42,7 @@ systemctl start kubelet
 """
 
 # The mounts of Pods that the kubelet has made since then lie on the small one, too.
-_RESTORE = rf"""
+_RESTORE = rf"""{_ONE_AT_A_TIME}
 root=/var/lib/kubelet small={SMALL}
 if mountpoint -q "$small"; then
   systemctl stop kubelet

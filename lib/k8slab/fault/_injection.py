@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 from ..core import poll
@@ -17,7 +18,7 @@ from ..kube.cluster import Cluster
 from . import _journal
 from ._catalogue import find
 from ._journal import Entry, Note
-from ._kind import NAMESPACE, Fault, Place, Seen
+from ._kind import MACHINE, NAMESPACE, Fault, Place, Seen
 from ._looking import EVERY_S, LASTING, Look, attempt, look, wait, words
 
 
@@ -63,7 +64,8 @@ class Injection:
 
         Raises:
             BadInput: The place does not have what the fault needs.
-            InUse: Another session that is alive has broken the same.
+            InUse: Another session that is alive has broken the same, or the same
+                worker in another way.
             NotReady: It was not healthy before, or the symptom does not appear; then
                 it is undone.
         """
@@ -74,7 +76,11 @@ class Injection:
         self.at = Place(self.at.cluster, self.at.name, fault.save(self.at))
         entry = Entry(fault.name, self.at.name, self.at.saved)
         try:
-            self._note = _journal.write(self.at.cluster.journal, entry)
+            # Another session may have been admitted at the same time, and what was
+            # saved here may be what it broke.
+            self._note = _journal.write(
+                self.at.cluster.journal, entry, admit=self._refuse
+            )
             fault.prepare(self.at)
             if fault.needs == NAMESPACE:
                 self._await(fault.healthy, "before it is broken")
@@ -90,18 +96,34 @@ class Injection:
 
         Raises:
             BadInput: The place does not have what the fault needs.
-            InUse: Another session that is alive has broken the same.
+            InUse: Another session that is alive has broken the same, or the same
+                worker in another way.
             NotReady: What is in the way does not get as it was.
         """
         undo(self.at.cluster, self._in_the_way())
-        if any(self._is_same(entry) for entry in self._of_others()):
+        self._refuse(_journal.others(self.at.cluster.journal)[0])
+        self.fault.check(self.at)
+
+    def _refuse(self, held: Sequence[Path]) -> None:
+        """Refuse a place where a fault of another living session is in the way.
+
+        Args:
+            held: The entries that other living sessions hold.
+
+        Raises:
+            InUse: One of them has broken the same, or the same worker in another way,
+                which one is not said: it may have been drawn.
+        """
+        on_machine = self.fault.needs == MACHINE
+        felt = [entry for entry in self._felt(held) if entry.where == self.at.name]
+        if any(on_machine or entry.fault == self.fault.name for entry in felt):
+            broken = "something on this machine" if on_machine else "this already"
             raise InUse(
-                "another session that is alive has broken this already",
+                f"another session that is alive has broken {broken}",
                 where=self.at.name or self.at.cluster.where,
                 next="there: fault.heal(cluster), also where it is repaired; "
                 "or end that session",
             )
-        self.fault.check(self.at)
 
     def _in_the_way(self) -> list[Note]:
         """Return what has to be undone before anything is broken here."""
@@ -124,8 +146,8 @@ class Injection:
         is_here = entry.where == self.at.name
         return is_here and (in_one_namespace or entry.fault == self.fault.name)
 
-    def _of_others(self) -> list[Entry]:
-        """Return what other living sessions have broken that can be felt here.
+    def _felt(self, held: Sequence[Path]) -> list[Entry]:
+        """Return which of the entries of other living sessions can be felt here.
 
         Namespaces have their own way to tell whose they are.
         """
@@ -133,7 +155,7 @@ class Injection:
         found: list[Entry] = []
         if self.fault.needs == NAMESPACE:
             return found
-        for path in _journal.others(self.at.cluster.journal)[0]:
+        for path in held:
             with suppress(LabError, FileNotFoundError):  # undone, or of another version
                 entry = _journal.read(path)
                 is_felt = not here or entry.where in ("", here)
@@ -157,7 +179,8 @@ class Injection:
         try:
             self._await(well, "before it is broken")
         except NotReady as error:
-            if others := self._of_others():
+            held = _journal.others(self.at.cluster.journal)[0]
+            if others := self._felt(held):
                 places = {entry.where or "the control plane" for entry in others}
                 error.next = (
                     "another session that is alive has broken something on "
@@ -199,9 +222,14 @@ class Injection:
     def repair(self) -> Seen:
         """Do what the cure says, where it is still needed, and see it work.
 
+        Where it was undone meanwhile, or is another session's to undo now, nothing is
+        done, and what is returned is what one look sees.
+
         Raises:
             NotReady: Health does not return before the fault's deadline.
         """
+        if self._note is None or not self._note.hold():
+            return self.health
         if not self.health:
             with undisturbed():
                 self.fault.repair(self.at)
@@ -238,7 +266,8 @@ class Injection:
 def undo(cluster: Cluster, notes: Sequence[Note], *, start_s: float = 0.0) -> None:
     """Undo faults, in the order given, and erase the note of each that is undone.
 
-    What cannot be undone because of another fault is tried again after that one.
+    What cannot be undone because of another fault is tried again after that one. One
+    whose note is gone, or is held by another session, is left alone.
 
     Args:
         cluster: The lab.
@@ -307,6 +336,9 @@ class _Undoing:
 
     def act(self) -> str:
         """Do it, where it has not been done; return what stands in the way."""
+        if not self._note.hold():  # what is there now is not what was noted
+            self.over = True
+            return ""
         self.error = None if self._acted else attempt(self._at, self.fault.undo)
         self._acted = self.error is None
         return "" if self.error is None else f"{self.fault.name}: {self.error.what}"
@@ -316,7 +348,7 @@ class _Undoing:
         if self.over:
             return ""
         problem = self.act()
-        if problem:
+        if problem or self.over:
             return problem
         seen = attempt(self._at, self.fault.undone)
         if isinstance(seen, LabError):

@@ -55,15 +55,41 @@ class Note:
         """Give it back: whoever comes next may undo it. Twice is no mistake."""
         _release(self.path)
 
+    def hold(self) -> bool:
+        """Hold it, where it was given back; say whether this process is to undo it.
 
-def write(folder: Path, entry: Entry) -> Note:
+        It is not where somebody else undid it, or another process holds it now.
+        """
+        folder = self.path.parent
+        with suppress(FileNotFoundError):  # undone meanwhile
+            if folder.is_dir():
+                with files.locked(folder):
+                    if _hold(self.path) and self.path.exists():
+                        return True
+        self.release()
+        return False
+
+
+def write(
+    folder: Path,
+    entry: Entry,
+    *,
+    admit: Callable[[list[Path]], None] = lambda held: None,
+) -> Note:
     """Write an entry that this process holds until it ends or erases it.
 
     The system gives the lock back when the process is killed; that is how others
     know that nobody else will undo it.
+
+    Args:
+        folder: The journal.
+        entry: What is noted.
+        admit: Is given the entries that other living processes hold, while nobody can
+            write another; nothing is written where it raises.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with files.locked(folder):
+        admit(_others(folder)[0])
         path = folder / f"{time.time_ns():020d}.json"
         content = {"schema": SCHEMA, **asdict(entry)}
         files.write(path, json.dumps(content, indent=1) + "\n")
@@ -111,19 +137,10 @@ def left(
 
 def others(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the entries that other living processes hold, and those nobody holds."""
-    held: list[Path] = []
-    free: list[Path] = []
     if not folder.is_dir():
-        return held, free
+        return [], []
     with files.locked(folder):
-        for path in entries(folder):
-            with suppress(FileNotFoundError):  # undone meanwhile
-                if path not in _mine:
-                    handle = files.hold(path)
-                    (held if handle is None else free).append(path)
-                    if handle is not None:
-                        os.close(handle)
-    return held, free
+        return _others(folder)
 
 
 def noted(folder: Path, where: str) -> set[str]:
@@ -153,6 +170,20 @@ def mine(folder: Path) -> list[Note]:
             with suppress(FileNotFoundError):  # undone by another thread meanwhile
                 notes.append(Note(path, read(path)))
     return notes
+
+
+def _others(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Do what `others` does in a journal that is locked."""
+    held: list[Path] = []
+    free: list[Path] = []
+    for path in entries(folder):
+        with suppress(FileNotFoundError):  # undone meanwhile
+            if path not in _mine:
+                handle = files.hold(path)
+                (held if handle is None else free).append(path)
+                if handle is not None:
+                    os.close(handle)
+    return held, free
 
 
 def _hold(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Any, ClassVar
 
 from ..errors import BadInput
@@ -10,6 +11,8 @@ from ..kube.objects import Node, Object
 from ._kind import MACHINE, Fault, Place, Seen
 
 CONFIG = "/var/lib/kubelet/config.yaml"
+FIELD = "fileCheckFrequency:"
+SPOILT = f"{FIELD} 1sec"
 HEALTHZ = "http://127.0.0.1:10248/healthz"
 CNI = "/etc/cni/net.d"
 
@@ -22,6 +25,12 @@ def node(at: Place) -> Node:
 def is_active(at: Place, unit: str) -> bool:
     """Say whether a unit runs on the machine."""
     return at.shell.run(["systemctl", "is-active", "--quiet", unit], check=False).ok
+
+
+def _answers(at: Place) -> bool:
+    """Say whether the machine's kubelet answers."""
+    # Not the unit's state: a kubelet that ends at once is active in between.
+    return at.shell.run(["curl", "-fsS", "-m", "2", HEALTHZ], check=False).ok
 
 
 def _started_at(at: Place) -> float:
@@ -54,9 +63,7 @@ class MachineFault(Fault):
         """Look whether its units work, and its node is Ready."""
         if not is_active(at, "containerd"):
             return Seen(False, "containerd does not run")
-        # Not the unit's state: a kubelet that ends at once is active in between.
-        asked = at.shell.run(["curl", "-fsS", "-m", "2", HEALTHZ], check=False)
-        if not asked.ok:
+        if not _answers(at):
             return Seen(False, "the kubelet does not answer")
         found = at.cluster.get("nodes", at.name)
         if _told_at(found) <= _started_at(at):
@@ -123,10 +130,7 @@ class KubeletMisconfigured(MachineFault):
 
     def inject(self, at: Place) -> None:
         """Spoil one field, and restart the kubelet."""
-        lines = at.saved["config"].splitlines()
-        key = "fileCheckFrequency"
-        kept = [line for line in lines if not line.startswith(f"{key}:")]
-        at.shell.put(CONFIG, "\n".join([*kept, f"{key}: 1sec"]) + "\n")
+        at.shell.put(CONFIG, _with_field(at.saved["config"], [SPOILT]))
         at.shell.run(["systemctl", "restart", "--no-block", "kubelet"])
 
     def shows(self, at: Place) -> Seen:
@@ -138,9 +142,31 @@ class KubeletMisconfigured(MachineFault):
         return Seen(said and not active, f"kubelet {words}")
 
     def repair(self, at: Place) -> None:
-        """Put the configuration back, and restart the kubelet where it differed."""
-        if at.shell.put(CONFIG, at.saved["config"]):
+        """Put the field back, unless it has another value that works."""
+        if SPOILT in _field(at.shell.read(CONFIG)) or not _answers(at):
+            self.undo(at)
+
+    def undo(self, at: Place) -> None:
+        """Put the field back, and restart the kubelet where it differed.
+
+        Only that: the file may be another one by now, as without `disk-pressure`.
+        """
+        now = at.shell.read(CONFIG)
+        if at.shell.put(CONFIG, _with_field(now, _field(at.saved["config"]))):
             at.shell.run(["systemctl", "restart", "kubelet"])
+
+
+def _field(config: str) -> list[str]:
+    """Return the lines of a configuration that set `FIELD`: one, or none."""
+    return [line for line in config.splitlines() if line.startswith(FIELD)]
+
+
+def _with_field(config: str, lines: list[str]) -> str:
+    """Return a configuration that has these lines in the place of those of `FIELD`."""
+    every = config.splitlines()
+    rest = [line for line in every if not line.startswith(FIELD)]
+    place = every.index(_field(config)[0]) if _field(config) else len(every)
+    return "\n".join([*rest[:place], *lines, *rest[place:]]) + "\n"
 
 
 class ConflistAway(MachineFault):
@@ -216,7 +242,7 @@ class RouteAway(MachineFault):
 
     def shows(self, at: Place) -> Seen:
         """Look whether the machine knows no way there."""
-        known = self._is_known(at)
+        known = bool(self._known(at))
         return Seen(not known, "the route is there" if known else "no route")
 
     def repair(self, at: Place) -> None:
@@ -224,13 +250,24 @@ class RouteAway(MachineFault):
         at.shell.run(["ip", "route", "replace", *at.saved["route"]])
 
     def healthy(self, at: Place) -> Seen:
-        """Look whether the route is there, and the node is Ready."""
-        return super().healthy(at) if self._is_known(at) else Seen(False, "no route")
+        """Look whether the route is there and leads there, and the node is Ready."""
+        found = self._known(at)
+        if not found:
+            return Seen(False, "no route")
+        route = at.saved["route"]
+        if "via" in route:
+            gateway = route[route.index("via") + 1]
+            address = str(next(ip_network(at.saved["to"]).hosts()))
+            way = at.shell.run(["ip", "route", "get", address], check=False)
+            if f" via {gateway} " not in way.stdout:
+                return Seen(False, f"the route leads another way: {found}")
+        return super().healthy(at)
 
     @staticmethod
-    def _is_known(at: Place) -> bool:
+    def _known(at: Place) -> str:
+        """Return the route that the machine has there, or nothing."""
         show = ["ip", "route", "show", at.saved["to"]]
-        return at.shell.run(show).stdout.strip() != ""
+        return " ".join(at.shell.run(show).stdout.split())
 
 
 class PoweredOff(MachineFault):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..errors import NotBegun
 from ..kube.objects import Endpoints, Object, Pod
 from ._kind import Place, Seen
 from ._objects import delete, find, write
@@ -32,8 +33,36 @@ class Form:
     others: Mapping[str, Object] = field(default_factory=dict)
 
 
+def uid(at: Place) -> str:
+    """Return the UID of its namespace; an empty one where that is not there."""
+    found = find(at, "namespaces", at.name)
+    return str(found["metadata"].get("uid", "")) if found else ""
+
+
+def is_elsewhere(at: Place) -> bool:
+    """Say whether its namespace was made anew since its UID was saved.
+
+    What is in a namespace goes with it; so what has the shop's name there now is
+    somebody else's.
+    """
+    saved = at.saved.get("uid")  # an entry of an earlier version has none
+    return bool(saved) and uid(at) not in ("", saved)
+
+
 def put(at: Place, form: Form) -> None:
-    """Make the shop have a form, whatever it was before."""
+    """Make the shop have a form, whatever it was before.
+
+    Raises:
+        NotBegun: Its namespace was made anew since its UID was saved.
+    """
+    if is_elsewhere(at):
+        raise NotBegun(
+            f"the namespace was made anew, and {NAME} went with the one before",
+            where=f"namespace {at.name}",
+            wanted=f"UID {at.saved['uid']}",
+            seen=f"UID {uid(at)}",
+            next="run the cell again that injected the fault",
+        )
     for plural, body in form.others.items():
         write(at, plural, {"metadata": {"name": NAME}, **body})
     write(at, "deployments", _deployment(at, form))

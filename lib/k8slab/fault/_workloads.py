@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..errors import BadInput
 from ..kube.objects import Pod
@@ -47,6 +47,10 @@ class WorkloadFault(Fault):
                 next="take a namespace of its own: cluster.scratch('practice')",
             )
 
+    def save(self, at: Place) -> dict[str, Any]:
+        """Keep which namespace it is: another one may get its name."""
+        return {"uid": _shop.uid(at)}
+
     def prepare(self, at: Place) -> None:
         """Make the shop, whole."""
         _shop.put(at, self.whole)
@@ -75,11 +79,14 @@ class WorkloadFault(Fault):
         return _shop.works(at, steady_s=self.steady_s)
 
     def undo(self, at: Place) -> None:
-        """Remove it."""
-        _shop.remove(at, self.others)
+        """Remove it, unless its namespace was made anew."""
+        if not _shop.is_elsewhere(at):
+            _shop.remove(at, self.others)
 
     def undone(self, at: Place) -> Seen:
-        """Look whether it is gone."""
+        """Look whether it is gone, as it is with its namespace."""
+        if _shop.is_elsewhere(at):
+            return Seen(True, "its namespace was made anew")
         return _shop.is_gone(at, self.others)
 
     @property

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.broken import Worker, notes
 
 from k8slab import fault
+from k8slab.core import files
 from k8slab.errors import BadInput, LabError, NotReady
 from k8slab.fault._kind import Place, Seen
 from k8slab.fault._surrounding import PendingTaints
@@ -190,6 +193,80 @@ def test_a_pod_that_a_late_scheduler_placed_is_made_anew(
 
     assert [r.split()[0] for r in fake.requests].count("DELETE") == 2
     assert fake.holds("pods", "refused", "t")
+
+
+RANGE = "10.244.3.0/24"
+
+
+@pytest.mark.parametrize(
+    ("route", "words"),
+    [
+        ("", "no route"),
+        (f"{RANGE} dev eth0 scope link", f"another way: {RANGE} dev eth0 scope link"),
+        (f"blackhole {RANGE}", f"another way: blackhole {RANGE}"),
+        (f"{RANGE} via 172.30.1.1 dev eth0", f"another way: {RANGE} via 172.30.1.1"),
+        (f"{RANGE} via 172.30.1.13 dev eth0 metric 9", "Ready"),
+    ],
+)
+def test_a_route_that_leads_elsewhere_is_no_repair(
+    cluster: Cluster, workers: dict[str, Worker], route: str, words: str
+) -> None:
+    """Where the route had a gateway; what is there is said."""
+    injected = fault.inject("pod-route-away", "node1")
+    injected.begin()
+    workers["node1"].route = f"{route}\n"
+
+    assert injected.health.ok == (words == "Ready")
+    assert words in injected.health.words
+
+
+def test_a_route_without_a_gateway_need_only_be_there(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """Where there was none before, either."""
+    workers["node1"].route = f"{RANGE} dev eth0\n"
+    injected = fault.inject("pod-route-away", "node1", awaited=False)
+    injected.begin()
+    workers["node1"].route = f"{RANGE} dev eth0 metric 9\n"
+
+    assert injected.health.ok
+
+
+# What stands for the machine's own programs: each writes down that it was called.
+PROGRAMS = """
+note() { echo "$*" >> asked; }
+for each in systemctl mkdir mount cp sed fallocate umount stat rm mountpoint; do
+  eval "$each() { note $each; }"
+done
+shopt -s nullglob
+"""
+
+
+@pytest.mark.parametrize("step", ["inject", "undo"])
+@pytest.mark.parametrize("is_held", [True, False], ids=["held", "free"])
+def test_no_script_about_a_small_disk_overtakes_another(
+    cluster: Cluster, tmp_path: Path, step: str, is_held: bool
+) -> None:
+    """One goes on when its session is killed; whoever undoes it waits for its end."""
+    shell: Any = cluster.on("node1")
+    getattr(fault.find("disk-pressure"), step)(Place(cluster, "node1"))
+    text = shell.asked[-1].replace("flock -w 20", "flock -w 0")
+    for folder in ("/run", "/var/lib/kubelet"):
+        text = text.replace(folder, f"{tmp_path}{folder}")
+    (tmp_path / "run" / "k8slab-small-disk").mkdir(parents=True)
+    lock = tmp_path / "run" / "k8slab-disk.lock"
+    lock.touch()
+    handle = files.hold(lock) if is_held else None
+    argv = ["bash", "-Eeuo", "pipefail", "-c", PROGRAMS + text]
+    done = subprocess.run(
+        argv, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    if handle is not None:
+        os.close(handle)
+
+    assert (done.returncode != 0) == is_held, done.stderr
+    assert (tmp_path / "asked").exists() != is_held
+    assert ("another script has held" in done.stderr) == is_held
 
 
 @pytest.mark.parametrize("where", ["", "master", "node9"])

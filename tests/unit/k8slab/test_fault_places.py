@@ -13,7 +13,7 @@ from fakes.broken import Worker, notes
 from fakes.lab import RECORD
 
 from k8slab import fault
-from k8slab.errors import ApiError, BadInput, LabError, NotReady
+from k8slab.errors import ApiError, BadInput, LabError, NotBegun, NotReady
 from k8slab.fault import _control_plane, _journal, _objects, _shop
 from k8slab.fault._journal import Entry
 from k8slab.fault._kind import Place
@@ -93,6 +93,64 @@ def test_a_namespace_on_its_way_is_no_mistake(
         return
     with pytest.raises(ApiError):
         undo(Place(cluster, "t"))
+
+
+def made(fake: Any, namespace: str, uid: str) -> None:
+    """Make a namespace with a shop in it, and the taint of a fault on a worker."""
+    fake.put("namespaces", {"metadata": {"name": namespace, "uid": uid}})
+    fake.put("deployments", {"metadata": {"name": "shop"}}, namespace)
+    taint = {"key": "maintenance", "effect": "NoSchedule", "value": "true"}
+    for node in ("node1", "node2"):
+        fake.put("nodes", {"metadata": {"name": node}, "spec": {"taints": [taint]}})
+
+
+REMOVED = "DELETE /apis/apps/v1/namespaces/t/deployments/shop"
+
+
+@pytest.mark.parametrize(
+    ("noted", "is_removed"),
+    [({"uid": "before"}, False), ({"uid": "now"}, True), ({}, True)],
+    ids=["made anew", "the same", "an earlier version's"],
+)
+def test_a_namespace_that_was_made_anew_keeps_its_shop(
+    cluster: Cluster,
+    fake: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    noted: dict[str, str],
+    is_removed: bool,
+) -> None:
+    """It is somebody else's; what is in no namespace is undone all the same."""
+    patched: list[str] = []
+    monkeypatch.setattr(
+        "k8slab.fault._surrounding.patch", lambda at, path, body: patched.append(path)
+    )
+    made(fake, "t", "now")
+    taints, at = fault.find("pending-taints"), Place(cluster, "t", noted)
+    taints.undo(at)
+
+    assert patched == ["/api/v1/nodes/node1", "/api/v1/nodes/node2"]
+    assert (REMOVED in fake.requests) == is_removed
+    for node in ("node1", "node2"):
+        fake.put("nodes", {"metadata": {"name": node}, "spec": {}})
+    assert taints.undone(at)
+
+
+def test_which_namespace_it_is_is_noted(cluster: Cluster, fake: Any) -> None:
+    """A name alone does not tell."""
+    made(fake, "t", "now")
+
+    assert fault.find("image-pull").save(Place(cluster, "t")) == {"uid": "now"}
+
+
+def test_a_shop_is_not_made_whole_in_a_namespace_that_was_made_anew(
+    cluster: Cluster, fake: Any
+) -> None:
+    """Nobody would remove it there."""
+    made(fake, "t", "now")
+    with pytest.raises(NotBegun, match="made anew"):
+        fault.find("image-pull").repair(Place(cluster, "t", {"uid": "before"}))
+
+    assert not [each for each in fake.requests if not each.startswith("GET")]
 
 
 OWN_OBJECTS = [

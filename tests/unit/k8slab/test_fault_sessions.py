@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fakes.broken import SPOILT, WELL, Worker, notes
+from fakes.broken import ROUTE, SPOILT, WELL, Worker, notes
 from fakes.shell import FakeShell
 
 from k8slab import fault
-from k8slab.core import poll
+from k8slab.core import files, poll
 from k8slab.errors import (
     BadInput,
     CertificateExpired,
@@ -127,14 +129,193 @@ def test_it_is_said_that_another_session_broke_something_here(
 ) -> None:
     """Where, and not what: that one may have drawn it, and its reader looks for it."""
     impatient(monkeypatch, "containerd-stopped")
-    session("kubelet-stopped=node1", "powered-off=node2", "image-pull=chapter")
+    session("bad-static-manifest=", "powered-off=node2", "image-pull=chapter")
     workers["node1"].running.discard("kubelet")
 
     with pytest.raises(NotReady) as caught:
         fault.inject("containerd-stopped", "node1").begin()
 
-    assert "session that is alive has broken something on node1:" in caught.value.next
-    assert "kubelet-stopped" not in str(caught.value)
+    told = "session that is alive has broken something on the control plane:"
+    assert told in caught.value.next
+    assert "static" not in str(caught.value)
+
+
+def test_a_worker_that_a_living_session_has_broken_is_not_broken_in_another_way(
+    cluster: Cluster, workers: dict[str, Worker], session: Session
+) -> None:
+    """One would save what the other changed; which one it is, is not said."""
+    session("disk-pressure=node1", "dns-broken=", "image-pull=node2")
+
+    with pytest.raises(InUse, match="something on this machine") as refused:
+        fault.inject("kubelet-misconfigured", "node1").begin()
+    fault.inject("kubelet-misconfigured", "node2").admit()
+
+    assert refused.value.where == "node1"
+    assert "disk" not in str(refused.value)
+    assert workers["node1"].asked == []
+    assert notes(cluster) == ["disk-pressure", "dns-broken", "image-pull"]
+
+
+PAIRS = [
+    ("disk-pressure", "kubelet-misconfigured", ["restart kubelet", "restore"]),
+    ("pod-route-away", "kubelet-misconfigured", ["restart kubelet"]),
+    ("disk-pressure", "containerd-stopped", ["start containerd", "restore"]),
+    ("pod-route-away", "disk-pressure", ["restore"]),
+]
+
+
+@pytest.mark.parametrize(("outer", "inner", "undone"), PAIRS)
+def test_one_session_may_break_a_worker_in_two_ways(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    outer: str,
+    inner: str,
+    undone: list[str],
+) -> None:
+    """They are undone in reverse, and nothing of either is left."""
+    worker = workers["node1"]
+    first = fault.inject(outer, "node1", awaited=False)
+    second = fault.inject(inner, "node1", awaited=False)
+    with first, second:
+        assert notes(cluster) == [outer, inner]
+        done = len(worker.asked)
+
+    assert list(dict.fromkeys(worker.asked[done:])) == undone
+    assert (worker.config, worker.route, worker.disk) == (WELL, ROUTE, "")
+    assert worker.running == {"kubelet", "containerd"}
+    assert notes(cluster) == []
+
+
+def test_a_small_disks_configuration_is_not_put_on_the_real_one(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """The kernel was killed, and the lab stopped and started: the small one is gone."""
+    worker = workers["node1"]
+    for name in ("disk-pressure", "kubelet-misconfigured"):
+        fault.inject(name, "node1", awaited=False).begin()
+    worker.unmount()
+    worker.answer("systemctl start kubelet")
+
+    fault.heal(cluster)
+
+    assert worker.config == WELL
+    assert notes(cluster) == []
+
+
+OTHER = "a: 1\nfileCheckFrequency: {}\nb: 2\n"
+
+
+@pytest.mark.parametrize(
+    ("now", "running", "kept"),
+    [("1sec", False, "20s"), ("1 sec", False, "20s"), ("1s", True, "1s")],
+    ids=["spoilt", "repaired in vain", "repaired otherwise"],
+)
+def test_of_a_kubelets_configuration_only_what_was_spoilt_is_put_back(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    now: str,
+    running: bool,
+    kept: str,
+) -> None:
+    """A repair that works is the reader's; nothing else of the file is written."""
+    worker = workers["node1"]
+    injected = fault.inject("kubelet-misconfigured", "node1", awaited=False)
+    injected.begin()
+    worker.config = OTHER.format(now)
+    if running:
+        worker.answer("systemctl start kubelet")
+    injected.repair()
+    repaired = worker.config
+    injected.undo()
+
+    assert (repaired, worker.config) == (OTHER.format(kept), OTHER.format("20s"))
+    assert worker.running == {"kubelet", "containerd"}
+
+
+def test_what_another_session_broke_meanwhile_is_not_saved(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both were admitted, and it was healthy when it was looked at."""
+    kind = type(fault.find("kubelet-misconfigured"))
+    save, worker = kind.save, workers["node1"]
+    looks = iter(range(9))
+
+    def late(self: Any, at: Any) -> Any:
+        if next(looks) == 1:  # the first one is a look for health
+            session("kubelet-misconfigured=node1")
+            worker.config = SPOILT
+        return save(self, at)
+
+    monkeypatch.setattr(kind, "save", late)
+    with pytest.raises(InUse, match="alive"):
+        fault.inject("kubelet-misconfigured", "node1").begin()
+
+    assert (worker.config, worker.asked) == (SPOILT, [])
+    assert notes(cluster) == ["kubelet-misconfigured"]
+
+
+def empty(cluster: Cluster) -> None:
+    """Empty the journal, as a reset of the lab in a terminal does."""
+    shutil.rmtree(cluster.journal)
+
+
+def test_what_was_noted_of_a_lab_that_was_made_anew_is_not_put_into_it(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """Neither repaired nor undone at the end of its block, for nothing is broken."""
+    worker = workers["node1"]
+    with fault.inject("kubelet-stopped", "node1"):
+        empty(cluster)
+        worker.asked.clear()
+
+    assert worker.asked == []
+    assert not cluster.journal.exists()
+
+
+def test_a_workload_that_was_undone_in_its_block_is_not_made_again(
+    cluster: Cluster, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would remove it."""
+    kind = type(fault.find("image-pull"))
+    for step in ("prepare", "inject"):
+        monkeypatch.setattr(kind, step, lambda *_: None)
+    monkeypatch.setattr(fault.Injection, "_await", lambda *_: None)
+    with fault.inject("image-pull", "chapter", awaited=False) as injected:
+        fault.heal(cluster)
+        fake.requests.clear()
+
+    assert injected.is_undone
+    assert not [each for each in fake.requests if not each.startswith("GET")]
+
+
+@pytest.mark.parametrize("by_another", [True, False])
+def test_what_was_given_back_is_undone_by_whoever_holds_it(
+    cluster: Cluster,
+    workers: dict[str, Worker],
+    monkeypatch: pytest.MonkeyPatch,
+    by_another: bool,
+) -> None:
+    """It is held again first, or left alone."""
+    impatient(monkeypatch, "kubelet-stopped")
+    worker = workers["node1"]
+    injected = fault.inject("kubelet-stopped", "node1")
+    injected.begin()
+    worker.stuck = True
+    with pytest.raises(NotReady):
+        injected.undo()
+    worker.stuck = False
+    worker.asked.clear()
+    (path,) = _journal.entries(cluster.journal)
+    handle = files.hold(path) if by_another else None
+    injected.undo()
+
+    assert worker.asked == ([] if by_another else ["start kubelet"])
+    assert notes(cluster) == (["kubelet-stopped"] if by_another else [])
+    if handle is not None:
+        os.close(handle)
 
 
 def test_what_an_ended_session_broke_is_undone_first(
