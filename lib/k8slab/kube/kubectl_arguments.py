@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import Refused
+from ..errors import BadInput, Refused
 
 ELSEWHERE = frozenset(
     f"--{name}"
@@ -35,12 +35,15 @@ SWITCHES = frozenset("ARhiqtw")
 LONG_SWITCHES = frozenset(
     f"--{name}"
     for name in (
-        *("all", "all-containers", "all-namespaces", "attach", "command"),
+        *("all", "all-containers", "all-namespaces", "allow-missing-template-keys"),
+        *("arguments-only", "attach", "command"),
         *("delete-emptydir-data", "expose", "follow", "force", "ignore-daemonsets"),
         *("ignore-not-found", "no-headers", "now", "overwrite", "previous"),
-        *("keep-labels", "leave-stdin-open", "privileged", "quiet", "recursive", "rm"),
-        *("same-node", "share-processes", "show-labels", "stdin", "timestamps"),
-        *("tty", "wait", "watch", "watch-only"),
+        *("keep-annotations", "keep-init-containers", "keep-labels", "keep-liveness"),
+        *("keep-readiness", "keep-startup", "leave-stdin-open", "privileged", "quiet"),
+        *("recursive", "replace", "rm", "same-node", "save-config", "share-processes"),
+        *("show-labels", "show-managed-fields", "stdin", "timestamps", "tty", "wait"),
+        *("watch", "watch-only"),
     )
 )
 """Long options that take no value in any command of kubectl that reaches a cluster.
@@ -73,6 +76,7 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
 
     Raises:
         Refused: One of the arguments could reach something else.
+        BadInput: A folder of manifests is not there.
 
     Example:
         >>> kubectl_arguments(["get", "pods", "-o", "wide"])
@@ -87,8 +91,17 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
         if flag in ELSEWHERE and not (flag == "--user" and names_a_subject):
             raise _refusal(flag, f"kubectl without {flag}")
         remote = flag in ("-f", "--filename") and "://" in value
-        if remote or (flag in ("-k", "--kustomize") and not Path(value).is_dir()):
+        missing = flag in ("-k", "--kustomize") and not Path(value).is_dir()
+        if remote or (missing and _is_remote(value)):
             raise _refusal(f"{flag} {value}", "a manifest on this machine")
+        if missing:
+            raise BadInput(
+                "there is no such folder",
+                where=str(Path.cwd()),
+                wanted="a folder that holds a kustomization.yaml",
+                seen=f"{flag} {value}",
+                next=f"see which there are: {flag} {Path(value).parent}/, then Tab",
+            )
         loopback = set(value.split(",")) <= {"localhost", "127.0.0.1"}
         if flag == "--address" and verb in ("proxy", "port-forward") and not loopback:
             if verb == "proxy":
@@ -110,6 +123,13 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
                 "one of 'kubectl config' " + ", ".join(_READS_CONFIG),
             )
     return list(argv)
+
+
+def _is_remote(folder: str) -> bool:
+    """Return whether kustomize could take it for a repository: ``github.com/a/b``."""
+    host, _, _ = folder.partition("/")
+    here = folder.startswith((".", "/")) and "://" not in folder
+    return not here and any(sign in host for sign in ".:@")
 
 
 def _open_proxy(seen: str) -> Refused:

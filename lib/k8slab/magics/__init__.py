@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core import outside
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # it takes a second to import, and a kernel's start none of t
     from ..kube.cluster import Cluster
 
 T = TypeVar("T")
+_PASTED = (["kubectl"], ["%kubectl"], ["!kubectl"], ["$", "kubectl"])
+"""How a line begins that was pasted below ``%%kubectl``."""
 __all__ = ["Result", "kubectl", "load_ipython_extension", "on", "register"]
 
 
@@ -92,8 +95,8 @@ def kubectl(
     that name; a Pod, a namespace or any object that has a name gives its name. A list
     gives a word for each item. A name that Python does not know is an error before
     anything is sent. All else in braces stays as typed: ``{.status.podIP}``,
-    ``{range …}`` and its ``{end}``, ``{{…}}``, JSON. Errors show a command as it was
-    typed, for a value may be a secret.
+    ``{range …}`` and its ``{end}``, ``{{…}}``, ``%{…}``, JSON. Errors show a command
+    as it was typed, for a value may be a secret.
 
     **There is no shell**: quotes, ``\`` at the end of a line, ``~/`` and ``# a
     comment`` work as in one. Redirections, ``;``, ``&&``, ``$(…)``, ``$name`` and
@@ -116,7 +119,7 @@ def kubectl(
         CommandFailed: kubectl ended with an exit code that is no answer.
         CommandTimeout: It did not end in time.
     """
-    names = _known_names(local_ns)
+    names = _names.known(local_ns)
     if cell is None:
         return _run(_read(line, names), _printer())
     if _line.split(line, "%%kubectl") != [[]]:
@@ -134,8 +137,9 @@ class _Command:
 
     argv: list[str]
     own: list[str]
-    filters: list[list[str]]
+    filters: list[list[_line.Word]]
     words: list[str]
+    mine: int  # how many of the words stand before the -- of kubectl
     shown: str
 
     @property
@@ -143,32 +147,44 @@ class _Command:
         """The command as errors show it: names in braces may stand for secrets."""
         return " ".join(["kubectl", *self.words])
 
+    def more_time(self, said: str = "") -> str:
+        """How to give it more time."""
+        mine, rest = self.words[: self.mine], self.words[self.mine :]
+        return _limits.more_time(self.own, mine, rest, said=said)
+
 
 def _read(line: str, names: Mapping[str, Any]) -> _Command:
     """Read a line and refuse what must not run, before anything is sent."""
     words, *filters = _line.split(line)
-    if words and words[0].text == "kubectl":  # a line that was pasted
-        words = words[1:]
-    typed = [each.typed for each in words]
-    given = _names.put(words, names)
+    for prompt in _PASTED:
+        if [each.text for each in words[: len(prompt)]] == prompt:
+            words = words[len(prompt) :]
+            break
+    values = [_names.put([each], names) for each in words]
+    given = list(chain.from_iterable(values))
     argv = [each.text for each in given]
-    kubectl_arguments.kubectl_arguments(argv)
+    typed = [each.typed for each in words]
+    try:
+        kubectl_arguments.kubectl_arguments(argv)
+    except BadInput as error:
+        if given != words:  # a value may be a secret
+            error.seen = " ".join(["kubectl", *typed])
+        raise
     own = kubectl_arguments.own_arguments(argv)
     _refuse_patterns(words, line)
     behind = [_names.put(part, names) for part in filters]
-    piped = [[each.text for each in part] for part in behind]
-    for each in piped:
-        _filters.check(each)
-    stages = [[word.shown for word in part] for part in (given, *behind)]
-    shown = " | ".join(" ".join(stage) for stage in stages)
-    command = _Command(argv, own, piped, typed, f"kubectl {shown}")
-    _limits.refuse_terminal(
-        own,
-        stages[0],
-        typed=command.typed,
-        namespace=current.current().namespace,
-    )
-    return command
+    namespace = current.current().namespace
+    _limits.refuse_terminal(own, typed, namespace=namespace, named=given != words)
+    for part in behind:
+        _filters.check(part)
+    ends = accumulate(len(each) for each in values)
+    mine = sum(end <= len(own) for end in ends)
+    stages = [[shlex.quote(word.text) for word in part] for part in (given, *behind)]
+    if any(word.secret for word in chain(given, *behind)):
+        stages = [[word.typed for word in part] for part in (words, *filters)]
+    first = _limits.elsewhere(own, stages[0], namespace)
+    shown = " | ".join([first, *(" ".join(stage) for stage in stages[1:])])
+    return _Command(argv, own, behind, typed, mine, shown)
 
 
 def _refuse_patterns(words: Sequence[_line.Word], line: str) -> None:
@@ -220,6 +236,7 @@ def _run_all(cell: str, names: Mapping[str, Any]) -> Result:
         last.returncode,
         sum(each.seconds for each in results),
         last._cell,
+        "\n".join(each._typed for each in results),
     )
 
 
@@ -253,14 +270,14 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
         if not endless:
             error.shown = live is not None
             error.where = f"{cluster.where}: {command.typed}"
-            error.next = _limits.more_time(command.own, command.words)
+            error.next = command.more_time()
             raise
         text, remarks, code, seconds = error.stdout, error.stderr, 0, limit
         ended = f"(ended after {limit:g} s)"
     for piped in command.filters:
         text = _filters.apply(piped, text)
     if command.filters:
-        for said in (remarks + text).splitlines():
+        for said in _line.lines(remarks + text):
             show(said)
     if not _limits.is_answer(command.own, code, remarks):
         failed = CommandFailed(
@@ -273,7 +290,7 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
         failed.shown = True
         failed.where = f"{cluster.where}: {command.typed}"
         if _limits.timed_out(command.own, remarks):
-            failed.next = _limits.more_time(command.own, command.words)
+            failed.next = command.more_time(remarks)
         if f'namespaces "{cluster.namespace}" not found' in remarks:
             failed.next = "run the chapter's first cell again: it makes the namespace"
         raise failed
@@ -281,18 +298,9 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
         show("(no line is left)")
     if ended:
         show(ended)
-    return Result(command.shown, text, remarks, code, seconds, cell_number())
-
-
-def _known_names(local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the notebook's names, and those of the function that a cell is in."""
-    from_notebook: Mapping[str, Any] = {}
-    if "IPython" in sys.modules:
-        from IPython.core.getipython import get_ipython
-
-        shell: Any = get_ipython()
-        from_notebook = shell.user_ns if shell is not None else {}
-    return {**from_notebook, **(local_ns or {})}
+    return Result(
+        command.shown, text, remarks, code, seconds, cell_number(), command.typed
+    )
 
 
 @outside.told()
@@ -318,11 +326,9 @@ def on(line: str, cell: str, local_ns: Mapping[str, Any] | None = None) -> None:
         CommandFailed: The script ended with an exit code other than 0.
         CommandTimeout: It did not end in time.
     """
-    stages = _line.split(line, "%%on")
-    words = [each.text for each in _names.put(stages[0], _known_names(local_ns))]
-    if len(stages) > 1:
-        words.append("|")
-    names, timeout = _on_arguments(words)
+    (words,) = _line.split(line, "%%on")
+    given = _names.put(words, _names.known(local_ns))
+    names, timeout = _on_arguments([each.text for each in given])
     shells = [current.machines().on(name) for name in names]
     if len(shells) == 1:
         _script(shells[0], cell, timeout, names, _printer())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 
-from ..core.process import LocalRunner
+from ..core.process import DEFAULT_TIMEOUT_S, LocalRunner
 from ..errors import BadInput, CommandFailed
+from ._line import Word
 
 # For each filter its options that take no value, those that take one, and how many
 # other words it takes. None of them reads or writes a file, or runs anything.
@@ -21,69 +21,92 @@ _KNOWN: dict[str, tuple[str, str, int]] = {
 NAMES = ", ".join(_KNOWN)
 _NO_LINE = 1
 """The exit code by which grep says that no line fits."""
+_TRIED_S = 5.0
+"""Seconds for a filter to take or refuse its options; it needs milliseconds."""
+_PYTHON = "or Python: x = %kubectl …, then x.lines, x.text or x.json"
 
 
-def check(argv: Sequence[str]) -> None:
-    """Refuse what is not one of the filters, or more than a filter of text.
+def check(words: Sequence[Word]) -> None:
+    """Refuse what is not one of the filters, more than one, or what it cannot do.
 
     Raises:
         BadInput: With the filters there are, and what does the rest.
     """
+    argv = [each.text for each in words]
     known = _KNOWN.get(argv[0])
     if known is None:
         raise BadInput(
-            f"no filter {argv[0]!r} is offered behind a pipe",
+            f"no filter {words[0].typed!r} is offered behind a pipe",
             wanted=f"one of {NAMES}",
-            seen="| " + shlex.join(argv),
-            next="or Python: x = %kubectl …, then x.lines, x.text or x.json",
+            seen=f"| {_typed(words)}",
+            next=_PYTHON,
         )
     switches, valued, takes = known
     others: list[str] = []
     pattern_given = False
-    rest = iter(argv[1:])
-    for word in rest:
+    rest = iter(words[1:])
+    for each in rest:
+        word = each.text
         if argv[0] in ("head", "tail") and re.fullmatch(r"-\d+", word):
             continue
         if not word.startswith("-") or word == "-":
-            others.append(word)
+            others.append(each.typed)
             continue
         for place, letter in enumerate(word[1:], start=2):
             if letter in valued:
                 pattern_given |= letter == "e"
                 if not word[place:]:
-                    next(rest, "")
+                    next(rest, None)
                 break
             if letter not in switches:
-                raise _refusal(argv, word)
+                raise _refusal(words, each.typed)
     if len(others) != (0 if pattern_given else takes):
-        raise _refusal(argv, " ".join(others) or "nothing to look for")
+        raise _refusal(words, " ".join(others) or "nothing to look for")
+    try:
+        apply(words, "", timeout=_TRIED_S)
+    except CommandFailed as error:
+        raise BadInput(
+            f"{argv[0]} cannot do that",
+            where=f"| {_typed(words)}",
+            wanted=f"options and values that {argv[0]} takes",
+            seen=error.seen.partition("\n")[0],
+            next=_PYTHON,
+        ) from None  # it may hold a secret
 
 
-def apply(argv: Sequence[str], text: str) -> str:
+def apply(
+    words: Sequence[Word], text: str, *, timeout: float = DEFAULT_TIMEOUT_S
+) -> str:
     """Return what a filter leaves of a text; no shell reads its words.
 
     Raises:
-        CommandFailed: The filter could not do it, as with a pattern that is none.
+        CommandFailed: The filter could not do it.
     """
-    done = LocalRunner(env={"LC_ALL": "C.UTF-8"}).run(argv, input=text, check=False)
-    none = argv[0] == "grep" and done.returncode == _NO_LINE
-    if not done.ok and not none:
-        raise CommandFailed(
-            argv,
-            where="the filter behind the pipe",
-            returncode=done.returncode,
-            stderr=done.stderr,
-        )
-    return done.stdout
+    argv = [each.text for each in words]
+    runner = LocalRunner(env={"LC_ALL": "C.UTF-8"})
+    try:
+        done = runner.run(argv, input=text, check=False, timeout=timeout)
+        none = argv[0] == "grep" and done.returncode == _NO_LINE
+        return done.stdout if none else done.check().stdout
+    except CommandFailed as error:
+        error.where = f"the filter behind the pipe: {_typed(words)}"
+        if "{" in _typed(words):  # its complaint may name a value
+            error.seen = f"exit code {error.returncode}"
+        raise
 
 
-def _refusal(argv: Sequence[str], seen: str) -> BadInput:
-    switches, valued, takes = _KNOWN[argv[0]]
+def _typed(words: Sequence[Word]) -> str:
+    return " ".join(each.typed for each in words)
+
+
+def _refusal(words: Sequence[Word], seen: str) -> BadInput:
+    name = words[0].text
+    switches, valued, takes = _KNOWN[name]
     options = " ".join(f"-{letter}" for letter in switches + valued)
     pattern = " and one pattern" if takes else ""
     return BadInput(
-        f"this filter takes less than the real {argv[0]}",
+        f"this filter takes less than the real {name}",
         wanted=f"options from {options}{pattern}",
-        seen=f"{seen} in: | {shlex.join(argv)}",
-        next="or Python: x = %kubectl …, then x.lines, x.text or x.json",
+        seen=f"{seen} in: | {_typed(words)}",
+        next=_PYTHON,
     )

@@ -14,10 +14,12 @@ TIMEOUT_S = 120.0
 ENDLESS_S = 10.0
 MARGIN_S = 5.0
 """Seconds beyond a command's own time-out, so that it can tell of it itself."""
+_DEFAULT = "default"
+"""The namespace of a terminal; `kube.api` has it, too, and takes long to import."""
 TERMINAL = "a terminal of JupyterLab (File, New, Terminal)"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-_WITH_TIMEOUT = (["wait"], ["delete"], ["drain"], ["apply"], ["replace"])
+_WITH_TIMEOUT = (["wait"], ["delete"], ["drain"], ["apply"], ["replace"], ["scale"])
 _SERVERS = ("port-forward", "proxy", "attach")
 """Commands that go on until somebody ends them, and are of use meanwhile."""
 _EDITS_LAST = ["apply", "edit-last-applied"]
@@ -27,6 +29,8 @@ _NO_TERMINAL = {
     "debug": "leave out -t, keep -i, and give the command after --; or ",
 }
 _TIMED_OUT = re.compile("timed out waiting|global timeout reached")
+_NOT_RUNNING = re.compile("(?m)^error: timed out waiting for the condition$")
+_UNTIL_RUNNING = "--pod-running-timeout"
 _COULD_NOT_ASK = re.compile(
     r"(?m)^(error:|Error from server|Unable to connect|The connection to the server)"
 )
@@ -40,16 +44,32 @@ def seconds(duration: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
+def elsewhere(own: Sequence[str], shown: Sequence[str], namespace: str) -> str:
+    """Return a command for a terminal, whose namespace is ``default``.
+
+    Args:
+        own: kubectl's own arguments.
+        shown: All of them, as a terminal takes them, with what a Pod runs.
+        namespace: Where they act here.
+    """
+    given = {
+        flag for flag, value in kubectl_arguments.flags_of(own) if value != "false"
+    }
+    named = given & {"-n", "--namespace", "-A", "--all-namespaces"}
+    where = [] if named or namespace == _DEFAULT else ["-n", namespace]
+    return " ".join(["kubectl", *where, *shown])
+
+
 def refuse_terminal(
-    own: Sequence[str], shown: Sequence[str], *, typed: str, namespace: str
+    own: Sequence[str], words: Sequence[str], *, namespace: str, named: bool
 ) -> None:
     """Refuse what needs a keyboard, or would never give the cell back.
 
     Args:
         own: kubectl's own arguments.
-        shown: All of them, as a terminal takes them, with what a Pod runs.
-        typed: The command as it was typed.
+        words: All of them as they were typed, with what a Pod runs.
         namespace: Where they would have acted.
+        named: Whether names in braces are among the words.
 
     Raises:
         BadInput: With the command that does it in a terminal.
@@ -59,10 +79,9 @@ def refuse_terminal(
         return
     given = list(kubectl_arguments.flags_of(own))
     flags = {flag: value for flag, value in given if value != "false"}
-    elsewhere = ["kubectl", *shown]
-    if not flags.keys() & {"-n", "--namespace", "-A", "--all-namespaces"}:
-        elsewhere[1:1] = ["-n", namespace]
-    way = f"in {TERMINAL}: {' '.join(elsewhere)}"
+    typed = " ".join(["kubectl", *words])
+    values = ", with values in place of the names in braces" if named else ""
+    way = f"in {TERMINAL}{values}: {elsewhere(own, words, namespace)}"
     files = ("-f", "--filename", "--patch-file")
     reads = [value for flag, value in given if flag in files]
     if verb != "logs" and "-" in reads:
@@ -118,7 +137,7 @@ def limit(own: Sequence[str], *, endless: bool) -> float:
     request = seconds(flags.get("--request-timeout", ""))
     if endless:
         return min(request, TIMEOUT_S) or ENDLESS_S
-    waits = seconds(flags.get("--timeout", ""))
+    waits = max(seconds(flags.get(each, "")) for each in ("--timeout", _UNTIL_RUNNING))
     return max(TIMEOUT_S, waits and waits + MARGIN_S, request)
 
 
@@ -142,26 +161,34 @@ def is_answer(own: Sequence[str], returncode: int, remarks: str) -> bool:
 
 def timed_out(own: Sequence[str], remarks: str) -> bool:
     """Return whether a command ended at a time-out of its own."""
+    if kubectl_arguments.verb_of(own) == "run":
+        return bool(_NOT_RUNNING.search(remarks))
     return _takes_timeout(own) and bool(_TIMED_OUT.search(remarks))
 
 
-def more_time(own: Sequence[str], typed: Sequence[str]) -> str:
+def more_time(
+    own: Sequence[str], mine: Sequence[str], rest: Sequence[str] = (), *, said: str = ""
+) -> str:
     """Return how to give a kubectl command more time than it had.
 
     Args:
-        own: kubectl's own arguments, which the option must be one of.
-        typed: All its words as they were typed, with what a Pod runs.
+        own: kubectl's own arguments.
+        mine: The words as they were typed, up to that which holds the ``--`` before
+            what a Pod runs. The option must be one of them.
+        rest: The other words as they were typed.
+        said: What it said when it ended at a time-out of its own.
     """
     flag = "--timeout" if _takes_timeout(own) else "--request-timeout"
+    if said and kubectl_arguments.verb_of(own) == "run":
+        flag = _UNTIL_RUNNING
     had = seconds(dict(kubectl_arguments.flags_of(own)).get(flag, ""))
-    mine = kubectl_arguments.own_arguments(typed)
     kept = [
         each
         for before, each in zip(["", *mine], mine, strict=False)
         if flag not in (before, each) and not each.startswith(f"{flag}=")
     ]
     option = f"{flag}={max(10, math.ceil(2 * had / 60))}m"
-    longer = " ".join([*kept, option, *typed[len(mine) :]])
+    longer = " ".join([*kept, option, *rest])
     return f"give it more time: %kubectl {longer}"
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..errors import BadInput
 
 BLANKS = " \t\r\n"
 _TWO_LINES = "two lines in a cell that begins with %%kubectl; it stops at a failure"
+_SCRIPT = "the script stands on the lines below"
 _KEPT = "Python: x = %kubectl …, then pathlib.Path('file').write_text(x.text)"
 _OPERATORS: dict[str, tuple[str, str]] = {
     "&&": ("two commands in one line", _TWO_LINES),
@@ -25,6 +26,7 @@ _OPERATORS: dict[str, tuple[str, str]] = {
     "(": ("a parenthesis", "single quotes around the word that holds it"),
     ")": ("a parenthesis", "single quotes around the word that holds it"),
 }
+_COMMANDS = frozenset(_OPERATORS.values())
 _INNER = (
     "a command inside a command",
     "x = %kubectl … in a line before, then {x} here; in single quotes it is passed on",
@@ -56,7 +58,7 @@ _PROSE = {
     "\N{FULLWIDTH RIGHT PARENTHESIS}": _OPERATORS[")"],
 }
 _ODD_BLANK = ("a blank that no shell takes for one", "a plain blank, or none")
-_SECRET = re.compile(r"(?i)(password|token|secret|key)[^=]*=")
+_SECRET = re.compile(r"(?i)pass|pw|token|secret|key|credential|bearer")
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,9 @@ class Word:
     typed: str
 
     @property
-    def shown(self) -> str:
-        """The word as a terminal takes it; one with a secret put in, as typed."""
-        if "{" in self.typed and _SECRET.search(self.text):
-            return self.typed
-        return shlex.quote(self.text)
+    def secret(self) -> bool:
+        """Whether it looks as if it, or a word beside it, held a secret."""
+        return bool(_SECRET.search(self.text) or _SECRET.search(self.typed))
 
     @property
     def pattern(self) -> str:
@@ -116,15 +116,17 @@ def split(line: str, magic: str = "%kubectl") -> list[list[Word]]:
 class _Splitter:
     """Read one line from left to right."""
 
-    def __init__(self, line: str, magic: str) -> None:
+    def __init__(self, line: str, magic: str, *, refuses: bool = True) -> None:
         self._line = line
         self._magic = magic
+        self._refuses = refuses  # what is a shell's
         self._at = 0
         self._began = 0  # where the word begins
         self._stages: list[list[Word]] = [[]]
         self._signs: list[tuple[str, bool]] = []
         self._open = False  # in a word, which may be empty so far
         self._quoted = False
+        self.goes_on = False  # at its end: a backslash, or an open quote
         self._templates = [m.span() for m in re.finditer(r"\{\{.*?\}\}", line, re.S)]
 
     def split(self) -> list[list[Word]]:
@@ -153,6 +155,8 @@ class _Splitter:
         elif sign == "\\":
             self._escape()
         elif sign == "|" and self._line[self._at : self._at + 2] != "||":
+            if self._magic == "%%on":
+                raise self._refused(sign, "a pipe", _SCRIPT)
             self._end_word()
             self._stages.append([])
             self._at += 1
@@ -196,12 +200,14 @@ class _Splitter:
         if following and following != "\n":
             self._take(following, bare=False)
             self._quoted = True
+        self.goes_on = not following
         self._at += 2
 
     def _refuse_shell(self, *, quoted: bool) -> None:
         """Refuse what a shell would not have passed on as it stands here."""
         rest = self._line[self._at :]
-        if any(begin <= self._at < end for begin, end in self._templates):
+        templates = self._templates
+        if not self._refuses or any(at <= self._at < end for at, end in templates):
             return
         if rest.startswith("$(") or rest[0] == "`":
             raise self._refused("$(…)" if rest[0] == "$" else "`…`", *_INNER)
@@ -237,19 +243,29 @@ class _Splitter:
         self._signs, self._open, self._quoted = [], False, False
 
     def _refused(self, sign: str, what: str, wanted: str) -> BadInput:
+        way = "if it belongs to a word, put that word in single quotes"
+        if self._magic == "%%on" and (sign == "|" or (what, wanted) in _COMMANDS):
+            wanted, way = _SCRIPT, ""
         return BadInput(
             f"a cell has no shell that could read {sign}: {what}",
             wanted=wanted,
             seen=f"{self._magic} {self._line.strip()}",
-            next="if it belongs to a word, put that word in single quotes",
+            next=way,
         )
 
     def _unclosed(self) -> BadInput:
+        self.goes_on = True
         return BadInput(
             "this line cannot be read as a command",
             wanted="quotes that are closed",
             seen=f"{self._magic} {self._line.strip()}",
         )
+
+
+def lines(text: str) -> list[str]:
+    r"""Return the lines of a text: only ``\n`` and ``\r\n`` end one."""
+    found = text.replace("\r\n", "\n").split("\n")
+    return found if found[-1] else found[:-1]
 
 
 def commands(cell: str) -> Iterator[tuple[int, str]]:
@@ -262,7 +278,7 @@ def commands(cell: str) -> Iterator[tuple[int, str]]:
         cell: What stands below ``%%kubectl``; its first line is number 2 of the cell.
     """
     gathered, first = "", 0
-    for number, line in enumerate(cell.splitlines(), start=2):
+    for number, line in enumerate(lines(cell), start=2):
         if not gathered and (not line.strip() or line.lstrip().startswith("#")):
             continue
         first = first if gathered else number
@@ -277,21 +293,7 @@ def commands(cell: str) -> Iterator[tuple[int, str]]:
 
 def _goes_on(text: str) -> bool:
     """Return whether a command is not at its end: a backslash, or an open quote."""
-    quote, escaped, word = "", False, False
-    at = 0
-    while at < len(text):
-        sign = text[at]
-        if escaped:
-            escaped = False
-        elif sign == "\\" and quote != "'":
-            escaped = True
-        elif quote:
-            quote = "" if sign == quote else quote
-        elif sign in "'\"":
-            quote = sign
-        elif sign == "#" and not word:
-            end = text.find("\n", at)
-            at = len(text) if end < 0 else end
-        word = at < len(text) and text[at] not in BLANKS
-        at += 1
-    return escaped or bool(quote)
+    splitter = _Splitter(text, "%%kubectl", refuses=False)
+    with suppress(BadInput):
+        splitter.split()
+    return splitter.goes_on

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from ..errors import BadInput
@@ -12,11 +14,56 @@ from ._line import Word
 from ._result import Result
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
-# What stands between two braces on each side is a template's, and ${…} a shell's.
-_BRACES = re.compile(rf"(?P<other>\{{\{{.*?\}}\}}|\$\{{)|\{{(?P<name>{_NAME})\}}", re.S)
+# What stands between two braces on each side is a template's, ${…} a shell's, %{…}
+# curl's and \p{…} grep's.
+_OTHER = r"\{\{.*?\}\}|[$%]\{|\\[pP]\{"
+_BRACES = re.compile(rf"(?P<other>{_OTHER})|\{{(?P<name>{_NAME})\}}", re.S)
 
 _RANGE = re.compile(r"\{\s*range\b")
 _ITEM = re.compile(rf"\{{{_NAME}\[[^{{}}]*\}}")
+
+
+class InnerNames(dict[str, Any]):
+    """The names an inner function holds itself; its outer one's are not to be had."""
+
+
+def known(local_ns: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the names that Python knows where a magic stands.
+
+    Python leaves to an inner function those names of its outer one that stand in its
+    code, and the line of a magic is only a text. So the outer function is asked, which
+    runs meanwhile as a rule.
+
+    Args:
+        local_ns: The names of the function, or the cell, that the magic stands in.
+    """
+    found = dict(local_ns or {})
+    if "IPython" not in sys.modules:
+        return found
+    from IPython.core.getipython import get_ipython
+
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "run_line_magic":
+        frame = frame.f_back
+    frame = frame and frame.f_back
+    while frame is not None and "<locals>" in frame.f_code.co_qualname:
+        outer = _outer(frame)
+        if len(outer) != 1:  # it has ended, or calls itself: which one made this one?
+            return InnerNames(found)
+        frame = outer[0]
+        found = {**frame.f_locals, **found}
+    shell: Any = get_ipython()
+    return {**(shell.user_ns if shell is not None else {}), **found}
+
+
+def _outer(inner: FrameType) -> list[FrameType]:
+    """Return the calls that run of the function in which another one is written."""
+    found, frame = list[FrameType](), inner.f_back
+    while frame is not None:
+        if any(each is inner.f_code for each in frame.f_code.co_consts):
+            found.append(frame)
+        frame = frame.f_back
+    return found
 
 
 def item_of(word: Word) -> str:
@@ -83,6 +130,13 @@ def _several(name: str, names: Mapping[str, Any]) -> list[str]:
 
 def _value(name: str, names: Mapping[str, Any]) -> Any:
     first, *rest = name.split(".")
+    if first not in names and isinstance(names, InnerNames):
+        raise BadInput(
+            f"the inner function does not hold {first}",
+            wanted="a name that it was given, or that it has set itself",
+            seen=f"{{{name}}}",
+            next=f"give it as an argument: def inner({first}):",
+        )
     if first not in names:
         dotted = f"; a path of jsonpath begins with a dot: {{.{name}}}"
         raise BadInput(
@@ -114,6 +168,13 @@ def _one(name: str, value: Any) -> str:
     text = str(value).rstrip("\n") if plain else _named(value)
     if not text.strip():
         raise _nothing(name, value)
+    if "\0" in text:
+        raise BadInput(
+            f"{name} holds a NUL character, which no command can be given",
+            wanted="a text without \\0",
+            seen=f"{{{name}}}",
+            next=f"look at it: {name}",
+        )
     return text
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadInput
+from . import _line
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -18,8 +19,8 @@ class Result:
     around it do not count.
 
     Attributes:
-        command: The command, as it can be pasted into a terminal; a name in braces
-            stays where its value may be a secret.
+        command: The command, as it can be pasted into a terminal of JupyterLab, with
+            its namespace; names in braces stay where a value may be a secret.
         text: What it printed, behind its filters; without its remarks.
         remarks: What it said beside that, as warnings.
         returncode: Its exit code.
@@ -32,6 +33,7 @@ class Result:
     returncode: int
     seconds: float
     _cell: int | None = None
+    _typed: str = ""
 
     @property
     def ok(self) -> bool:
@@ -41,7 +43,7 @@ class Result:
     @property
     def lines(self) -> list[str]:
         """The lines of what it printed."""
-        return self.text.splitlines()
+        return _line.lines(self.text)
 
     @property
     def json(self) -> Any:
@@ -55,7 +57,7 @@ class Result:
         except ValueError as error:
             raise BadInput(
                 "this is not JSON",
-                where=self.command,
+                where=self._typed or self.command,
                 wanted="a command with -o json",
                 seen=(self.lines or ["nothing"])[0],
             ) from error
@@ -68,7 +70,7 @@ class Result:
         """
         raise BadInput(
             "what a command printed is neither true nor false",
-            where=self.command,
+            where=self._typed or self.command,
             wanted="x.ok for its exit code; x.text or x.lines for what it printed",
             seen=f"exit code {self.returncode}, {len(self.lines)} lines",
         )

@@ -261,6 +261,64 @@ def test_notebook_names_and_local_names_are_known(shell: Any, kubectl: Any) -> N
     ]
 
 
+ONE = "def one():\n        %kubectl delete pod {pod}\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"def clean(pod):\n    {ONE}    one()\nclean('old')",
+        f"def clean(pod):\n  def mid():\n    {ONE}    one()\n  mid()\nclean('old')",
+    ],
+)
+@pytest.mark.parametrize("before", ["pod = 'keep'\n", ""])
+def test_an_inner_function_knows_its_outer_ones_names(
+    shell: Any, kubectl: Any, before: str, source: str
+) -> None:
+    """As it would in Python, whose own way does not look into the line of a magic."""
+    kubectl(EACH)
+
+    assert run(shell, before + source).split() == ["<delete>", "<pod>", "<old>"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"def make(pod):\n    {ONE}    return one\nmake('old')()",
+        f"def clean(pod, inner=None):\n    {ONE}"
+        "    inner() if inner else clean('other', one)\nclean('old')",
+    ],
+)
+@pytest.mark.parametrize("before", ["pod = 'keep'\n", ""])
+def test_a_name_of_an_outer_function_that_cannot_be_asked_is_refused(
+    shell: Any, kubectl: Any, before: str, source: str
+) -> None:
+    """It has ended, or runs twice: no other value of that name is taken."""
+    kubectl(EACH)
+    said = run(shell, before + source)
+
+    assert "the inner function does not hold pod" in said
+    assert "give it as an argument: def inner(pod):" in said
+    assert "<" not in said.partition("BadInput")[0].replace("<module>", "")
+
+
+def test_an_inner_function_of_its_own_has_the_notebooks_names(
+    shell: Any, kubectl: Any
+) -> None:
+    """While its outer one runs, and its own come first."""
+    kubectl(EACH)
+    source = (
+        "kind, name = 'pod', 'keep'\n"
+        "def outer(name):\n"
+        "    def inner(name):\n"
+        "        %kubectl get {kind} {name}\n"
+        "    inner('own')\n"
+        "outer('old')"
+    )
+
+    assert run(shell, source).split() == ["<get>", "<pod>", "<own>"]
+
+
 def test_a_result_is_kept_and_shown_once(shell: Any, kubectl: Any) -> None:
     """Neither the cell that ran it repeats it, nor is it lost in the next one."""
     kubectl("echo '{\"a\": [1]}'; echo warned >&2")
@@ -330,6 +388,56 @@ def test_several_commands_run_one_after_the_other(
         "# two",
     ]
     assert result.lines[0] == "2: get pods"
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u0085", "\x0b", "\x0c", "\x1c"])
+def test_only_a_new_line_ends_a_command(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str], sign: str
+) -> None:
+    """What else Python takes for the end of a line cuts no command in two."""
+    kubectl('echo "$*"')
+
+    with pytest.raises(BadInput, match="line 3 of the cell"):
+        magics.kubectl("", f"get pods\ndelete pods --all{sign}-n scratch\n", {})
+    magics.kubectl("", f"# no{sign}delete pod a\r\nget \\\r\n  nodes\r\n", {})
+    assert capsys.readouterr().out == "get nodes\n"
+    assert magics.kubectl(f"get 'a{sign}b'").lines == [f"get a{sign}b"]
+    assert magics.kubectl(f"get 'a{sign}b' | wc -l") == "1"
+    capsys.readouterr()
+    magics.kubectl(f"get 'a{sign}b' | head -1")
+    assert capsys.readouterr().out == f"get a{sign}b\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "numbers"),
+    [
+        ("get a\nget b", [2, 3]),
+        ("get 'a\nb'\nget b", [2, 4]),
+        ('get "a\\"\nb"\nget b', [2, 4]),
+        ("get a \\\n  b\nget b", [2, 4]),
+        ("get a # it's\nget b # no \\\nget c", [2, 3, 4]),
+        ("get a | \\\n  grep b\nget b", [2, 4]),
+        ('get -o go-template="{{ $x\n }}"\nget b', [2, 4]),
+        ("get '{{'\nget b", [2, 3]),
+        ("get b > a\nget c", [2, 3]),
+    ],
+)
+def test_a_command_goes_on_where_it_is_not_at_its_end(
+    cell: str, numbers: list[int]
+) -> None:
+    """Behind a backslash, and in quotes that are open; not in a comment."""
+    assert [number for number, _ in _line.commands(cell)] == numbers
+
+
+@pytest.mark.parametrize("prompt", ["kubectl", "%kubectl", "!kubectl", "$ kubectl"])
+def test_a_line_may_be_pasted_with_what_stood_before_it(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str], prompt: str
+) -> None:
+    """From another cell, or from a terminal."""
+    kubectl('echo "$*"')
+    magics.kubectl("", f"{prompt} get nodes\n", {})
+
+    assert capsys.readouterr().out == "get nodes\n"
 
 
 def test_the_first_command_that_fails_ends_the_cell(
@@ -442,6 +550,12 @@ def test_a_range_may_have_blanks(typed: Any) -> None:
     assert typed(f"get pods -o jsonpath='{path}'")[-1] == f"jsonpath={path}"
 
 
+@pytest.mark.parametrize("word", ["%{http_code}\\n", "\\p{L}+", "x\\P{Lu}"])
+def test_braces_that_other_programs_read_are_left_alone(typed: Any, word: str) -> None:
+    """Variables of curl, and the classes of characters of a pattern."""
+    assert typed(f"exec web -- tool '{word}' {{x}}", x="1")[-2:] == [word, "1"]
+
+
 @pytest.mark.parametrize(
     ("pipe", "lines"),
     [
@@ -515,12 +629,40 @@ def test_a_failure_before_a_pipe_is_a_failure(
     assert capsys.readouterr().out == "NotFound\n"
 
 
-def test_a_pattern_that_is_none_is_greps_error(cluster: Cluster, kubectl: Any) -> None:
-    """The tool's own words, not a trace."""
-    kubectl("echo x")
+@pytest.mark.parametrize(
+    ("pipe", "said"),
+    [
+        ("grep '['", "grep: "),
+        ("head -n", "head: option requires an argument"),
+        ("sort -k abc", "sort: invalid number"),
+        ("wc -l | tail -n x", "tail: invalid number"),
+    ],
+)
+def test_a_filter_that_cannot_work_is_refused_before_anything_is_sent(
+    typed: Any, capsys: pytest.CaptureFixture[str], pipe: str, said: str
+) -> None:
+    """With the tool's own words."""
+    with pytest.raises(BadInput, match="cannot do that") as caught:
+        typed(f"delete pod web | {pipe}")
 
-    with pytest.raises(CommandFailed, match="filter behind the pipe"):
-        magics.kubectl("get pods | grep '['")
+    assert caught.value.seen.startswith(said)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "pipe",
+    ["grep '[{pw}'", "grep -e x '{pw}'", "head -n {pw}", "head -{pw}", "{pw} -x"],
+)
+def test_a_filter_does_not_tell_a_secret(
+    typed: Any, capsys: pytest.CaptureFixture[str], pipe: str
+) -> None:
+    """Neither does the tool, whose complaint may name it."""
+    with pytest.raises(BadInput) as caught:
+        typed(f"get pods | {pipe}", pw="hunter2")
+
+    assert "{pw}" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert capsys.readouterr().out == ""
 
 
 def test_the_shown_command_can_be_pasted(cluster: Cluster, kubectl: Any) -> None:
@@ -551,7 +693,15 @@ def test_a_secret_in_a_name_is_not_told(
     with pytest.raises(BadInput) as refused:
         magics.kubectl("run {pod} -it --env=TOKEN={pw} -n {pod}", None, names)
     assert "{pw} -n {pod}" in refused.value.seen
-    assert "kubectl run web-1 -it --env=TOKEN={pw} -n web-1" in refused.value.next
+    assert "kubectl run {pod} -it --env=TOKEN={pw} -n {pod}" in refused.value.next
+    assert "with values in place of the names" in refused.value.next
+    with pytest.raises(BadInput) as plain:
+        magics.kubectl("run {pod} -it --image=a --env=DB_PASS={pw}", None, names)
+    with pytest.raises(BadInput) as elsewhere:
+        magics.kubectl("get pods --x={pw} --context={pod}", None, names)
+    assert elsewhere.value.seen == "kubectl get pods --x={pw} --context={pod}"
+    with pytest.raises(BadInput) as first:
+        magics.kubectl("--x --env=A={pw} run web", None, names)
     with pytest.raises(BadInput) as unread:
         magics.kubectl("create -f - --token-x={pw}", None, names)
     monkeypatch.setattr(_limits, "TIMEOUT_S", 0.2)
@@ -561,13 +711,73 @@ def test_a_secret_in_a_name_is_not_told(
     assert late.value.where == "lab default: kubectl exec {pod} -- login '{pw}'"
     assert "exec {pod} --request-timeout=10m -- login '{pw}'" in late.value.next
 
-    for error in (failed, refused, unread, late):
+    for error in (failed, refused, unread, late, plain, elsewhere, first):
         assert "hunter2" not in str(error.value)
     kubectl("echo made")
     done = magics.kubectl(line, None, names)
     assert done.command == (
-        "kubectl create secret generic db --from-literal=password={pw} -n web-1"
+        "kubectl create secret generic db --from-literal=password={pw} -n '{pod}'"
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "create secret docker-registry r --docker-password {pw}",
+        """patch secret db -p '{"stringData":{"password":"{pw}"}}'""",
+        "create secret generic db --from-literal=pin={pw}",
+        "exec web -- login --credential {pw}",
+        "exec web -- curl -H 'Authorization: Bearer {pw}' x",
+        "run web --image=a --env=DB_PASS={pw}",
+        "get pods | grep -v {pw} | wc -l",
+    ],
+)
+def test_a_result_does_not_tell_a_secret(
+    cluster: Cluster, kubectl: Any, line: str
+) -> None:
+    """It shows names in braces where one word looks as if there were a secret."""
+    kubectl("echo made")
+    kept = magics.kubectl(line, None, {"pw": "hunter2"})
+
+    assert kept.command == f"kubectl {line}"
+    kept = magics.kubectl("exec web -- try {x} 'a b'", None, {"x": "hunter2"})
+    assert kept.command == "kubectl exec web -- try hunter2 'a b'"
+    for ask in (lambda: kept.json, lambda: bool(kept)):
+        with pytest.raises(BadInput) as caught:
+            ask()
+        assert caught.value.where == "kubectl exec web -- try {x} 'a b'"
+
+
+@pytest.mark.parametrize(
+    ("line", "pasted"),
+    [
+        ("delete pods --all", "-n chapter delete pods --all"),
+        ("get nodes | wc -l", "-n chapter get nodes | wc -l"),
+        ("create secret generic {x}", "-n chapter create secret generic {x}"),
+        ("exec web -- tail -n 5 f", "-n chapter exec web -- tail -n 5 f"),
+        ("get pods -n other", "get pods -n other"),
+        ("get pods --namespace=other", "get pods --namespace=other"),
+        ("get pods -A", "get pods -A"),
+    ],
+)
+def test_a_kept_command_acts_in_the_same_namespace_when_pasted(
+    cluster: Cluster, kubectl: Any, line: str, pasted: str
+) -> None:
+    """In a terminal of JupyterLab, where another one is the default."""
+    cluster.namespace = "chapter"
+    kubectl("echo made")
+
+    assert magics.kubectl(line, None, {"x": "db"}).command == f"kubectl {pasted}"
+
+
+def test_a_value_with_a_nul_is_refused(
+    typed: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No program can be given one."""
+    for value in ("a\0b", ["a", "\0b"]):
+        with pytest.raises(BadInput, match="x holds a NUL"):
+            typed("get pod {x}", x=value)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("line", ["diff -f x", "auth can-i delete pods"])
@@ -698,6 +908,41 @@ def test_a_timeout_says_how_to_give_more(
 
 
 @pytest.mark.parametrize(
+    ("line", "longer"),
+    [
+        ("{tool} get /a --prefix", "--request-timeout=10m {tool} get /a --prefix"),
+        ("exec {pods} -- ls", "exec {pods} --request-timeout=10m -- ls"),
+        ("exec {end} ls -l", "exec --request-timeout=10m {end} ls -l"),
+        ("get pod {name} -A", "get pod {name} -A --request-timeout=10m"),
+        ("scale deploy web --timeout=200ms", "scale deploy web --timeout=10m"),
+    ],
+)
+def test_more_time_is_given_to_kubectl_not_to_what_a_pod_runs(
+    cluster: Cluster,
+    kubectl: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    longer: Any,
+) -> None:
+    """Also where the two hyphens come with a name; the line can be run as it stands."""
+    names = {
+        "tool": "exec etcd -n kube-system -- etcdctl",
+        "end": "web --",
+        "pods": ["web"],
+        "name": "web",
+    }
+    monkeypatch.setattr(_limits, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(_limits, "MARGIN_S", 0)
+    kubectl("exec /bin/sleep 60")
+
+    with pytest.raises(CommandTimeout) as caught:
+        magics.kubectl(line, None, names)
+    assert caught.value.next == f"give it more time: %kubectl {longer}"
+    kubectl(EACH)
+    assert _limits.limit(magics._read(longer, names).own, endless=False) == 600
+
+
+@pytest.mark.parametrize(
     ("line", "said", "longer"),
     [
         (
@@ -719,6 +964,16 @@ def test_a_timeout_says_how_to_give_more(
             "drain node1 --timeout=8s",
             "error: unable to drain: global timeout reached: 8s",
             "drain node1 --timeout=10m",
+        ),
+        (
+            "scale deploy web --replicas=3 --timeout=200s",
+            "error: timed out waiting for the condition",
+            "scale deploy web --replicas=3 --timeout=10m",
+        ),
+        (
+            "run x -i --rm --image=a -- ls",
+            "error: timed out waiting for the condition",
+            "run x -i --rm --image=a --pod-running-timeout=10m -- ls",
         ),
     ],
 )
@@ -770,6 +1025,16 @@ def test_on_takes_durations_and_comments(line: str) -> None:
     words = [each.text for each in _line.split(line)[0]]
 
     assert magics._on_arguments(words) == (["node1"], 300)
+
+
+@pytest.mark.parametrize("sign", ["; hostname", "> f", "| grep a", "&& ls", "\uff1b x"])
+def test_the_script_of_on_stands_below(cluster: Cluster, sign: str) -> None:
+    """What belongs into the script is refused on the first line, with its place."""
+    with pytest.raises(BadInput, match="no shell that could read") as caught:
+        magics.on(f"node1 {sign}", "")
+
+    assert caught.value.wanted == "the script stands on the lines below"
+    assert not caught.value.next
 
 
 def test_on_takes_a_machine_by_its_name_in_python(cluster: Cluster) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from k8slab.errors import LabError, LabMissing, Refused, WrongCluster
+from k8slab.errors import BadInput, LabError, LabMissing, Refused, WrongCluster
 from k8slab.folder import LabFolder
 from k8slab.kube import pinning
 from k8slab.kube.cluster import Cluster
@@ -100,6 +100,9 @@ HARMLESS = [
     "create clusterrolebinding a --clusterrole=view --user jane",
     "set subject rolebinding a --user=jane",
     "run t --image=x --privileged -- curl -s http://x",
+    "run x --image=a --save-config -- ls -t -s http://x",
+    "debug web -i --image=busybox --copy-to=w2 --replace -- tail -s 5 /etc/hosts",
+    "debug web -i --image=a --keep-annotations --keep-startup -- tail -s 5 x",
     "--help",
 ]
 
@@ -119,6 +122,18 @@ def test_ordinary_arguments_are_left_as_they_are(line: str) -> None:
     argv = shlex.split(line)
 
     assert kubectl_arguments(argv) == argv
+
+
+@pytest.mark.parametrize("folder", ["../manifests/nosuch", "nosuch/a.b", "/no.such"])
+def test_a_folder_that_is_not_there_is_no_other_cluster(folder: str) -> None:
+    """It is told so, and only what may be a repository is refused."""
+    with pytest.raises(BadInput, match="there is no such folder") as caught:
+        kubectl_arguments(["apply", "-k", folder])
+
+    assert not isinstance(caught.value, Refused)
+    for remote in ("github.com/a/b", "git@host:a/b", "https://host/a", "./https://a"):
+        with pytest.raises(Refused):
+            kubectl_arguments(["apply", "-k", remote])
 
 
 def test_fingerprint_survives_saving(tmp_path: Path) -> None:
