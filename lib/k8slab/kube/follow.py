@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from ..core.patience import stretched
 from ..core.poll import judge
@@ -15,6 +15,7 @@ from .objects import Node, Object, Pod
 T = TypeVar("T")
 
 TIMEOUT_S = 60.0
+MOST_S = 86_400.0
 EVENTS = 4
 LONGEST = 240
 CRASHES = 3
@@ -26,6 +27,7 @@ HOPELESS = (
 )
 
 
+@runtime_checkable
 class Source(Protocol):
     """What holds API objects: a scratch namespace, or the whole cluster."""
 
@@ -92,11 +94,14 @@ def follow(
     Raises:
         NotReady: The deadline passed, ``failed`` gave a reason, or the API server
             refuses.
-        BadInput: The API server has no such kind of object, or the source is a name.
+        BadInput: The API server has no such kind of object, the source holds none, or
+            the timeout is no number of seconds.
     """
-    if isinstance(source, str):
+    check_timeout(timeout)
+    if not isinstance(source, Source):
         raise BadInput(
-            "that is a name, and no namespace",
+            f"that is a {'name' if isinstance(source, str) else type(source).__name__}"
+            ", and no namespace",
             wanted="a namespace, as cluster.scratch returns one, or the cluster",
             seen=repr(source),
             next="for one that is no chapter's, ask the cluster, by labels: "
@@ -133,6 +138,24 @@ def follow(
         where=source.where,
         next=next or "'kubectl describe' and 'kubectl get events' show more",
     ) from refusal
+
+
+def check_timeout(timeout: object) -> None:
+    """Refuse a deadline that is no number of seconds.
+
+    Raises:
+        BadInput: It is a text, none, endless, or less than nothing.
+    """
+    if (
+        isinstance(timeout, bool)
+        or not isinstance(timeout, int | float)
+        or not 0 <= timeout <= MOST_S
+    ):
+        raise BadInput(
+            "timeout takes seconds",
+            wanted=f"a number from 0 to {MOST_S:.0f}, without quotes: 300 for 5m",
+            seen=f"{timeout!r} ({type(timeout).__name__})",
+        )
 
 
 def hopeless(pods: list[Pod]) -> str | None:

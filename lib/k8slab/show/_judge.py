@@ -22,6 +22,16 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
     Raises:
         BadManifest: With file and line, what was wanted and what is there.
     """
+    items = manifest.data.get("items")
+    if manifest.kind.endswith("List") and isinstance(items, list):
+        raise bad(
+            "a manifest holds one object",
+            manifest.name,
+            manifest.line("items"),
+            wanted="an object, as each of the items is one",
+            seen=f"{len(items)} items",
+            next="give each item a file of its own, and show them one by one",
+        )
     for key in ("apiVersion", "kind", "metadata"):
         if not manifest.data.get(key):
             raise bad(
@@ -53,7 +63,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
 
 def _kinds(cluster: Cluster | None) -> set[tuple[str, str]]:
     if cluster is None:
-        return schema.kinds()
+        return set(schema.models())
     resources = cluster.catalogue.served()
     return {(each.api_version, each.kind) for each in resources}
 
@@ -137,8 +147,12 @@ def _complaint(error: ApiError) -> tuple[str, str]:
     causes = (error.answer.get("details") or {}).get("causes") or []
     for cause in causes:
         if cause.get("field"):
-            path = re.sub(r"\[(\d+)\]", r".\1", cause["field"])
-            return path, str(cause.get("message", ""))
+            return _dotted(cause["field"]), str(cause.get("message", ""))
     found = re.search(r'(?:unknown|duplicate) field "([^"]+)"', error.message)
-    path = re.sub(r"\[(\d+)\]", r".\1", found.group(1)) if found else ""
+    path = _dotted(found.group(1)) if found else ""
     return path, found.group(0) if found else error.message
+
+
+def _dotted(path: str) -> str:
+    """Return a server's path with dots alone: items and keys stand in brackets."""
+    return re.sub(r"\[([^\]]*)\]", r".\1", path)

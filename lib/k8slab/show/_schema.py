@@ -52,6 +52,34 @@ _BASE64 = (("V1Secret", "data"), ("V1ConfigMap", "binaryData"))
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a value stands in a manifest.
+
+    Attributes:
+        path: With dots.
+        field: Its field as `kubectl explain` takes it, with a dot in front: without
+            the keys of maps and the numbers of items.
+        above: The field that holds it.
+    """
+
+    path: str = ""
+    field: str = ""
+    above: str = ""
+
+    def __str__(self) -> str:
+        return self.path
+
+    def to(self, name: str) -> Place:
+        """Return the place of a field of it."""
+        path = f"{self.path}.{name}" if self.path else name
+        return Place(path, f"{self.field}.{name}", self.field)
+
+    def item(self, key: str | int) -> Place:
+        """Return the place of one of its items, or of what a key of it holds."""
+        return Place(f"{self.path}.{key}", self.field, self.field)
+
+
+@dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with a manifest.
 
@@ -71,11 +99,11 @@ class Problem:
 
 
 @cache
-def kinds() -> set[tuple[str, str]]:
-    """Return apiVersion and kind of all objects the client knows."""
+def models() -> dict[tuple[str, str], str]:
+    """Return the model of each object the client knows, by apiVersion and kind."""
     from kubernetes import client
 
-    found = set()
+    found = {}
     for name in dir(client):
         match = _API.fullmatch(name)
         if match is None:
@@ -84,19 +112,21 @@ def kinds() -> set[tuple[str, str]]:
         for method in vars(getattr(client, name)):
             words = _KIND.fullmatch(method)
             kind = words.group(1).replace("_", "").lower() if words else ""
-            model = _models().get((version, kind))
-            if model is not None:
-                full = _GROUPS.get(group, group.lower())
-                prefix = f"{full}/" if full else ""
-                found.add((prefix + version.lower(), model.removeprefix(version)))
+            # The model of a kind that several groups have begins with the group.
+            for prefix in (version, group + version):
+                model = _names().get((prefix + kind).lower())
+                if model is not None:
+                    full = _GROUPS.get(group, group.lower())
+                    api_version = f"{full}/{version.lower()}".lstrip("/")
+                    found[api_version, model.removeprefix(prefix)] = model
     return found
 
 
 def problems(api_version: str, data: dict[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with an object's fields; nothing for kinds unknown here."""
-    version = api_version.rpartition("/")[2]
-    model = f"{version.capitalize()}{data.get('kind')}"
-    yield from _fields(model, data, "")
+    model = models().get((api_version, str(data.get("kind"))))
+    if model is not None:
+        yield from _fields(model, data, Place())
 
 
 _GROUPS = {
@@ -117,35 +147,33 @@ _GROUPS = {
     "Apiregistration": "apiregistration.k8s.io",
     "FlowcontrolApiserver": "flowcontrol.apiserver.k8s.io",
     "Resource": "resource.k8s.io",
+    "InternalApiserver": "internal.apiserver.k8s.io",
+    "Storagemigration": "storagemigration.k8s.io",
 }
 
 
 @cache
-def _models() -> dict[tuple[str, str], str]:
+def _names() -> dict[str, str]:
+    """Return the names of the client's models, by themselves in small letters."""
     from kubernetes.client import models
 
-    found = {}
-    for name in dir(models):
-        match = re.match(r"V\d+(?:(?:alpha|beta)\d+)?(?=[A-Z])", name)
-        if match:
-            found[match.group(0), name[match.end() :].lower()] = name
-    return found
+    return {name.lower(): name for name in dir(models)}
 
 
-def _fields(model: str, value: Any, path: str) -> Iterator[Problem]:
+def _fields(model: str, value: Any, place: Place) -> Iterator[Problem]:
     from kubernetes.client import models
 
     known = getattr(models, model, None)
     if known is None or not hasattr(known, "openapi_types"):
         return
     if not isinstance(value, dict):
-        yield _problem(f"{path} has fields", path, "fields, indented below it", value)
+        yield _problem(f"{place} has fields", place, "fields, indented below it", value)
         return
     types = {
         known.attribute_map[key]: kind for key, kind in known.openapi_types.items()
     }
     for key, inner in value.items():
-        below = f"{path}.{key}".lstrip(".")
+        below = place.to(key)
         if key not in types:
             near = difflib.get_close_matches(str(key), list(types), n=2)
             wanted = " or ".join(near) or "one of " + ", ".join(sorted(types))
@@ -159,44 +187,44 @@ def _fields(model: str, value: Any, path: str) -> Iterator[Problem]:
         yield from _typed(kind, inner, below)
 
 
-def _typed(kind: str, value: Any, path: str) -> Iterator[Problem]:
+def _typed(kind: str, value: Any, place: Place) -> Iterator[Problem]:
     if value is None:  # it says nothing, and the API server takes it for that
         return
     if inside := _LIST.fullmatch(kind):
         if not isinstance(value, list):
-            yield _problem(f"{path} is a list", path, "items with a hyphen", value)
+            yield _problem(f"{place} is a list", place, "items with a hyphen", value)
             return
         for index, each in enumerate(value):
-            yield from _typed(inside[1], each, f"{path}.{index}")
+            yield from _typed(inside[1], each, place.item(index))
     elif inside := _MAP.fullmatch(kind):
         if not isinstance(value, dict):
-            yield _problem(f"{path} has keys", path, "key: value", value)
+            yield _problem(f"{place} has keys", place, "key: value", value)
             return
         for key, each in value.items():
-            yield from _typed(inside[1], each, f"{path}.{key}")
+            yield from _typed(inside[1], each, place.item(key))
     elif kind == "amount":
         if not _is_amount(value):
             wanted = "an amount, as 2, 500m, 1.5Gi or 64M"
-            yield _problem(f"{path} is no amount", path, wanted, value)
-    elif kind == "object" and _last(path) in _EITHER:
+            yield _problem(f"{place} is no amount", place, wanted, value)
+    elif kind == "object" and _last(place) in _EITHER:
         if not isinstance(value, str) and not _is_small(value):
             wanted = "a whole number, or text"
-            yield _problem(f"{path} has the wrong type", path, wanted, value)
+            yield _problem(f"{place} has the wrong type", place, wanted, value)
     elif kind == "datetime":
         if not isinstance(value, str) or not _TIME.fullmatch(value):
             wanted = "a time, as 2026-11-28T09:00:00Z"
-            yield _problem(f"{path} is no time", path, wanted, value)
-    elif kind == "int" and _last(path) in _SMALL and _fits(kind, value):
+            yield _problem(f"{place} is no time", place, wanted, value)
+    elif kind == "int" and _last(place) in _SMALL and _fits(kind, value):
         if not _is_small(value):
             wanted = "a number of at most 2147483647"
-            yield _problem(f"{path} is too large", path, wanted, value)
+            yield _problem(f"{place} is too large", place, wanted, value)
     elif kind in _PLAIN:
         if not _fits(kind, value):
-            yield _problem(f"{path} has the wrong type", path, _name(kind), value)
+            yield _problem(f"{place} has the wrong type", place, _name(kind), value)
         elif kind == "bytes" and not _is_base64(value):
-            yield _problem(f"{path} is not base64", path, _name(kind), value)
+            yield _problem(f"{place} is not base64", place, _name(kind), value)
     else:
-        yield from _fields(kind, value, path)
+        yield from _fields(kind, value, place)
 
 
 def _fits(kind: str, value: Any) -> bool:
@@ -207,8 +235,8 @@ def _fits(kind: str, value: Any) -> bool:
     return isinstance(value, _PLAIN[kind])  # type: ignore[arg-type]
 
 
-def _last(path: str) -> str:
-    return path.rpartition(".")[2]
+def _last(place: Place) -> str:
+    return place.field.rpartition(".")[2]
 
 
 def _is_small(value: Any) -> bool:
@@ -239,8 +267,6 @@ def _name(kind: str) -> str:
     }.get(kind, "a number")
 
 
-def _problem(what: str, path: str, wanted: str, seen: Any) -> Problem:
-    words = [word for word in path.split(".")[:-1] if not word.isdigit()]
-    below = "." + ".".join(words) if words else ""
+def _problem(what: str, place: Place, wanted: str, seen: Any) -> Problem:
     shown = json.dumps(seen) if isinstance(seen, bool | None) else str(seen)
-    return Problem(what, path, wanted, shown[:80], below)
+    return Problem(what, place.path, wanted, shown[:80], place.above)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import yaml
 MAX_BYTES = 3_000_000
 """More than any API server takes in one request."""
 MAX_NODES = 200_000
-"""What aliases may unfold to; kubectl refuses more as excessive aliasing."""
+"""Of a file, and of what its aliases unfold to: kubectl refuses excessive aliasing."""
 _WORD = 32
 """A text weighs one such value more for each so many of its signs."""
 MAX_DEPTH = 100
@@ -22,6 +23,10 @@ _BOM = "\ufeff"
 _HALVES = re.compile(
     r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.I
 )
+# kubectl splits a file at these lines before it reads it as YAML.
+_SEPARATOR = re.compile(r"^---[^\S\n]*([^\s#])", re.M)
+_SLASH = re.compile(r"(?<!\\)(?:\\\\)*(\\/)")
+_NULLS = ("", "~", "null", "Null", "NULL")
 _STRANGE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
@@ -49,8 +54,23 @@ class Unreadable(Exception):
         self.seen = seen
 
 
-class _Loader(_BASE):  # type: ignore[misc]
+class _Loader(_BASE, yaml.composer.Composer):  # type: ignore[misc]
     """Give words the types that kubectl gives them: dates and 1:30 are text."""
+
+    # Not those of libyaml's loader, which refuses to give an anchor's name again.
+    check_node = yaml.composer.Composer.check_node
+    get_node = yaml.composer.Composer.get_node
+
+    def __init__(self, text: str) -> None:
+        _BASE.__init__(self, text)
+        self.anchors: dict[str, yaml.Node] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Read a node; its anchor counts from here on, in the place of an older one."""
+        if not self.check_event(yaml.AliasEvent):
+            self.anchors.pop(self.peek_event().anchor, None)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         """Read a value; one that is not what its tag says has a place."""
@@ -108,6 +128,20 @@ def _fraction(loader: Any, node: yaml.ScalarNode) -> float:
     return value
 
 
+def _nothing(loader: Any, node: yaml.ScalarNode) -> None:
+    """Read a null, which a tag alone does not make of any other word."""
+    if loader.construct_scalar(node) not in _NULLS:
+        raise ValueError(f"{node.value} is no null")
+
+
+def _binary(loader: Any, node: yaml.ScalarNode) -> bytes:
+    """Read base64, which may have several lines."""
+    text = re.sub(r"[\r\n]", "", loader.construct_scalar(node))
+    return base64.b64decode(text, validate=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:null", _nothing)
+_Loader.add_constructor("tag:yaml.org,2002:binary", _binary)
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 _Loader.add_constructor("tag:yaml.org,2002:float", _fraction)
 
@@ -179,15 +213,18 @@ def documents(text: str) -> list[Document]:
     """Return the documents of a text that say something.
 
     Raises:
-        Unreadable: It is no YAML, or aliases make it too large.
+        Unreadable: It is no YAML that kubectl reads, or too large.
     """
-    if text.lstrip()[:1] == "{":  # JSON, which writes some signs in two halves
+    is_json = text.lstrip()[:1] == "{"
+    if is_json:  # which writes some signs in two halves
         text = _HALVES.sub(_joined, text)
+    else:
+        _refuse_separator(text)
     try:
-        _refuse_depth(text)
+        has_aliases = _scan(text, is_json)
         loader = _Loader(text)
         try:
-            found = list(_documents(loader))
+            found = list(_documents(loader, has_aliases))
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -214,9 +251,28 @@ def _joined(match: re.Match[str]) -> str:
     return f"{match[1]}\\U{sign:08x}"
 
 
-def _refuse_depth(text: str) -> None:
-    """Refuse what is nested too deep for what reads it afterwards."""
-    depth = 0
+def _refuse_separator(text: str) -> None:
+    """Refuse content behind ``---``, and a text with a line that begins so."""
+    found = _SEPARATOR.search(text)
+    if found is not None:
+        line, column = _place(text[: found.start(1)])
+        raise Unreadable(
+            "the separator --- stands alone on its line",
+            line,
+            column,
+            wanted="--- alone, and the object below it",
+            seen=text.split("\n")[line - 1].strip()[:80],
+        )
+
+
+def _scan(text: str, is_json: bool) -> bool:
+    """Refuse what nobody can read in time, and what kubectl does not read.
+
+    Returns:
+        Whether there are aliases.
+    """
+    depth = nodes = 0
+    has_aliases = False
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
@@ -224,15 +280,51 @@ def _refuse_depth(text: str) -> None:
             depth -= 1
         if depth > MAX_DEPTH:
             raise _deep(event.start_mark)
+        if isinstance(event, yaml.NodeEvent):
+            nodes += 1
+            has_aliases |= isinstance(event, yaml.AliasEvent)
+        if nodes > MAX_NODES:
+            raise _large("this manifest has too many values", event.start_mark, "more")
+        if isinstance(event, yaml.DocumentStartEvent):
+            _refuse_directives(text, event)
+        if isinstance(event, yaml.ScalarEvent) and not is_json:
+            _refuse_slash(text, event)
+    return has_aliases
 
 
-def _documents(loader: Any) -> Iterator[Document]:
+def _refuse_directives(text: str, event: Any) -> None:
+    if event.version or event.tags:
+        mark = event.start_mark
+        raise Unreadable(
+            "kubectl reads no directives",
+            mark.line + 1,
+            mark.column + 1,
+            wanted="the object, or --- above it",
+            seen=text.splitlines()[mark.line].strip()[:80],
+        )
+
+
+def _refuse_slash(text: str, event: Any) -> None:
+    """Refuse an escape that libyaml takes, and kubectl in JSON alone."""
+    if event.style != '"' or "/" not in event.value:
+        return
+    begin = event.start_mark.index
+    found = _SLASH.search(text[begin : event.end_mark.index])
+    if found is not None:
+        line, column = _place(text[: begin + found.start(1)])
+        raise Unreadable(
+            "\\/ is an escape of JSON alone", line, column, wanted="/", seen="\\/"
+        )
+
+
+def _documents(loader: Any, has_aliases: bool) -> Iterator[Document]:
     while loader.check_node():
         node = loader.get_node()
         if node.tag == "tag:yaml.org,2002:null":
             continue
-        _measure(node, 0, {}, set())
-        _refuse_doubled(node, set())
+        if has_aliases:
+            _measure(node, 0, {}, set())
+        _refuse_keys(node, set())
         yield Document(node, _plain(loader.construct_document(node)))
 
 
@@ -252,8 +344,8 @@ def _plain(value: Any) -> Any:
 
 
 def _key(key: Any) -> str:
-    if key is None:
-        return "null"
+    if isinstance(key, bytes):
+        return key.decode("utf-8", "replace")
     if not isinstance(key, str | int | float):
         raise TypeError("a key is text or a number")
     return str(key).lower() if isinstance(key, bool) else str(key)
@@ -272,28 +364,32 @@ def _measure(
     for each in _below(node):
         size += _measure(each, depth + 1, known, above | {id(node)})
     if size > MAX_NODES:
-        mark = node.start_mark
-        raise Unreadable(
-            "aliases (*name) make this manifest too large",
-            mark.line + 1,
-            mark.column + 1,
-            wanted=f"at most {MAX_NODES} values in all",
-            seen=f"{size:.3g} values" if size > 1e9 else f"{size} values",
-        )
+        seen = f"{size:.3g} values" if size > 1e9 else f"{size} values"
+        what = "aliases (*name) make this manifest too large"
+        raise _large(what, node.start_mark, seen)
     known[id(node)] = size
     return size
 
 
-def _refuse_doubled(node: yaml.Node, seen: set[int]) -> None:
+def _refuse_keys(node: yaml.Node, seen: set[int]) -> None:
+    """Refuse keys that stand twice, and those that are no word."""
     if id(node) in seen:
         return
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
         for key, _ in node.value:
-            word = key.value
-            if isinstance(word, str) and word in keys and word != "<<":
-                mark = key.start_mark
+            word, mark = key.value, key.start_mark
+            is_word = isinstance(key, yaml.ScalarNode)
+            if not is_word or key.tag == "tag:yaml.org,2002:null":
+                raise Unreadable(
+                    "a key is text or a number",
+                    mark.line + 1,
+                    mark.column + 1,
+                    wanted="a word; null in quotes, 'null', is one",
+                    seen=(word or "nothing") if is_word else f"a {key.id}",
+                )
+            if word in keys and word != "<<":
                 raise Unreadable(
                     "a key stands twice",
                     mark.line + 1,
@@ -301,10 +397,9 @@ def _refuse_doubled(node: yaml.Node, seen: set[int]) -> None:
                     wanted=f"one {word}",
                     seen=word,
                 )
-            if isinstance(word, str):
-                keys.add(word)
+            keys.add(word)
     for each in _below(node):
-        _refuse_doubled(each, seen)
+        _refuse_keys(each, seen)
 
 
 def _below(node: yaml.Node) -> Iterator[yaml.Node]:
@@ -346,6 +441,16 @@ def _deep(mark: Any) -> Unreadable:
         mark.column + 1,
         wanted=f"at most {MAX_DEPTH} levels, and no alias inside of what it names",
         seen="more",
+    )
+
+
+def _large(what: str, mark: Any, seen: str) -> Unreadable:
+    return Unreadable(
+        what,
+        mark.line + 1,
+        mark.column + 1,
+        wanted=f"at most {MAX_NODES} values in all",
+        seen=seen,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..core.poll import until
 from ..kube.objects import Waited
 from ._objects import (
     endpoints,
@@ -14,6 +13,7 @@ from ._objects import (
     restarts,
     scaler,
 )
+from ._until import until
 
 __all__ = [
     "Waited",

@@ -49,6 +49,7 @@ def pods(
     Raises:
         NotReady: The deadline passed, or a Pod has no chance.
     """
+    _check_count("ready", ready)
 
     def read(found: list[Object]) -> list[Pod]:
         return [
@@ -159,6 +160,9 @@ def restarts(
     Raises:
         NotReady: The deadline passed.
     """
+    _check_count("at_least", at_least)
+    if exit_code is not None:
+        _check_count("exit_code", exit_code)
 
     def read(found: list[Object]) -> list[Pod]:
         return list(map(Pod.read, found))
@@ -243,6 +247,8 @@ def endpoints(
     Raises:
         NotReady: The deadline passed.
     """
+    if want is not None:
+        _check_count("want", want)
     number = "endpoints" if want is None else count(want, "endpoint")
     wanted = "any number" if want is None else f"{want} ready"
     return follow(
@@ -266,6 +272,7 @@ def nodes(source: Source, *, ready: int, timeout: float = TIMEOUT_S) -> Waited[N
     Raises:
         NotReady: The deadline passed.
     """
+    _check_count("ready", ready)
     found = follow(
         source,
         "Node",
@@ -361,6 +368,19 @@ def scaler(
 def _unready(pods: list[Pod]) -> list[str]:
     unready = [pod for pod in pods if not pod.ready or pod.terminating]
     return [pod.name for pod in sorted(unready, key=lambda pod: pod.terminating)][:2]
+
+
+def _check_count(name: str, count: object) -> None:
+    """Refuse what no number of objects equals, and what would be waited for in vain."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise BadInput(
+            f"{name} takes a whole number",
+            wanted="0 or more, without quotes",
+            seen=f"{count!r} ({type(count).__name__})",
+            next=f"{name}=int(x.text), where x is what %kubectl printed"
+            if hasattr(count, "text")
+            else "",
+        )
 
 
 def _by_label(which: str) -> bool:

@@ -236,6 +236,22 @@ LONG = f"a: &a {'y' * 20_000}\nb: [" + ", ".join(["*a"] * 5000) + "]\n"
         (CONFIG + LONG, None, "aliases"),
         (CONFIG + "data:\n  ? [a]\n  : b\n", None, None),
         (b"a: b\n" * 700_000, "1:1", "too large"),
+        (CONFIG + "data: [" + "a," * 1_400_000 + "]\n", None, "too many values"),
+        (CONFIG + "data:\n" + "- a\n" * 740_000, None, "too many values"),
+        ("%YAML 1.2\n---\n" + CONFIG, "1:1", "no directives"),
+        ("# a\n%YAML 1.1\n---\n" + CONFIG, "2:1", "no directives"),
+        ("%TAG ! tag:x,2000:\n---\n" + CONFIG, "1:1", "no directives"),
+        ("--- " + JSON + "\n", "1:5", "stands alone"),
+        (CONFIG + "data:\n  a: 'b\n-----BEGIN\n  c'\n", "7:4", "stands alone"),
+        (CONFIG + 'data:\n  a: "\u00e9"\n  b: "\u00e9\\\\\\/"\n', "7:10", "JSON alone"),
+        (CONFIG + 'data:\r\n  a: "b\r\n    c\\/"\r\n', "7:6", "JSON alone"),
+        (CONFIG + "data:\n  null: a\n", "6:3", "a key is text"),
+        (CONFIG + "data: {~: a}\n", "5:8", "a key is text"),
+        (CONFIG + "data:\n  ? [a]\n  : b\n", "6:5", "a key is text"),
+        (CONFIG + "data:\n  a: !!null x\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  a: !!binary '@'\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  a: !!binary aGk\n", "6:6", "this is not YAML"),
+        (CONFIG + "data:\n  a: &a b\n  c: &a [*a]\n", "7:6", "without end"),
         ("\ufeff\x1b", "1:1", "control characters"),
     ],
 )
@@ -343,11 +359,61 @@ def test_values_of_the_wrong_type_are_refused(
         of("Pod", "spec:\n  volumes:\n  - configMap: {defaultMode: 0o644}"),
         of("Pod", "spec:\n  volumes:\n  - configMap: {defaultMode: 0644}"),
         of("Secret", "data:\n  a: |\n    aGVs\n    bG8="),
+        "--- # a comment\n" + CONFIG + "---\t\n",
+        CONFIG + "data:\n  a: |\n    --- b\n  c: d\n    ---e\n",
+        CONFIG + "data:\n  a: \"\\\\/\"\n  b: '\\/'\n  c: \\/\n",
+        JSON[:-1] + ', "data": {"a": "\\/"}}',
+        CONFIG + "data:\n  'null': a\n  !!binary aGk=: a\n",
+        CONFIG + "data:\n  a: !!null ''\n  b: !!binary |\n    aG\n    k=\n",
+        CONFIG + "data:\n  a: &a x\n  b: &a z\n  c: *a\n",
+        of("Event", "involvedObject: {kind: Pod}"),
+        of("Event", "regarding: {kind: Pod}", "events.k8s.io/v1"),
+        of("ResourceClaim", "spec: {devices: {}}", "resource.k8s.io/v1"),
     ],
 )
 def test_what_kubectl_takes_is_taken(write: Any, text: str | bytes) -> None:
     """Marks of an encoding, empty documents, anchors, amounts as numbers."""
     show.validate(write(text))
+
+
+def test_of_two_anchors_the_later_counts(write: Any) -> None:
+    """As YAML 1.2 has it, from where it stands on."""
+    path = write("a: &a x\nb: *a\nc: &a z\nd: *a\n")
+
+    assert _manifest.read(_manifest.find(path)).data == {
+        **{"a": "x", "b": "x"},
+        **{"c": "z", "d": "z"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("api_version", "rest", "line"),
+    [
+        ("v1", "regarding: {kind: Pod}", 5),
+        ("events.k8s.io/v1", "involvedObject: {kind: Pod}", 5),
+    ],
+)
+def test_kinds_of_one_name_have_fields_of_their_own(
+    write: Any, api_version: str, rest: str, line: int
+) -> None:
+    """Both are version v1, of two groups."""
+    error = refusal(write(of("Event", rest, api_version)))
+
+    assert (error.where, error.what) == (
+        f"manifests/x/rc.yaml:{line}",
+        f"there is no field {rest.partition(':')[0]}",
+    )
+
+
+@pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
+def test_a_list_of_objects_has_its_own_words(write: Any, kind: str) -> None:
+    """One is what kubectl prints for several objects, and takes it."""
+    text = f"apiVersion: v1\nkind: {kind}\nitems:\n- {JSON}\n- {JSON}\nmetadata: {{}}\n"
+    error = refusal(write(text))
+
+    assert (error.what, error.seen) == ("a manifest holds one object", "2 items")
+    assert error.where == "manifests/x/rc.yaml:3"
+    assert "one by one" in error.next
 
 
 def test_numbers_are_sent_as_kubectl_sends_them(write: Any) -> None:
@@ -368,9 +434,55 @@ def test_types_are_read_as_each_client_writes_them(kind: str) -> None:
     """Releases 35, 36 and 37 of the client have three ways to write a map."""
     value = [1] if "ist" in kind else {"a": 1}
 
-    assert [each.wanted.split(";")[0] for each in schema._typed(kind, value, "x")] == [
-        "text"
-    ]
+    found = schema._typed(kind, value, schema.Place("x", "x"))
+
+    assert [each.wanted.split(";")[0] for each in found] == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "path"),
+    [
+        (CONFIG + "data:\n  db.port: 5432\n", 6, "configmap.data"),
+        (CONFIG + "data:\n  port: 5432\n", 6, "configmap.data"),
+        (
+            of("Pod", "  labels:\n    app.kubernetes.io/name: 5"),
+            6,
+            "pod.metadata.labels",
+        ),
+        (
+            of("Pod", "spec:\n  nodeSelector:\n    a.b: true"),
+            7,
+            "pod.spec.nodeSelector",
+        ),
+        (
+            of("Pod", "spec:\n  containers:\n  - resources: {limits: {a.b/c: x}}"),
+            7,
+            "pod.spec.containers.resources.limits",
+        ),
+        (
+            of("Pod", "spec:\n  containers:\n  - args: [a, 1]"),
+            7,
+            "pod.spec.containers.args",
+        ),
+        (
+            of("Pod", "spec:\n  containers:\n  - ports: [{a.b: 1}]"),
+            7,
+            "pod.spec.containers.ports",
+        ),
+        (of("Pod", "spec:\n  hostname: 1"), 6, "pod.spec"),
+        (of("Pod", "spec: 1"), 5, "pod"),
+        (of("Pod", "spec:\n  containers: [a]"), 6, "pod.spec.containers"),
+        (of("Pod", "a.b: 1"), 5, "pod"),
+    ],
+)
+def test_the_next_step_names_a_field_that_is_there(
+    write: Any, text: str, line: int, path: str
+) -> None:
+    """Keys of a map are no fields, whatever dots they have."""
+    error = refusal(write(text))
+
+    assert error.where == f"manifests/x/rc.yaml:{line}"
+    assert error.next == f"kubectl explain {path}"
 
 
 @pytest.mark.parametrize("line", ["metadata: words", "metadata: [a]"])
@@ -452,6 +564,26 @@ def test_invalid_values_are_found_by_their_cause(
     assert (error.where, error.seen) == ("manifests/x/rc.yaml:13", "does not match")
 
 
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [
+        ("data[conf/app ini]", 7),
+        ("data[a.b/c]", 8),
+        ("data[missing]", 5),
+        ("metadata.labels[x]", 3),
+    ],
+)
+def test_a_key_in_brackets_has_a_line(
+    write: Any, cluster: Cluster, fake: Any, field: str, line: int
+) -> None:
+    """As an API server writes a key that may hold dots and blanks."""
+    answer = {"kind": "Status", "details": {"causes": [{"field": field}]}}
+    fake.errors["POST /api/v1/namespaces/default/configmaps"] = (422, answer)
+    text = CONFIG + "data:\n  a: b\n  conf/app ini: x\n  a.b/c: x\n"
+
+    assert refusal(write(text)).where == f"manifests/x/rc.yaml:{line}"
+
+
 @pytest.mark.parametrize("status", [409, 403, 404])
 def test_an_object_that_exists_is_no_fault(
     write: Any, cluster: Cluster, fake: Any, status: int
@@ -465,7 +597,7 @@ def test_an_object_that_exists_is_no_fault(
 
 def test_the_client_knows_the_common_kinds() -> None:
     """The offline list holds kinds of many groups, and no made-up ones."""
-    known = schema.kinds()
+    known = set(schema.models())
     common = {
         ("v1", "Pod"),
         ("v1", "Namespace"),

@@ -14,6 +14,7 @@ from k8slab import wait
 from k8slab.errors import BadInput, NotReady
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
+from k8slab.magics import Result
 
 
 @pytest.fixture
@@ -392,16 +393,97 @@ def test_a_field_that_is_not_there_yet_is_waited_for(fake: Any, ns: Namespace) -
     assert "{'replicas': 3}" in caught.value.seen
 
 
-def test_a_name_is_no_namespace(cluster: Cluster) -> None:
+WAITS: dict[str, Callable[..., Any]] = {
+    "pods": partial(wait.pods, ready=1),
+    "pod": lambda source, **more: wait.pod(source, "echo-1", **more),
+    "restarts": lambda source, **more: wait.restarts(
+        source, "app=echo", at_least=1, **more
+    ),
+    "gone": lambda source, **more: wait.gone(source, "pod", "echo-1", **more),
+    "endpoints": lambda source, **more: wait.endpoints(source, "echo", **more),
+    "nodes": partial(wait.nodes, ready=1),
+    "for_object": lambda source, **more: wait.for_object(
+        source, "ConfigMap", "settings", want="there", **more
+    ),
+    "scaler": lambda source, **more: wait.scaler(source, "shop", **more),
+    "until": lambda source, **more: wait.until(
+        lambda: source.pods() != [], what="Pods", want="some", **more
+    ),
+}
+
+
+def test_the_table_has_every_wait() -> None:
+    """So that each refuses what cannot be waited for."""
+    assert WAITS.keys() == set(wait.__all__) - {"Waited"}
+
+
+@pytest.mark.parametrize("source", ["kube-system", None, 7])
+def test_what_holds_no_objects_is_refused(source: Any) -> None:
     """Whatever is waited for; the way to ask for others' Pods is told."""
-    name: Any = "kube-system"
-    for wanted in (
-        lambda: wait.pods(name, ready=1),
-        lambda: wait.gone(name, "pod", "echo-1"),
-    ):
+    for waits in WAITS.keys() - {"until"}:
         with pytest.raises(BadInput, match="no namespace") as caught:
-            wanted()
+            WAITS[waits](source)
         assert "wait.pods(cluster" in caught.value.next
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seen"),
+    [
+        ("5m", "'5m' (str)"),
+        ("60", "'60' (str)"),
+        (None, "None (NoneType)"),
+        (True, "True (bool)"),
+        (-1, "-1 (int)"),
+        (float("inf"), "inf (float)"),
+        (float("nan"), "nan (float)"),
+        (1e300, "1e+300 (float)"),
+    ],
+)
+def test_a_timeout_is_a_number_of_seconds(
+    fake: Any, ns: Namespace, timeout: Any, seen: str
+) -> None:
+    """Anything else is refused by every wait, before a request is sent."""
+    fake.requests.clear()
+
+    for waits in WAITS.values():
+        with pytest.raises(BadInput, match="timeout takes seconds") as caught:
+            waits(ns, timeout=timeout)
+        assert (caught.value.seen, fake.requests) == (seen, [])
+        assert "300 for 5m" in caught.value.wanted
+
+
+PRINTED = Result("kubectl get pods | wc -l", "1\n", "", 0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("count", "seen", "next"),
+    [
+        ("1", "'1' (str)", ""),
+        (PRINTED, "1 (Result)", "=int(x.text), where x is what %kubectl printed"),
+        (True, "True (bool)", ""),
+        (1.5, "1.5 (float)", ""),
+        (-1, "-1 (int)", ""),
+    ],
+    ids=["text", "result", "bool", "fraction", "negative"],
+)
+def test_a_count_is_a_whole_number(
+    fake: Any, ns: Namespace, count: Any, seen: str, next: str
+) -> None:
+    """What never fits is refused before a request is sent, and not waited for."""
+    fake.requests.clear()
+
+    for name, waits in (
+        ("ready", partial(wait.pods, ns, "app=web", ready=count)),
+        ("ready", partial(wait.nodes, ns.cluster, ready=count)),
+        ("want", partial(wait.endpoints, ns, "web", want=count)),
+        ("at_least", partial(wait.restarts, ns, "a=b", at_least=count)),
+        ("exit_code", partial(wait.restarts, ns, "a=b", at_least=0, exit_code=count)),
+    ):
+        with pytest.raises(BadInput) as caught:
+            waits(timeout=0.2)
+        assert caught.value.what == f"{name} takes a whole number"
+        assert (caught.value.seen, fake.requests) == (seen, [])
+        assert caught.value.next == (next and name + next)
 
 
 def test_a_server_that_is_away_is_waited_for(cluster: Cluster, fake: Any) -> None:
