@@ -53,6 +53,10 @@ class FakeShell:
         """Answer always."""
         return True
 
+    def by_hand(self) -> str:
+        """Return how to log in."""
+        return f"ssh root@{self.address}"
+
     def end(self) -> None:
         """Do nothing."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,13 +14,19 @@ from pathlib import Path
 from typing import IO, Any
 
 import paramiko
-from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_SUCCESSFUL,
+    OPEN_FAILED_CONNECT_FAILED,
+    OPEN_SUCCEEDED,
+)
 from paramiko.sftp import SFTP_OK
 
 from k8slab.ssh.client import SSHShell
 from k8slab.ssh.keys import generate_key, known_hosts_line
 
 LOST = (paramiko.SSHException, EOFError, OSError)
+SFTP_SERVER = "/usr/lib/openssh/sftp-server"
 
 
 class _Files(paramiko.SFTPServerInterface):
@@ -65,6 +72,8 @@ class _Files(paramiko.SFTPServerInterface):
 
     def open(self, path: str, flags: int, attr: Any) -> Any:
         def opened() -> paramiko.SFTPHandle:
+            if self._real(path).name.startswith(".full."):
+                raise OSError(28, "No space left on device")
             fd = os.open(self._real(path), flags, 0o666)
             handle = _Handle(flags)
             handle.readfile = handle.writefile = os.fdopen(
@@ -108,7 +117,17 @@ class _Login(paramiko.ServerInterface):
         return AUTH_SUCCESSFUL if allowed else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return OPEN_SUCCEEDED
+        full = self._machine.sessions() >= self._machine.session_limit
+        return OPEN_FAILED_CONNECT_FAILED if full else OPEN_SUCCEEDED
+
+    def check_channel_subsystem_request(
+        self, channel: paramiko.Channel, name: str
+    ) -> bool:
+        if not self._machine.has_subsystem:
+            return False
+        channel.sendall(self._machine.greeting.encode())
+        self._machine.file_channel = channel
+        return super().check_channel_subsystem_request(channel, name)
 
     def check_channel_direct_tcpip_request(
         self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
@@ -134,6 +153,11 @@ class FakeMachine:
         commands: The command lines it was asked to run.
         logins: How many connections it accepted.
         passed_on: Where connections went that came through it.
+        greeting: What a login file prints before each command.
+        refusal: What the shell of who logs in says, which runs no command.
+        has_subsystem: Whether it serves files as the subsystem.
+        has_server: Whether it has a program that serves files.
+        session_limit: How many sessions a connection may have at once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -144,6 +168,10 @@ class FakeMachine:
         self.commands: list[str] = []
         self.logins = 0
         self.passed_on: list[tuple[str, int]] = []
+        self.greeting = self.refusal = ""
+        self.has_subsystem = self.has_server = True
+        self.session_limit = 10
+        self.file_channel: paramiko.Channel | None = None
         self.private, public = generate_key()
         self.authorized = " ".join(public.split()[:2])
         self.key = folder / "id_ed25519"
@@ -184,9 +212,29 @@ class FakeMachine:
             transport.close()
             transport.join(5)
 
+    def sessions(self) -> int:
+        """Return how many sessions the last connection has."""
+        return len(vars(self._transports[-1])["_channels"].values())
+
+    def serve_files(self, channel: paramiko.Channel, command: str) -> None:
+        """Run a command that becomes a server of files."""
+        said = subprocess.run(
+            ["/bin/sh", "-c", command.replace(SFTP_SERVER, "true")],
+            capture_output=True,
+            check=True,
+        )
+        channel.sendall(said.stdout)
+        files = (_Files, self.root, self.log)
+        paramiko.SFTPServer(channel, "sftp", _Login(self), *files).start()
+
     def execute(self, channel: paramiko.Channel, command: str) -> None:
         """Run a command as sshd does: both streams, the input, the exit code."""
         self.commands.append(command)
+        if self.refusal:
+            command = f"echo {shlex.quote(self.refusal)}; exit 1"
+        command = f"printf %s {shlex.quote(self.greeting)}; {command}"
+        if SFTP_SERVER in command and self.has_server:
+            return self.serve_files(channel, command)
         process = subprocess.Popen(
             ["/bin/sh", "-c", command],
             stdin=subprocess.PIPE,

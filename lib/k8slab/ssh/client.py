@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -27,6 +29,8 @@ from .command import LOST, RemoteCommand
 from .connect import Login, is_refusal
 
 SESSIONS = 8
+_AGAIN_S, _TRIES_ALONE = 0.25, 8
+"""When a session is asked for again, and how often where no command keeps one."""
 SUDO = ("sudo", "-n", "--")
 """What a user who is not root puts before a command; nobody could type a password."""
 T = TypeVar("T")
@@ -97,6 +101,7 @@ class SSHShell:
         self._files_lock = threading.Lock()
         self._free = threading.BoundedSemaphore(SESSIONS)
         self._running: set[RemoteCommand] = set()
+        self._ended = threading.Condition()
 
     def __repr__(self) -> str:
         return f"SSHShell({self.where!r}, {self.address!r})"
@@ -247,6 +252,10 @@ class SSHShell:
             return False
         return True
 
+    def by_hand(self) -> str:
+        """Return the command that logs in with the reader's own ssh."""
+        return self._login.by_hand()
+
     def end(self) -> None:
         """End every command that still runs, also on the machine.
 
@@ -280,8 +289,8 @@ class SSHShell:
             raise BadInput("there is no command to run", where=self.where)
         with self._free:
             command = RemoteCommand(
-                self._channel(),
-                self._channel,
+                self._channel(stretched(timeout)),
+                self._open,
                 shown,
                 where=self.where,
                 lab=self.lab,
@@ -294,19 +303,69 @@ class SSHShell:
             try:
                 completed = command.run(argv, data)
             finally:
-                self._running.discard(command)
+                with self._ended:
+                    self._running.discard(command)
+                    self._ended.notify_all()
         return completed.check() if check else completed
 
-    def _channel(self) -> paramiko.Channel:
-        """Open a channel, on a new connection when the old one was dropped."""
+    def _channel(self, timeout: float) -> paramiko.Channel:
+        """Open a channel; where the machine allows no more, as soon as it does.
+
+        Args:
+            timeout: Seconds until a command must have ended that keeps one.
+        """
+        last, alone = time.monotonic() + timeout, 0
+        while True:
+            try:
+                return self._open()
+            except paramiko.ChannelException as error:
+                alone = 0 if self._running else alone + 1
+                left = last - time.monotonic()
+                if left <= 0 or alone > _TRIES_ALONE:
+                    raise MachineUnreachable(
+                        f"{self.where} opens no further session",
+                        where=f"{self.where} ({self.address})",
+                        wanted=f"{SESSIONS + 1} sessions on one connection",
+                        seen=str(error),
+                        next="raise MaxSessions in its /etc/ssh/sshd_config, then, on "
+                        "it: systemctl reload ssh",
+                    ) from error
+                self._close_idle_files()
+                with self._ended:
+                    self._ended.wait(min(left, _AGAIN_S))
+
+    def _close_idle_files(self) -> None:
+        """Give the session back that was kept for files, unless they are at work."""
+        if self._files_lock.acquire(blocking=False):
+            try:
+                idle, self._sftp = self._sftp, None
+                if idle is not None:
+                    idle.close()
+            finally:
+                self._files_lock.release()
+
+    def _open(self, *, again: bool = True) -> paramiko.Channel:
+        """Open a channel at once, on a new connection when the old one was dropped.
+
+        One that does not answer is left to the commands that run on it, if any do.
+
+        Raises:
+            ChannelException: The machine allows no more sessions.
+        """
+        transport = self._connection()
         try:
-            return self._connection().open_session(timeout=self._connect_timeout)
-        except LOST:
-            self.close()
-        try:
-            return self._connection().open_session(timeout=self._connect_timeout)
+            return transport.open_session(timeout=self._connect_timeout)
         except LOST as error:
-            raise self._login.unreachable(error) from error
+            told = isinstance(error, paramiko.SSHException)
+            if told and "Timeout" not in str(error) and transport.is_active():
+                if isinstance(error, paramiko.ChannelException):
+                    raise
+                # Another thread took the reason: paramiko keeps one for all channels.
+                raise paramiko.ChannelException(0, str(error)) from error
+            if not again or (transport.is_active() and self._running):
+                raise self._login.unreachable(error) from error
+        self.close()
+        return self._open(again=False)
 
     def _on_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
         """Work on whole files; again on a new channel when the old one was dropped.
@@ -321,7 +380,6 @@ class SSHShell:
             except MachineUnreachable as error:
                 if not kept or isinstance(error.__cause__, TimeoutError):
                     raise
-                self.close()
             return self._try_files(path, work)
 
     def _try_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
@@ -329,10 +387,13 @@ class SSHShell:
         self._connection()
         try:
             if self._sftp is None:
-                self._sftp = files.connect(self._channel(), self._root)
+                opened = partial(self._channel, stretched(files.FILE_TIMEOUT_S))
+                self._sftp = files.connect(opened, self._root)
             return work(self._sftp)
         except OSError as error:
-            if isinstance(error, ConnectionError | TimeoutError):
+            channel = None if self._sftp is None else self._sftp.get_channel()
+            ended = channel is not None and channel.closed
+            if ended or isinstance(error, ConnectionError | TimeoutError):
                 self._sftp = None
                 raise self._login.unreachable(error) from error
             raise LabError(
@@ -343,6 +404,15 @@ class SSHShell:
         except (paramiko.SSHException, EOFError) as error:
             self._sftp = None
             raise self._login.unreachable(error) from error
+        except paramiko.SFTPError as error:
+            self._sftp = None
+            raise LabError(
+                f"{self.where} does not take files by SFTP",
+                where=f"{self.where}: {path}",
+                wanted="an SFTP server that answers",
+                seen=str(error),
+                next="on it, as root: apt-get install openssh-sftp-server",
+            ) from error
         except BaseException:
             # An interrupted exchange leaves answers that nobody awaits.
             self._sftp = None

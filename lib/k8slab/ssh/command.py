@@ -23,7 +23,9 @@ KILL_AFTER_S = 1.0
 QUIET_S = 1.0
 """Seconds of silence after which a process left in the background is not awaited."""
 LOST = (paramiko.SSHException, EOFError, OSError)
-_PID = re.compile(r"k8slab-pid (\d+)\n")
+_MARK = re.compile(rb"k8slab-pid (\d+)\n")
+_LINE = "echo k8slab-pid $$; echo k8slab-pid $$ >&2; exec {}"
+"""What a POSIX shell runs, whatever shell the user who logs in has."""
 _CHUNK = 65536
 _ENGLISH = ("env", "LC_ALL=C")
 """What programs say is read here, whatever the language of a machine is."""
@@ -73,24 +75,32 @@ class _Stream:
             self._tail.clear()
 
 
-class _Errors(_Stream):
-    """A standard error whose first words name the process that can be ended."""
+class _Marked(_Stream):
+    """A stream that begins with a mark, which names the process that can be ended.
+
+    What login files print comes before the mark and is dropped: bash reads its files
+    for the commands of SSH, too. Without a mark no command ran, and all of it counts.
+    """
 
     def __init__(self, on_line: Callable[[str], None] | None) -> None:
         super().__init__(on_line)
         self.pid: int | None = None
         self._head = b""
 
+    @property
+    def text(self) -> str:
+        return super().text + self._head.decode("utf-8", "replace")
+
     def feed(self, data: bytes) -> None:
         if self.pid is None:
             self._head += data
-            found = _PID.search(self._head.decode("utf-8", "replace"))
+            found = _MARK.search(self._head)
             if found is None and data:
                 return
             data, self._head = self._head, b""
             if found is not None:
                 self.pid = int(found[1])
-                data = data.replace(found[0].encode(), b"", 1)
+                data = data[found.end() :]
             if not data:
                 return
         super().feed(data)
@@ -133,8 +143,8 @@ class RemoteCommand:
         self._where = where
         self._lab = lab
         self._timeout = timeout
-        self._out = _Stream(on_line)
-        self._err = _Errors(on_line)
+        self._out: _Stream = _Marked(on_line)
+        self._err = _Marked(on_line)
         self._queue: SimpleQueue[tuple[str, bytes | int | Exception]] = SimpleQueue()
         self._returncode: int | None = None
         self._started = time.monotonic()
@@ -153,7 +163,7 @@ class RemoteCommand:
         limit = f"{max(self._timeout, 0.001):.3f}"
         limited = ["timeout", "-k", f"{KILL_AFTER_S:g}", limit]
         words = [*self._root, *_ENGLISH, *limited, *argv]
-        line = f"echo k8slab-pid $$ >&2; exec {shlex.join(words)}"
+        line = shlex.join(["exec", "sh", "-c", _LINE.format(shlex.join(words))])
         self._thread(lambda: self._drive(line, input))
         try:
             self._collect()
@@ -265,7 +275,7 @@ class RemoteCommand:
     def _end(self) -> None:
         """End the remote command early; without a word if it cannot be reached."""
         self._out = _Stream(None)
-        errors, self._err = self._err, _Errors(None)
+        errors, self._err = self._err, _Marked(None)
         self._err.pid = errors.pid
         until = time.monotonic() + KILL_AFTER_S
         with suppress(MachineUnreachable):

@@ -14,6 +14,7 @@ import paramiko
 from ..core.hints import command, down_then_up
 from ..core.patience import stretched
 from ..errors import HostKeyMismatch, LabError, MachineUnreachable
+from .keys import read_key
 
 KEEPALIVE_S = 15
 ANSWER_TIMEOUT_S = 15.0
@@ -21,8 +22,13 @@ ANSWER_TIMEOUT_S = 15.0
 SILENCE_MS = 30_000
 """Milliseconds after which a peer that acknowledges nothing is given up."""
 _LOG = "k8slab.paramiko"
-_NO_KEY = "No authentication methods"
+_NO_KEY = "no authentication methods"
 """What paramiko says where it has no key to offer."""
+_REFUSALS = (
+    *(_NO_KEY, "authentication fail", "too many authentication failures"),
+    *("cannot be used for signing", "no existing session"),
+)
+"""What it says of a refused login; the last of keys that a machine heard no more of."""
 
 
 @dataclass(frozen=True)
@@ -138,10 +144,14 @@ class Login:
         step = f"see what is stopped: {command('status', self.lab)}; "
         step += f"{command('start', self.lab)} starts a stopped lab"
         if self.foreign:
-            step = f"try it by hand: {self._by_hand()}"
-            if self.key is None and _NO_KEY in str(error):
-                agent = (
-                    "see which keys your agent has: ssh-add -l; add one: ssh-add FILE"
+            step = f"try it by hand: {self.by_hand()}"
+            if self.key is None and refused:
+                agent = "see which keys your agent has: ssh-add -l; "
+                agent += (
+                    "add one: ssh-add FILE"
+                    if _NO_KEY in str(error).lower()
+                    else "take out those that are not for it, or cannot sign: "
+                    "ssh-add -d FILE; or name the right one in the inventory: key: FILE"
                 )
                 step = f"{agent}; {step}"
         return MachineUnreachable(
@@ -154,7 +164,7 @@ class Login:
             next=step,
         )
 
-    def _by_hand(self) -> str:
+    def by_hand(self) -> str:
         """Return the command that logs in with the reader's own ssh."""
         words = ["ssh", "-p", str(self.port), f"{self.user}@{self.address}"]
         if self.jump is not None:
@@ -204,23 +214,12 @@ class Login:
     def _private_key(self) -> paramiko.PKey | None:
         if self.key is None:
             return None
+        if self.foreign:
+            return read_key(self.key)
         try:
-            if self.foreign:
-                return paramiko.PKey.from_path(self.key)
             return paramiko.Ed25519Key.from_private_key_file(str(self.key))
         except (OSError, ValueError, TypeError, paramiko.SSHException) as error:
             seen = type(error).__name__
-        except paramiko.pkey.UnknownKeyType as error:
-            seen = type(error).__name__
-        if self.foreign:
-            raise LabError(
-                f"the key that logs in to {self.machine} cannot be read",
-                where=str(self.key),
-                wanted="a private key without a passphrase",
-                seen=seen,
-                next="give one with a passphrase to your agent, by ssh-add, and leave "
-                "out 'key' in the inventory",
-            )
         # Raised outside the handler: the reason may quote the key.
         raise LabError(
             "the lab's private key cannot be read",
@@ -234,11 +233,15 @@ class Login:
 def is_refusal(error: BaseException | None) -> bool:
     """Say whether a login was refused; a machine that is slow to answer did not.
 
-    Without a key to offer, paramiko asks the machine for nothing.
+    Without a key to offer, paramiko asks the machine for nothing; and it goes on to
+    offer keys when the machine closed the connection at one.
     """
+    said = str(error).lower()
     if isinstance(error, paramiko.AuthenticationException):
-        return "timeout" not in str(error).lower()
-    return isinstance(error, paramiko.SSHException) and _NO_KEY in str(error)
+        return "timeout" not in said
+    return isinstance(error, paramiko.SSHException) and any(
+        each in said for each in _REFUSALS
+    )
 
 
 class _Client(paramiko.SSHClient):

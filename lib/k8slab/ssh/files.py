@@ -13,27 +13,60 @@ from pathlib import Path, PurePosixPath
 import paramiko
 
 from ..core.patience import stretched
+from .command import LOST, OpenChannel
 
 FILE_TIMEOUT_S = 60.0
 
 
 _SERVER = "/usr/lib/openssh/sftp-server"
 """Debian's; root's is begun by its path, for the subsystem is of who logs in."""
+_MARK = "k8slab-files"
 
 
-def connect(channel: paramiko.Channel, root: Sequence[str] = ()) -> paramiko.SFTPClient:
+def connect(opened: OpenChannel, root: Sequence[str] = ()) -> paramiko.SFTPClient:
     """Return a file client on a new channel; each answer has a deadline.
 
+    Where the subsystem is missing, or a login file prints into what it says, the
+    server is begun as a command, and what is said before its mark is dropped.
+
     Args:
-        channel: A new channel.
+        opened: Opens a new channel.
         root: What makes a command root's; empty where root logs in.
+
+    Raises:
+        SFTPError: The machine has no server that answers.
     """
+    if not root:
+        channel = _channel(opened)
+        try:
+            channel.invoke_subsystem("sftp")
+            return paramiko.SFTPClient(channel)
+        except (*LOST, paramiko.SFTPError) as error:
+            channel.close()
+            connected = channel.get_transport().is_active()
+            if isinstance(error, TimeoutError) or not connected:
+                raise
+    channel = _channel(opened)
+    server = f"echo {_MARK}; exec {shlex.join([*root, _SERVER])}"
+    try:
+        channel.exec_command(shlex.join(["exec", "sh", "-c", server]))
+        said = b""
+        while not said.endswith(f"{_MARK}\n".encode()):
+            if not (more := channel.recv(1)):
+                raise EOFError
+            said += more
+        return paramiko.SFTPClient(channel)
+    except (EOFError, paramiko.SSHException) as error:
+        channel.close()
+        if not channel.get_transport().is_active():
+            raise
+        raise paramiko.SFTPError(f"{_SERVER} ended before it answered") from error
+
+
+def _channel(opened: OpenChannel) -> paramiko.Channel:
+    channel = opened()
     channel.settimeout(stretched(FILE_TIMEOUT_S))
-    if root:
-        channel.exec_command(shlex.join([*root, _SERVER]))
-    else:
-        channel.invoke_subsystem("sftp")
-    return paramiko.SFTPClient(channel)
+    return channel
 
 
 def read(sftp: paramiko.SFTPClient, path: str) -> bytes:
@@ -60,9 +93,7 @@ def put(sftp: paramiko.SFTPClient, path: str, data: bytes, mode: int) -> bool:
     try:
         with _beside(sftp, path) as temporary:
             _write_new(sftp, temporary, data, mode)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EACCES):
-            raise
+    except _NotReplaced:  # it is mounted, as /etc/hosts is in a container
         _write(sftp, path, data, mode, "r+b")
     return True
 
@@ -80,6 +111,10 @@ def upload(sftp: paramiko.SFTPClient, source: Path, path: str, mode: int) -> Non
         sftp.chmod(temporary, mode)
 
 
+class _NotReplaced(OSError):
+    """A file beside another one was written, and cannot take its place."""
+
+
 @contextmanager
 def _beside(sftp: paramiko.SFTPClient, path: str) -> Iterator[str]:
     """Name a file to be written beside another, which then takes its place or goes."""
@@ -87,7 +122,12 @@ def _beside(sftp: paramiko.SFTPClient, path: str) -> Iterator[str]:
     temporary = str(target.with_name(f".{target.name}.{secrets.token_hex(6)}"))
     try:
         yield temporary
-        sftp.posix_rename(temporary, path)
+        try:
+            sftp.posix_rename(temporary, path)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EACCES):
+                raise
+            raise _NotReplaced(*error.args) from error
     except BaseException:
         with suppress(OSError):
             sftp.remove(temporary)

@@ -13,6 +13,7 @@ import yaml
 from cryptography import x509
 
 from k8slab.errors import BadInput
+from k8slab.ssh.keys import read_key
 
 T = TypeVar("T")
 
@@ -149,6 +150,19 @@ class Field:
             raise self.wrong("there is no such file", wanted=wanted) from error
         if not path.is_file():
             raise self.wrong("there is no such file", wanted="a file", seen=str(path))
+        return path
+
+    def private_key(self) -> Path:
+        """Return the path of a private key that can log in."""
+        path = self.readable()
+        try:
+            read_key(path)
+        except BadInput as error:
+            wrong = self.wrong(
+                error.what, wanted=error.wanted, seen=f"{path}: {error.seen}"
+            )
+            wrong.next = f"{error.next}; {wrong.next}"
+            raise wrong from None
         return path
 
     def certificates(self) -> Path:

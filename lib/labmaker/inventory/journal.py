@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from k8slab.core import files
 from k8slab.core.process import DEFAULT_TIMEOUT_S, Completed
 from k8slab.errors import LabError
 from k8slab.ssh.client import SSHShell
@@ -47,6 +49,11 @@ done
 Entry = dict[str, Any]
 
 
+def is_tree(path: str, mode: str) -> bool:
+    """Say whether a folder is one that is filled here, with permissions or 'none'."""
+    return path in TREES and re.fullmatch(r"none|[0-7]{1,4}", mode) is not None
+
+
 class Journal:
     """What was changed on one machine, in order, a line of JSON each.
 
@@ -81,6 +88,11 @@ class Journal:
             return []
         lines = self.file.read_text("utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def keep(self, entries: Sequence[Entry]) -> None:
+        """Keep only these entries: the others are undone."""
+        lines = [json.dumps(entry) + "\n" for entry in entries]
+        files.write(self.file, "".join(lines))
 
     def forget(self) -> None:
         """Remove the file: all is undone."""
@@ -119,6 +131,14 @@ class NotingShell:
         asked = self._shell.run(["sh", "-c", _TREE, "sh", *TREES]).stdout
         for line in asked.splitlines():
             mode, _, path = line.partition(" ")
+            if not is_tree(path, mode):
+                raise LabError(
+                    f"{self.where} said something else than was asked for",
+                    where=self.where,
+                    wanted="the permissions of one of the folders asked about",
+                    seen=line,
+                    next=f"see what prints there: {self._shell.by_hand()} true",
+                )
             self._journal.note("tree", path=path, mode="" if mode == "none" else mode)
             self._trees.append(path)
         told = self._shell.run(["sysctl", "--ignore", *SYSCTLS], check=False).stdout
@@ -224,7 +244,7 @@ class NotingShell:
         found: dict[str, list[str]] = {"missing": [], "mode": [], "text": []}
         for line in told.splitlines():
             name, _, value = line.partition("=")
-            found[name].append(value)
+            found.setdefault(name, []).append(value)
         self._journal.note(
             "file",
             path=path,

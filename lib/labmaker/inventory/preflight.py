@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +12,9 @@ from functools import partial
 
 from k8slab.core.parallel import in_parallel
 from k8slab.core.patience import stretched
-from k8slab.errors import HostProblem, LabError
+from k8slab.errors import CommandFailed, HostProblem, LabError
 from k8slab.lab_record import MachineRecord
-from k8slab.ssh.shell import Shell
+from k8slab.ssh.client import SSHShell
 
 from ..bundle.architecture import architecture
 from ..install.profile import Profile
@@ -33,6 +34,10 @@ _MUST_BE_EMPTY = (
     *("/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd"),
 )
 _REACH_S = 5.0
+_ALONE = "k8slab"
+"""What an echo says, and nothing else, where no login file prints."""
+_FILE = "/etc/os-release"
+"""What every machine has, to be read as a file."""
 Known = Mapping[str, Facts]
 """What every machine said, by its name."""
 
@@ -52,7 +57,7 @@ class Finding:
     cure: str
 
 
-def look(inventory: Inventory, shells: Mapping[str, Shell]) -> Known:
+def look(inventory: Inventory, shells: Mapping[str, SSHShell]) -> Known:
     """Ask all machines, and refuse them together where one cannot be as it is.
 
     Args:
@@ -121,21 +126,55 @@ def judge(inventory: Inventory, known: Known) -> Iterator[Finding]:
 
 
 def _ask(
-    machine: MachineRecord, machines: Sequence[MachineRecord], shell: Shell
+    machine: MachineRecord, machines: Sequence[MachineRecord], shell: SSHShell
 ) -> Facts | Finding:
     others = [other for other in machines if other is not machine]
     try:
-        return ask(machine, others, shell)
-    except LabError as error:
-        said = " ".join(error.seen.split())
-        if machine.sudo and "sudo" in said:
+        facts = ask(machine, others, shell)
+        alone = shell.run(["echo", _ALONE]).stdout
+        if alone != f"{_ALONE}\n":
+            said = " ".join(alone.replace(_ALONE, "", 1).split())
             return Finding(
                 machine.name,
-                f"sudo does not make {machine.user} root: {said}",
-                f"let it, without a password: '{machine.user} ALL=(ALL) NOPASSWD: ALL'"
-                " in a file of /etc/sudoers.d",
+                f"a login file prints into what commands say: {said}",
+                "have it print on terminals only: write [ -t 1 ] && before what prints "
+                f"there; see that this prints nothing: {shell.by_hand()} true",
             )
+        if facts.said.get("sftp") == "yes":
+            shell.read(_FILE)
+    except LabError as error:
+        said = " ".join(error.seen.split())
+        if isinstance(error, CommandFailed):
+            return Finding(machine.name, *_failed(machine, error, said, shell))
         return Finding(machine.name, f"{error.what}: {said}", error.next)
+    return facts
+
+
+def _failed(
+    machine: MachineRecord, error: CommandFailed, said: str, shell: SSHShell
+) -> tuple[str, str]:
+    """Return why a login does not run commands as root, and what to do about it."""
+    user = machine.user
+    if other := re.search(r"login as the user \W?([a-z_][a-z0-9_-]*)", said):
+        return (
+            f"{user} may not log in: {said}",
+            f"set 'user: {other[1]}' and 'sudo: true' for it in the inventory",
+        )
+    if machine.sudo and re.search(r"\bsudo: (command )?not found", said):
+        return "it has no sudo", "on it, as root: apt-get install sudo"
+    if machine.sudo and "must have a tty" in said:
+        cure = f"let it, without a terminal: 'Defaults:{user} !requiretty'"
+    elif machine.sudo and re.search(r"\bsudo: |sudoers|may not run sudo", said):
+        cure = f"let it, without a password: '{user} ALL=(ALL) NOPASSWD: ALL'"
+    else:
+        return (
+            f"{error.what}: {said}",
+            error.next or f"log in by hand, and see what it says: {shell.by_hand()}",
+        )
+    return (
+        f"sudo does not make {user} root: {said}",
+        f"{cure} in a file of /etc/sudoers.d",
+    )
 
 
 def _system(

@@ -282,7 +282,7 @@ def _machine(
         given["address"].address(),
         user=_user(fields),
         port=fields["port"].number(1, 65535) if "port" in fields else 22,
-        key=str(fields["key"].readable()) if "key" in fields else AGENT,
+        key=str(fields["key"].private_key()) if "key" in fields else AGENT,
         sudo=fields["sudo"].yes() if "sudo" in fields else False,
         power_off=given["power_off"].words() if "power_off" in given else (),
         power_on=given["power_on"].words() if "power_on" in given else (),
@@ -315,7 +315,7 @@ def _jumps(
             raise given["name"].wrong("two jump hosts have one name", wanted="two")
         address = given["address"].parsed(_host, "a host's name or address")
         port = given["port"].number(1, 65535) if "port" in given else 22
-        key = str(fields["key"].readable()) if "key" in fields else AGENT
+        key = str(fields["key"].private_key()) if "key" in fields else AGENT
         jumps[name] = JumpRecord(address, _user(fields), port, key)
         hosts.append(Host(name, address, port, _host_key(given), item))
     return jumps, hosts

@@ -12,7 +12,7 @@ from k8slab.ssh.client import SSHShell
 
 from ..apt import once_free
 from ..install.steps.system import without_hosts
-from .journal import Entry, Journal
+from .journal import Entry, Journal, is_tree
 
 # Nothing of it fails where a part is gone already: it may have been ended half way.
 _CLUSTER = """\
@@ -65,23 +65,34 @@ done
 _PACKAGES_S = 300.0
 
 
-def machine(shell: SSHShell, journal: Journal, ranges: Mapping[str, str]) -> bool:
+def machine(
+    shell: SSHShell,
+    journal: Journal,
+    ranges: Mapping[str, str],
+    skipped: Callable[[str], None],
+) -> bool:
     """Undo what was changed on one machine; return whether there was anything.
 
-    It may be ended at any point, and is then begun again.
+    It may be ended at any point, and then goes on with what was being undone.
 
     Args:
         shell: The machine.
         journal: What was changed on it; forgotten at the end.
         ranges: The cluster's ``pods`` and ``services``.
+        skipped: Called with each noted folder that is none of those filled here, as
+            the words of a login file may be; nothing is done to it.
 
     Raises:
         MachineUnreachable: It does not answer; its journal stays.
         CommandFailed: Something cannot be undone; its journal stays.
     """
     entries = journal.entries()
-    for entry in reversed(entries):
-        _UNDO[str(entry["kind"])](shell, entry, ranges)
+    for number, entry in reversed([*enumerate(entries)]):
+        if entry["kind"] == "tree" and not is_tree(entry["path"], _mode(entry)):
+            skipped(str(entry["path"]))
+        else:
+            _UNDO[str(entry["kind"])](shell, entry, ranges)
+        journal.keep(entries[:number])  # twice would undo what others did since
     if entries:
         shell.run(["systemctl", "daemon-reload"])
         shell.run(["systemctl", "reset-failed"], check=False)
@@ -144,8 +155,13 @@ def _hosts(shell: SSHShell, before: bytes) -> bytes:
 
 
 def _tree(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
-    mode = str(entry["mode"]) or "none"
-    shell.run(["sh", "-c", _TREE, "sh", str(entry["path"]), mode], timeout=120)
+    path = str(entry["path"])
+    shell.run(["sh", "-c", _TREE, "sh", path, _mode(entry)], timeout=120)
+
+
+def _mode(entry: Entry) -> str:
+    """Return a folder's permissions; ``none`` where it was not there."""
+    return str(entry["mode"]) or "none"
 
 
 def _sysctl(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from pathlib import Path
 from k8slab import lab
 from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
-from k8slab.core.phases import Ledger
+from k8slab.core.phases import Ledger, Phase
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
@@ -28,7 +28,7 @@ from ..install import bring_up, health
 from ..install.context import InstallContext
 from ..install.pin import pin, refresh
 from ..install.profile import KEYRING, Profile, Sources
-from ..install.steps import pod_network
+from ..install.steps import pod_network, system
 from ..install.steps.depot import NAMES as DEPOT_NAMES
 from ..pki import make_identity
 from . import depot, hostkeys, preflight, undo
@@ -98,10 +98,10 @@ class InventoryWork:
         """
         if not record.complete:
             raise LabError(
-                f"the lab {record.name!r} was never up",
+                f"the lab {record.name!r} is not whole",
                 where=str(self.folder.root),
-                wanted="an installation that ended",
-                seen="what one that failed left",
+                wanted="an installation that ended, and no removal that began",
+                seen="what one of them left",
                 next=f"undo it first: {command('down', record.name, '--yes')}",
             )
         shells = lab.shells(self.folder, record)
@@ -112,6 +112,7 @@ class InventoryWork:
             faults.undo(
                 self.folder, ledger, start_s=health.TIMEOUT_S if silent else 0.0
             )
+            self._restore_hosts(ledger, record, shells)
             self._restore_routes(ledger, record, shells)
             with ledger.phase("look at the lab") as phase:
                 names = [machine.name for machine in record.nodes]
@@ -146,6 +147,8 @@ class InventoryWork:
                 and the lab's folder stays. On the others it is.
             CommandFailed: Something cannot be undone; the same.
         """
+        # Whatever ends it, nobody takes what is left for a lab.
+        self.folder.save(replace(record, complete=False))
         shells = lab.shells(self.folder, record)
         try:
             with undisturbed():
@@ -267,9 +270,13 @@ class InventoryWork:
 
         def on(name: str) -> None:
             with suppress(LabError), ledger.phase("undo what was done", name) as phase:
+                strange: list[str] = []
+                journal = self._journal(name)
                 try:
-                    if not undo.machine(shells[name], self._journal(name), ranges):
+                    if not undo.machine(shells[name], journal, ranges, strange.append):
                         phase.unchanged("nothing was")
+                    if strange:
+                        phase.changed(f"left alone: {', '.join(strange)}")
                 except LabError as error:
                     failed.append(error)
                     raise
@@ -315,20 +322,25 @@ class InventoryWork:
                     next="look at its console",
                 )
 
+    def _restore_hosts(
+        self, ledger: Ledger, record: LabRecord, shells: Mapping[str, SSHShell]
+    ) -> None:
+        """Write the lab's names where another wrote the hosts file anew."""
+        depot_on = str(record.maker.get("depot", ""))
+        names = [machine.name for machine in record.nodes]
+        with ledger.phase("names in /etc/hosts") as phase:
+            restore = partial(system.restore_hosts, record, depot_on)
+            _tell_restored(phase, names, restore, shells)
+
     def _restore_routes(
         self, ledger: Ledger, record: LabRecord, shells: Mapping[str, SSHShell]
     ) -> None:
-        """Set the routes to Pods on machines whose last boot could not."""
+        """Set the routes to Pods on machines that lost them, or whose boot set none."""
         names = [machine.name for machine in record.nodes if machine.pods is not None]
         if not names:
             return  # a manifest gives Pods their network
         with ledger.phase("routes to Pods") as phase:
-            tasks = [partial(pod_network.restore, shells[name]) for name in names]
-            pairs = zip(names, in_parallel(tasks), strict=True)
-            if anew := ", ".join(name for name, was_lost in pairs if was_lost):
-                phase.changed(f"set anew: {anew}")
-            else:
-                phase.unchanged("all are set")
+            _tell_restored(phase, names, pod_network.restore, shells)
 
     def _journal(self, machine: str) -> Journal:
         return Journal(self.folder.undo / f"{machine}.jsonl")
@@ -367,6 +379,20 @@ def _context(
         depot_on=inventory.depot,
         network="" if inventory.cni is None else inventory.cni.read_text("utf-8"),
     )
+
+
+def _tell_restored(
+    phase: Phase,
+    names: Sequence[str],
+    restore: Callable[[SSHShell], bool],
+    shells: Mapping[str, SSHShell],
+) -> None:
+    """Restore something on all machines at once, and say where it was lost."""
+    lost = in_parallel([partial(restore, shells[name]) for name in names])
+    if anew := ", ".join(n for n, was in zip(names, lost, strict=True) if was):
+        phase.changed(f"set anew: {anew}")
+    else:
+        phase.unchanged("all are set")
 
 
 def _state(shell: SSHShell) -> str:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -478,6 +479,140 @@ def test_no_error_shows_the_private_key(machine: FakeMachine, tmp_path: Path) ->
 
     assert len(secret) > 30
     assert [secret in text for text in texts] == [False] * 5
+
+
+@pytest.mark.parametrize("greeting", ["Welcome to node1\n", "rm /x\n\n", "> "])
+def test_what_login_files_print_is_no_commands_output(
+    machine: FakeMachine, greeting: str
+) -> None:
+    """Bash reads root's .bashrc for the commands of SSH, too."""
+    machine.greeting = greeting
+    heard: list[str] = []
+    with machine.runner() as ssh:
+        said = ssh.run(["echo", "hi"], on_line=heard.append).stdout
+        cat = ssh.run(["cat"], input=f"{greeting}x").stdout
+        script = ssh.script("echo one; echo two").stdout
+
+    assert (said, heard) == ("hi\n", ["hi"])
+    assert (cat, script) == (f"{greeting}x", "one\ntwo\n")
+
+
+def test_what_refuses_a_login_is_told(machine: FakeMachine) -> None:
+    """A forced command or a shell such as nologin never comes to the command."""
+    machine.refusal = "This account is currently not available."
+    with machine.runner() as ssh, pytest.raises(CommandFailed) as caught:
+        ssh.run(["true"])
+
+    assert "not available" in caught.value.seen
+
+
+def test_a_login_shell_of_any_kind_does(machine: FakeMachine) -> None:
+    """What it reads itself is no more than 'exec', words and single quotes."""
+    with machine.runner() as ssh:
+        ssh.run(["true"])
+
+    assert machine.commands[0].startswith("exec sh -c 'echo k8slab-pid $$; ")
+
+
+@pytest.mark.parametrize(
+    ("greeting", "subsystem"), [("Welcome\n", True), ("", False), ("Welcome\n", False)]
+)
+def test_files_need_neither_the_subsystem_nor_silence(
+    machine: FakeMachine, greeting: str, subsystem: bool
+) -> None:
+    """The server is begun as a command where the subsystem does not answer."""
+    machine.greeting, machine.has_subsystem = greeting, subsystem
+    with machine.runner() as ssh:
+        assert ssh.put("/file", "one\n")
+        assert ssh.read("/file") == "one\n"
+
+    assert len(machine.commands) == 1
+
+
+@pytest.mark.parametrize("greeting", ["Welcome\n", ""])
+def test_a_machine_without_a_server_for_files_is_told(
+    machine: FakeMachine, greeting: str
+) -> None:
+    """It is there, and its connection stays."""
+    machine.greeting = greeting
+    machine.has_subsystem = machine.has_server = False
+    with machine.runner() as ssh:
+        with pytest.raises(LabError, match="does not take files") as caught:
+            ssh.read("/file")
+        assert ssh.run(["true"]).ok
+
+    assert not isinstance(caught.value, MachineUnreachable)
+    assert "openssh-sftp-server" in caught.value.next
+    assert machine.logins == 1
+
+
+def test_a_server_for_files_that_ended_is_begun_again(machine: FakeMachine) -> None:
+    """On the same connection, whose commands go on."""
+    with machine.runner() as ssh, ThreadPoolExecutor() as pool:
+        ssh.put("/file", "one\n")
+        running = pool.submit(ssh.run, ["sh", "-c", "sleep 1; echo done"])
+        assert machine.file_channel is not None
+        machine.file_channel.close()
+        ssh.run(["true"])  # by its answer the end is known here, too
+        ssh.put("/file", "two\n")
+        assert (ssh.read("/file"), running.result().stdout) == ("two\n", "done\n")
+
+    assert machine.logins == 1
+
+
+def test_a_file_that_cannot_be_written_is_not_written_in_place(
+    machine: FakeMachine,
+) -> None:
+    """Only one that cannot be replaced is; a full disk would leave a part of it."""
+    (machine.root / "full").write_text("old")
+    with machine.runner() as ssh, pytest.raises(LabError, match="refuses access"):
+        ssh.put("/full", "new\n")
+
+    assert (machine.root / "full").read_text() == "old"
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_commands_wait_where_a_machine_opens_few_sessions(
+    machine: FakeMachine, limit: int
+) -> None:
+    """None ends another; and files give their session back."""
+    machine.session_limit = limit
+    answers: dict[int, str] = {}
+
+    def ask(number: int) -> None:
+        answers[number] = ssh.run(["sh", "-c", f"sleep 0.2; echo {number}"]).stdout
+
+    with machine.runner() as ssh:
+        ssh.put("/file", "x")
+        threads = [threading.Thread(target=ask, args=(n,)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+
+    assert answers == {n: f"{n}\n" for n in range(6)}
+    assert machine.logins == 1
+
+
+def test_a_session_that_never_comes_is_told(machine: FakeMachine) -> None:
+    """At the deadline of the command that waits; the one that runs goes on."""
+    machine.session_limit = 1
+    errors: list[LabError] = []
+
+    def second(_: str) -> None:
+        with pytest.raises(MachineUnreachable, match="no further session") as caught:
+            ssh.run(["true"], timeout=0.3)
+        errors.append(caught.value)
+
+    with machine.runner() as ssh:
+        done = ssh.run(["sh", "-c", "echo now; sleep 1"], on_line=second)
+        machine.session_limit = 0
+        with pytest.raises(MachineUnreachable, match="no further session"):
+            ssh.run(["true"])
+
+    assert done.ok
+    assert "MaxSessions" in errors[0].next
+    assert machine.logins == 1
 
 
 def test_a_key_pair_is_made_in_openssh_format() -> None:

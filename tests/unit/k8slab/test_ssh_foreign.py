@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 from fakes.ssh_server import FakeMachine
 
 from k8slab import wait
 from k8slab.errors import (
+    BadInput,
     HostKeyMismatch,
     LabError,
     MachineUnreachable,
 )
-from k8slab.ssh.connect import Login
+from k8slab.ssh.connect import Login, is_refusal
+from k8slab.ssh.keys import read_key
 
 SUDO = """\
 #!/bin/sh
@@ -136,7 +141,47 @@ def test_a_key_with_a_passphrase_belongs_to_an_agent(
     ):
         ssh.run(["true"])
 
-    assert "ssh-add" in caught.value.next
+    assert f"ssh-add {tmp_path}/mine; " in caught.value.next
+
+
+def security_key() -> bytes:
+    """Return the file of a key whose private half is in a security key."""
+
+    def text(data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + data
+
+    public = text(b"sk-ssh-ed25519@openssh.com") + text(b"p" * 32) + text(b"ssh:")
+    private = b"same" * 2 + public + b"\1" + text(b"handle") + text(b"") + text(b"")
+    private += bytes(range(1, 1 + -len(private) % 8))
+    kind = b"openssh-key-v1\0" + text(b"none") * 2 + text(b"") + struct.pack(">I", 1)
+    name = b"OPENSSH PRIVATE KEY-----\n"
+    body = base64.encodebytes(kind + text(public) + text(private))
+    return b"-----BEGIN " + name + body + b"-----END " + name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "seen", "step"),
+    [
+        ("sk", security_key(), "a security key", "ssh-add FILE; "),
+        ("id.pub", b"ssh-ed25519 AAAA ada", "a public key", "private one: FOLDER/id"),
+        ("id.ppk", b"PuTTY-User-Key-File-3: ssh-ed25519", "PuTTY", "puttygen FILE -O"),
+        ("id", b"", "an empty file", "name the file of a private key"),
+        ("id", b"words", "something else", "ssh-keygen -t ed25519"),
+    ],
+    ids=["security key", "public", "PuTTY", "empty", "else"],
+)
+def test_a_file_that_is_no_private_key_says_what_it_is(
+    tmp_path: Path, name: str, content: bytes, seen: str, step: str
+) -> None:
+    """None of them has a passphrase that an agent could be told."""
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match="cannot be read") as caught:
+        read_key(file)
+
+    assert seen in caught.value.seen
+    step = step.replace("FILE", str(file)).replace("FOLDER", str(tmp_path))
+    assert step in caught.value.next
 
 
 def test_an_agents_key_logs_in(
@@ -169,6 +214,51 @@ def test_an_agents_key_logs_in(
     finally:
         agent.terminate()
         agent.wait()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run an agent that has no key yet."""
+    socket = tmp_path / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=-3)
+    wait.until(socket.exists, what="the agent", want="its socket", timeout=5)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    yield
+    process.terminate()
+    process.wait()
+
+
+@pytest.mark.usefixtures("agent")
+def test_an_agent_with_too_many_keys_is_refused(made: Made, tmp_path: Path) -> None:
+    """The machine closes the connection; it runs, and its power is left alone."""
+    machine = made("node1")
+    for number in range(12):  # the server of this test hears ten
+        keygen(tmp_path / f"key{number}", "ed25519")
+        subprocess.run(["ssh-add", "-q", tmp_path / f"key{number}"], check=True)
+    with (
+        machine.runner(key=None, foreign=True) as ssh,
+        pytest.raises(MachineUnreachable, match="refuses the keys") as caught,
+    ):
+        ssh.is_up()
+
+    assert "No existing session" in caught.value.seen
+    assert "ssh-add -d FILE" in caught.value.next
+    assert "key: FILE" in caught.value.next
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("key cannot be used for signing", True),
+        ("Authentication failed", True),
+        ("Too many authentication failures", True),
+        ("Error reading SSH protocol banner", False),
+        ("Timeout opening channel.", False),
+    ],
+)
+def test_a_refusal_is_told_from_silence(said: str, refused: bool) -> None:
+    """A key in a security key that is not plugged in is refused by the agent."""
+    assert is_refusal(paramiko.SSHException(said)) is refused
 
 
 def test_a_host_key_is_seen_without_a_login(made: Made) -> None:

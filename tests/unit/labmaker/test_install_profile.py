@@ -158,6 +158,41 @@ def test_a_hosts_file_keeps_what_it_has() -> None:
     ]
 
 
+CLOUD = """\
+# Your system has configured 'manage_etc_hosts' as True.
+# a.) make changes to the master file in /etc/cloud/templates/hosts.debian.tmpl
+127.0.0.1 localhost
+"""
+
+
+@pytest.mark.parametrize("managed", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_hosts_file_that_is_made_at_each_boot_keeps_the_labs_part(
+    managed: bool, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cloud-init makes it of a template, and says so in the file."""
+    template = "/etc/cloud/templates/hosts.debian.tmpl"
+    files = {"/etc/hosts": CLOUD if managed else "127.0.0.1 localhost\n"}
+    if there:
+        files[template] = f"## template:jinja\n{CLOUD}127.0.1.1 {{{{hostname}}}}\n"
+    before = dict(files)
+
+    def put(path: str, data: str, **_: int) -> bool:
+        files[path] = data
+        return True
+
+    shell = FakeShell("node1", "192.0.2.12")
+    shell.answer = lambda text: (int(text.startswith("test -f") and not there), "", "")
+    monkeypatch.setattr(shell, "read", files.__getitem__)
+    monkeypatch.setattr(shell, "put", put)
+    system.apply(REAL, LAB.workers[0], shell)
+
+    wanted = {"/etc/hosts", template} if managed and there else {"/etc/hosts"}
+    part = system.with_hosts("", system.hosts_file(REAL))
+    assert {path for path, text in files.items() if part in text} == wanted
+    assert all(files[path].startswith(before[path]) for path in before)
+
+
 def test_the_readers_registry_is_not_renamed() -> None:
     """Nobody of ours serves registry.lab then."""
     assert "registry.lab" not in system.hosts_file(replace(REAL, depot_on=""))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,7 @@ def test_machines_are_not_made_anew() -> None:
 def test_a_lab_that_was_never_up_is_undone_first() -> None:
     """Neither 'up' nor a session uses it."""
     record = made(complete=False)
-    with pytest.raises(LabError, match="never up") as caught:
+    with pytest.raises(LabError, match="not whole") as caught:
         InventoryWork(lab.folder("own")).look(Ledger(), record)
     with pytest.raises(LabMissing) as missing:
         lab.connect("own")
@@ -204,7 +205,7 @@ def test_a_lab_that_was_never_up_is_undone_first() -> None:
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["our network", "a manifest's"])
-def test_up_gives_back_routes_that_a_boot_could_not_set(
+def test_up_gives_back_routes_that_a_machine_lost(
     monkeypatch: pytest.MonkeyPatch, own: bool
 ) -> None:
     """On the machine that lacks them; nodes are Ready without them."""
@@ -212,7 +213,9 @@ def test_up_gives_back_routes_that_a_boot_could_not_set(
     record = made()
     nodes = tuple(replace(machine, pods=pods) for machine in record.machines)
     shells = {each.name: FakeShell(each.name, str(each.address)) for each in nodes}
-    shells["node1"].answer = lambda text: (int("is-active" in text), "", "")
+    restart = "systemctl restart pod-routes.service"
+    lost = shells["node1"]
+    lost.answer = lambda text: (0, f"a route{restart in lost.asked}", "")
     monkeypatch.setattr(lab, "shells", lambda *_: shells)
     monkeypatch.setattr(health, "is_well", lambda *_: True)
     monkeypatch.setattr(work, "refresh", lambda *_: False)
@@ -222,8 +225,55 @@ def test_up_gives_back_routes_that_a_boot_could_not_set(
     )
 
     assert ("set anew: node1" in said.getvalue()) is own
-    assert shells["node1"].asked[1:] == ["systemctl restart pod-routes.service"] * own
-    assert not any("restart" in text for text in shells["master"].asked)
+    assert (restart in lost.asked) is own
+    assert "routes to Pods (set anew: node1)" in said.getvalue() or not own
+
+
+@pytest.mark.parametrize("depot", ["master", ""])
+def test_up_gives_back_names_that_a_machine_lost(
+    monkeypatch: pytest.MonkeyPatch, depot: str
+) -> None:
+    """Cloud-init may write the hosts file anew at each boot, without registry.lab."""
+    record = replace(made(), maker={"depot": depot})
+    shells = {m.name: FakeShell(m.name, str(m.address)) for m in record.nodes}
+    files = {"master": "127.0.0.1 localhost\n", "node1": "127.0.0.1 localhost\n"}
+
+    def put(name: str, path: str, text: str) -> bool:
+        assert path == "/etc/hosts"
+        files[name] = text
+        return True
+
+    for name, shell in shells.items():
+        monkeypatch.setattr(shell, "read", lambda _, name=name: files[name])
+        monkeypatch.setattr(shell, "put", partial(put, name))
+    monkeypatch.setattr(lab, "shells", lambda *_: shells)
+    monkeypatch.setattr(health, "is_well", lambda *_: True)
+    monkeypatch.setattr(work, "refresh", lambda *_: False)
+    said = []
+    for _ in range(2):
+        stream = io.StringIO()
+        InventoryWork(lab.folder("own")).look(Ledger(Plain(stream)), record)
+        said.append(stream.getvalue())
+
+    assert "/etc/hosts (set anew: master, node1)" in said[0]
+    assert "/etc/hosts (all are set)" in said[1]
+    assert ("192.0.2.11 registry.lab\n" in files["node1"]) is bool(depot)
+    assert files["node1"].startswith("127.0.0.1 localhost\n# k8slab: begin\n")
+
+
+def test_what_was_not_undone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that nobody here fills, for one."""
+    record = made()
+
+    def skip(*given: Any) -> bool:
+        given[-1]("/home")
+        return True
+
+    monkeypatch.setattr(undo, "machine", skip)
+    said = io.StringIO()
+    InventoryWork(lab.folder("own")).remove(Ledger(Plain(said)), record)
+
+    assert said.getvalue().count("undo what was done (left alone: /home)") == 2
 
 
 def test_another_inventory_needs_another_name(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from fakes.shell import FakeShell
 
 from k8slab.core.process import LocalRunner
-from k8slab.errors import CommandFailed, HostProblem
+from k8slab.errors import CommandFailed, HostProblem, LabError
 from labmaker.bundle.architecture import architecture
 from labmaker.inventory import facts, preflight
 from labmaker.inventory.facts import NEEDED, Facts
@@ -153,7 +153,14 @@ class Machine(FakeShell):
 
     def __init__(self, name: str, said: str, complaint: str = "") -> None:
         super().__init__(name, "192.0.2.1")
-        self.answer = lambda _: (1 if complaint else 0, said, complaint)
+        self.greeting = ""
+
+        def answer(text: str) -> tuple[int, str, str]:
+            if text.startswith("echo "):
+                return 0, f"{self.greeting}{text[5:]}\n", ""
+            return 1 if complaint else 0, said, complaint
+
+        self.answer = answer
 
 
 def test_all_machines_are_named_in_one_error(inventory: Inventory) -> None:
@@ -167,7 +174,66 @@ def test_all_machines_are_named_in_one_error(inventory: Inventory) -> None:
 
     assert "sudo does not make ada root" in caught.value.seen
     assert "NOPASSWD" in caught.value.next
-    assert len(shells["master"].asked) == 1
+    assert len(shells["master"].asked) == 2
+
+
+def found(inventory: Inventory, node: Any) -> str:
+    """Return what is found about a worker, and what to do about it."""
+    now = str(int(time.time()))
+    shells: dict[str, Any] = {
+        "master": Machine("master", told(hostname="two", time=now)),
+        "node1": node,
+    }
+    with pytest.raises(HostProblem) as caught:
+        preflight.look(inventory, shells)
+    return f"{caught.value.seen} | {caught.value.next}"
+
+
+CLOUD = 'Please login as the user "debian" rather than the user "root".'
+LOGINS = [
+    ("sudo: a password is required", "NOPASSWD: ALL'"),
+    ("ada is not in the sudoers file.", "NOPASSWD: ALL'"),
+    ("sh: 1: exec: sudo: not found", "it has no sudo | node1: on it, as root: apt-get"),
+    ("sudo: sorry, you must have a tty to run sudo", "'Defaults:ada !requiretty'"),
+    (CLOUD, "set 'user: debian' and 'sudo: true'"),
+    ("This account is currently not available.", "what it says: ssh root@192.0.2.1"),
+    ("all that sudo does is logged", "what it says: ssh root@192.0.2.1"),
+]
+
+
+@pytest.mark.parametrize(("complaint", "cure"), LOGINS)
+def test_a_login_that_runs_no_command_has_a_cure(
+    inventory: Inventory, complaint: str, cure: str
+) -> None:
+    """Each has its own; where none is known, a look by hand."""
+    seen = found(inventory, Machine("node1", "", complaint))
+
+    assert cure in seen
+    assert seen.count("NOPASSWD") == cure.count("NOPASSWD")
+
+
+def test_a_login_file_that_prints_is_found(inventory: Inventory) -> None:
+    """What it prints would be taken for what commands say."""
+    node = Machine("node1", told(time=str(int(time.time()))))
+    node.greeting = "Welcome to node1\n"
+    seen = found(inventory, node)
+
+    assert "prints into what commands say: Welcome to node1" in seen
+    assert "prints nothing: ssh root@192.0.2.1 true" in seen
+
+
+def test_files_that_cannot_be_read_are_found(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may have no subsystem for them."""
+    node = Machine("node1", told(time=str(int(time.time()))))
+
+    def read(path: str) -> str:
+        raise LabError("node1 does not take files", seen="no answer", next="mend it")
+
+    monkeypatch.setattr(node, "read", read)
+
+    assert "does not take files: no answer | node1: mend it" in found(inventory, node)
 
 
 def test_the_api_server_must_be_within_reach(

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from k8slab.errors import BadInput
 from k8slab.lab_record import AGENT, JumpRecord, LabRecord
+from k8slab.ssh.keys import generate_key
 from labmaker.inventory.schema import Inventory, read, spanning
 from labmaker.pki import make_identity
 
@@ -54,7 +55,7 @@ machines:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Return where an inventory is, beside the files that it may name."""
-    (tmp_path / "id_ed25519").touch()
+    (tmp_path / "id_ed25519").write_text(generate_key()[0])
     return tmp_path / "hosts.yaml"
 
 
@@ -249,6 +250,31 @@ def test_a_file_that_holds_something_else_is_told_at_once(
     assert wanted in caught.value.wanted
     assert command in caught.value.next
     assert ("\n" in caught.value.next) == bool(command)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field"),
+    [
+        (SMALL.replace("12}", "12, key: id_ed25519.pub}"), 3, "machines[1].key"),
+        (f"defaults: {{key: id_ed25519.pub}}\n{SMALL}", 1, "defaults.key"),
+        (
+            f"{SMALL}jump_hosts: [{{name: b, address: b, key: id_ed25519.pub}}]\n",
+            *(4, "jump_hosts[0].key"),
+        ),
+    ],
+)
+def test_a_key_that_cannot_log_in_is_told_at_once(
+    file: Path, text: str, line: int, field: str
+) -> None:
+    """By line and field, before anything is sent."""
+    file.with_name("id_ed25519.pub").write_text(generate_key()[1])
+    with pytest.raises(BadInput, match="private key cannot be read") as caught:
+        given(file, text)
+
+    assert caught.value.where == f"{file}, line {line}: {field}"
+    assert "a public key" in caught.value.seen
+    assert f"name the private one: {file.parent}/id_ed25519" in caught.value.next
+    assert caught.value.next.endswith(f"correct line {line}, then repeat the command")
 
 
 @pytest.mark.parametrize("kind", ["ca", "key"])

@@ -54,6 +54,10 @@ class Machine:
         said = next((s for start, s in self.says.items() if start in line), "")
         return Completed(tuple(argv), self.where, 0, said, "", 0.0)
 
+    def by_hand(self) -> str:
+        """Return how to log in."""
+        return "ssh root@192.0.2.11"
+
     def script(self, text: str, **_: Any) -> Completed:
         """Note a script."""
         return self.run(["script", text])
@@ -87,6 +91,14 @@ def noting(machine: Any, journal: Journal) -> NotingShell:
     return NotingShell(machine, journal)
 
 
+def undone(shell: Any, journal: Journal) -> bool:
+    """Undo all that was noted; nothing is skipped."""
+    skipped: list[str] = []
+    anything = undo.machine(shell, journal, RANGES, skipped.append)
+    assert skipped == []
+    return anything
+
+
 def files(machine: Machine) -> dict[str, str]:
     """Return what files and folders there are, with modes and contents."""
     return {
@@ -111,11 +123,11 @@ def test_files_come_back_and_folders_go(machine: Machine, journal: Journal) -> N
     assert kinds.count("file") == 2  # once each, and none in a noted folder
 
     shells: Any = machine
-    assert undo.machine(shells, journal, RANGES)
+    assert undone(shells, journal)
 
     assert files(machine) == before
     assert not journal.file.exists()
-    assert not undo.machine(shells, journal, RANGES)
+    assert not undone(shells, journal)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +151,7 @@ def test_what_others_wrote_into_the_hosts_file_stays(
     machine.says["cat /etc/hosts"] = text
 
     shells: Any = machine
-    undo.machine(shells, journal, RANGES)
+    undone(shells, journal)
 
     wanted = left or "127.0.0.1 localhost\n10.0.0.9 db\n"
     assert (machine.root / "etc/hosts").read_text() == wanted
@@ -154,7 +166,7 @@ def test_a_folder_that_went_meanwhile_comes_back(
     (machine.root / "var/lib/kubelet").rmdir()
 
     shells: Any = machine
-    undo.machine(shells, journal, RANGES)
+    undone(shells, journal)
 
     assert files(machine) == before
 
@@ -200,7 +212,7 @@ def test_a_folder_that_has_something_keeps_it(
     shell.put("/root/.kube/cache/x", "ours")
 
     shells: Any = machine
-    undo.machine(shells, journal, RANGES)
+    undone(shells, journal)
     assert files(machine) == before
 
 
@@ -220,7 +232,7 @@ def test_the_last_change_is_undone_first(machine: Machine, journal: Journal) -> 
     machine.ran.clear()
 
     shells: Any = machine
-    undo.machine(shells, journal, RANGES)
+    undone(shells, journal)
 
     marks = ("kubeadm reset", "disable --now pod-routes", "dpkg --purge", "--write")
     places = [
@@ -274,12 +286,32 @@ def test_what_cannot_be_undone_stays_in_the_journal(
     machine.broken = "kubeadm reset"
     shells: Any = machine
     with pytest.raises(CommandFailed):
-        undo.machine(shells, journal, RANGES)
+        undone(shells, journal)
     assert journal.entries() == before
 
     machine.broken = ""
-    undo.machine(shells, journal, RANGES)
+    undone(shells, journal)
     assert (machine.root / "etc/hosts").read_text() == "127.0.0.1 localhost\n"
+
+
+def test_what_was_undone_once_is_not_undone_again(
+    machine: Machine, journal: Journal
+) -> None:
+    """A removal that is repeated leaves alone what was written since the first."""
+    shell = noting(machine, journal)
+    shell.run(["kubeadm", "init", "--config=x"])
+    (machine.root / "etc/containerd.conf").write_text("before")
+    shell.put("/etc/containerd.conf", "ours")
+    machine.broken = "kubeadm reset"
+    shells: Any = machine
+    with pytest.raises(CommandFailed):
+        undone(shells, journal)
+    assert (machine.root / "etc/containerd.conf").read_text() == "before"
+
+    machine.broken = ""
+    (machine.root / "etc/containerd.conf").write_text("theirs")
+    undone(shells, journal)
+    assert (machine.root / "etc/containerd.conf").read_text() == "theirs"
 
 
 def test_an_entry_whose_writing_was_interrupted_is_none(journal: Journal) -> None:
@@ -299,3 +331,55 @@ def test_modules_are_noted_that_were_not_loaded(
     noting(machine, journal).run(["modprobe", "--all", "overlay", "br_netfilter"])
 
     assert journal.entries() == [{"kind": "modules", "names": ["br_netfilter"]}]
+
+
+@pytest.mark.parametrize(
+    "said", ["Welcome to node1", "755 /home", "rm /etc/cni", "99 /etc/cni", "x"]
+)
+def test_only_folders_that_were_asked_about_are_noted(
+    machine: Machine, journal: Journal, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """What a login file prints would be emptied later."""
+    answer = Completed(("sh",), "node1", 0, f"{said}\n755 /etc/cni\n", "", 0.0)
+    monkeypatch.setattr(machine, "run", lambda *_, **__: answer)
+    with pytest.raises(LabError, match="something else") as caught:
+        noting(machine, journal).begin()
+
+    assert journal.entries() == []
+    assert caught.value.seen == said
+    assert "ssh root@192.0.2.11 true" in caught.value.next
+
+
+def test_a_line_more_does_not_change_what_is_noted_of_a_file(
+    machine: Machine, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the script says counts."""
+    answer = Completed(("sh",), "node1", 0, "Welcome\nmode=640\ntext=eA==\n", "", 0.0)
+    monkeypatch.setattr(machine, "run", lambda *_, **__: answer)
+    noting(machine, journal).put("/etc/hosts", "x")
+
+    (entry,) = journal.entries()
+    assert (entry["mode"], entry["text"], entry["missing"]) == ("640", "eA==", [])
+
+
+def test_a_folder_that_is_none_of_ours_is_left_alone(
+    machine: Machine, journal: Journal
+) -> None:
+    """A journal may have words of a login file; the rest is undone."""
+    machine.put("/home/ada/letter", "mine")
+    journal.note("tree", path="to node1", mode="Welcome")
+    journal.note("tree", path="/home", mode="755")
+    journal.note("tree", path="/var/lib/kubelet", mode="Welcome")
+    journal.note("tree", path="/var/lib/etcd", mode="")
+    machine.put("/var/lib/etcd/member", "x")
+    before = files(machine)
+    skipped: list[str] = []
+    shells: Any = machine
+    assert undo.machine(shells, journal, RANGES, skipped.append)
+
+    assert skipped == ["/var/lib/kubelet", "/home", "to node1"]
+    assert set(before) - set(files(machine)) == {
+        "var/lib/etcd",
+        "var/lib/etcd/member",
+    }
+    assert not journal.file.exists()

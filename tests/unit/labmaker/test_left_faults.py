@@ -94,6 +94,7 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(f"{where}.bring_up.prove", note("prove", None))
         monkeypatch.setattr(f"{where}.refresh", lambda *_: False)
     monkeypatch.setattr(f"{LOOKS}.pod_network.restore", lambda _: False)
+    monkeypatch.setattr(f"{LOOKS}.system.restore_hosts", lambda *_: False)
     monkeypatch.setattr(f"{LOOKS}.health.is_well", note("look", True))
     monkeypatch.setattr(f"{MAKES}._served", lambda *_: None)
     monkeypatch.setattr(f"{MAKES}.kernel.load", lambda *_: None)

@@ -17,6 +17,7 @@ from .admin import kubectl
 _CONFLIST = "/etc/cni/net.d/10-lab.conflist"
 _SCRIPT = "/usr/local/sbin/pod-routes"
 _UNIT = "pod-routes.service"
+_ROUTES = ("ip", "-4", "route", "show")
 
 # An address that comes by DHCP may come late: until then no route leads to others.
 _UNIT_TEXT = f"""\
@@ -59,11 +60,13 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
 
 
 def restore(shell: Shell) -> bool:
-    """Set a machine's routes anew unless its unit did; return whether it had not."""
-    if shell.run(["systemctl", "is-active", "--quiet", _UNIT], check=False).ok:
-        return False
+    """Set a machine's routes anew; return whether one was lost.
+
+    Its unit knows what it did, and not what others took away since.
+    """
+    before = shell.run(_ROUTES).stdout
     shell.run(["systemctl", "restart", _UNIT])
-    return True
+    return shell.run(_ROUTES).stdout != before
 
 
 def apply_manifest(context: InstallContext, shell: Shell) -> bool:

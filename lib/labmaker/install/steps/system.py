@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from k8slab.lab_record import MachineRecord
+import re
+
+from k8slab.lab_record import LabRecord, MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ...bundle import REGISTRY
@@ -20,6 +22,9 @@ MODULES = ("overlay", "br_netfilter")
 """What containerd and bridged packets need; a container's host has loaded them."""
 _MODULES_FILE = "/etc/modules-load.d/kubernetes.conf"
 _BEGIN, _END = "# k8slab: begin", "# k8slab: end"
+_HOSTS = "/etc/hosts"
+# Where cloud-init writes the file anew at each boot, the file says what it is made of.
+_TEMPLATE = re.compile(r"the master file in (/etc/cloud/templates/\S+)")
 
 
 def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool:
@@ -34,8 +39,12 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
             shell.run(["hostnamectl", "set-hostname", machine.name])
             changed = True
     else:
-        hosts = with_hosts(shell.read("/etc/hosts"), hosts)
-    changed |= shell.put("/etc/hosts", hosts)
+        before = shell.read(_HOSTS)
+        if (found := _TEMPLATE.search(before)) and _is_there(shell, found[1]):
+            template = with_hosts(shell.read(found[1]), hosts)
+            changed |= shell.put(found[1], template)
+        hosts = with_hosts(before, hosts)
+    changed |= shell.put(_HOSTS, hosts)
     if not context.profile.contained:
         changed |= shell.put(_MODULES_FILE, "\n".join(MODULES) + "\n")
         shell.run(["modprobe", "--all", *MODULES])
@@ -45,15 +54,39 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
     return changed
 
 
+def _is_there(shell: Shell, path: str) -> bool:
+    return shell.run(["test", "-f", path], check=False).ok
+
+
 def hosts_file(context: InstallContext) -> str:
     """Return the hosts file that every machine of the lab has."""
-    lines = ["127.0.0.1 localhost"] if context.profile.own else []
+    if not context.profile.own:
+        return _names(context.record, context.depot_on)
+    lines = ["127.0.0.1 localhost"]
     lines += [f"{machine.address} {machine.name}" for machine in context.nodes]
-    if context.profile.own:
-        lines.append(f"{context.depot.address} depot {DEPOT} {REGISTRY}")
-    elif context.depot_on:
-        lines.append(f"{context.depot.address} {REGISTRY}")
+    lines.append(f"{context.depot.address} depot {DEPOT} {REGISTRY}")
     return "\n".join(lines) + "\n"
+
+
+def _names(record: LabRecord, depot_on: str) -> str:
+    """Return the lab's lines in the hosts file of machines that were there."""
+    lines = [f"{machine.address} {machine.name}" for machine in record.nodes]
+    lines += [f"{m.address} {REGISTRY}" for m in record.nodes if m.name == depot_on]
+    return "\n".join(lines) + "\n"
+
+
+def restore_hosts(record: LabRecord, depot_on: str, shell: Shell) -> bool:
+    """Give a machine's hosts file the lab's part again; return whether it was lost.
+
+    Args:
+        record: The lab.
+        depot_on: The machine that serves images; empty where none does.
+        shell: A machine that was there.
+    """
+    before, lines = shell.read(_HOSTS), _names(record, depot_on)
+    if with_hosts("", lines) in before:
+        return False
+    return shell.put(_HOSTS, with_hosts(before, lines))
 
 
 def with_hosts(before: str, lines: str) -> str:
