@@ -189,6 +189,7 @@ class LabFolder:
         """Return the add-ons that chapters had enabled, each with what was required.
 
         In the order in which they were enabled, with those that a required one needs.
+        Each is noted before, so one that failed or was ended may not be enabled.
         A damaged file names none: they stay until they are disabled.
         """
         try:
@@ -197,7 +198,7 @@ class LabFolder:
             return {}
 
     def require(self, addons: Mapping[str, str]) -> None:
-        """Keep what `required` returns, also for sessions to come."""
+        """Keep what `required` returns; whoever changes it holds the lab."""
         self.write(self._required.name, json.dumps(dict(addons)))
 
     def write(self, name: str, text: str) -> Path:
@@ -207,21 +208,49 @@ class LabFolder:
         files.write(target, text)
         return target
 
+    def left(self) -> list[str]:
+        """Return the names of what is left of a lab that has no record any more.
+
+        Raises:
+            BadInput: There is something else than a lab.
+            LabError: It has the notes by which machines are undone.
+        """
+        self.refuse_foreign()
+        self.refuse_lost_notes()
+        if self.record_file.exists() or not self.root.exists():
+            return []
+        return sorted(p.name for p in self.root.iterdir() if p.name in _PARTS)
+
+    def clear(self) -> None:
+        """Remove what is left of a lab that has no record any more; see `left`."""
+        for name in self.left():
+            _erase(self.root / name)
+
     def remove(self) -> None:
-        """Remove the folder with all that is in it.
+        """Remove the folder with all that is in it, its record last.
+
+        So what an ended command leaves of it is still a lab, and can be removed.
 
         Raises:
             BadInput: It is no lab's.
         """
         self.refuse_foreign()
-        if self.root.is_symlink():  # to another disk, where there was more room
-            there = self.root.resolve()
-            is_own = self._is_own(there)
+        there = self.root.resolve()
+        is_link = self.root.is_symlink()  # to another disk, where there was more room
+        if is_link and not self._is_own(there):
             self.root.unlink()
-            if is_own:
-                shutil.rmtree(there, ignore_errors=not there.exists())
-        elif self.root.exists():
-            shutil.rmtree(self.root)
+            return
+        is_there = there.exists()
+        if is_there:
+            for path in sorted(there.iterdir(), key=self._is_record):
+                _erase(path)
+        if is_link:
+            self.root.unlink()
+        if is_there:
+            there.rmdir()
+
+    def _is_record(self, path: Path) -> bool:
+        return path.name == self.record_file.name
 
     def _is_own(self, there: Path) -> bool:
         """Say whether what a link leads to is this lab's, and no other one's."""
@@ -242,6 +271,14 @@ class LabFolder:
         busy = f"another command is at work on the lab {self.name!r}"
         with files.locked(self.home / f".{self.name}.lock", wait=False, busy=busy):
             yield
+
+
+def _erase(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def records(home: Path) -> list[LabRecord]:

@@ -184,7 +184,10 @@ class FakeApi:
             if namespace:
                 meta["namespace"] = namespace
             key = (plural, namespace, meta["name"])
-            kind = "MODIFIED" if key in self._objects else "ADDED"
+            known = self._objects.get(key)
+            kind = "MODIFIED" if known else "ADDED"
+            uid = known["metadata"]["uid"] if known else f"uid-{self._version}"
+            meta.setdefault("uid", uid)
             self._objects[key] = copy.deepcopy(obj)
             self._tell(plural, namespace, kind, self._objects[key])
 
@@ -269,12 +272,17 @@ class FakeApi:
                 self.put(plural, body, namespace)
             self._send(handler, 201, body)
         elif method == "DELETE":
+            uid = (body.get("preconditions") or {}).get("uid")
             with self._lock:
                 named = [
                     key
                     for key in list(self._objects)
                     if key[:2] == (plural, namespace) and name in ("", key[2])
                 ]
+                seen = [self._objects[key]["metadata"]["uid"] for key in named]
+            if uid and any(each != uid for each in seen):
+                self._send(handler, 409, {"kind": "Status", "reason": "Conflict"})
+                return
             for key in named:
                 self.drop(plural, key[2], namespace)
                 if plural == "namespaces":

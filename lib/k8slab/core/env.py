@@ -14,6 +14,8 @@ from .names import lab_name
 
 DEFAULT_LAB = "default"
 """The lab that is meant when nobody names one."""
+FOR_CHAPTER = "K8SLAB_FOR_CHAPTER"
+"""The variable by which a chapter's session tells a command that it runs it."""
 _MOST_PATIENCE = 1000
 
 
@@ -30,6 +32,7 @@ class Environment:
         required: ``K8SLAB_REQUIRED=1``: a chapter's missing need is a failure.
         notebook: ``JPY_SESSION_NAME``: the notebook that JupyterLab runs; or empty.
         recorded: Whether the reader's progress is kept; ``K8SLAB_RECORD=0`` says no.
+        for_chapter: ``K8SLAB_FOR_CHAPTER=1``: a chapter's session runs this command.
     """
 
     home: Path
@@ -39,6 +42,7 @@ class Environment:
     required: bool
     notebook: str = ""
     recorded: bool = False
+    for_chapter: bool = False
 
     @classmethod
     def read(cls) -> Environment:
@@ -61,6 +65,7 @@ class Environment:
             required=get("K8SLAB_REQUIRED") == "1",
             notebook=get("JPY_SESSION_NAME") or "",
             recorded=get("K8SLAB_RECORD") != "0",
+            for_chapter=get(FOR_CHAPTER) == "1",
         )
 
 

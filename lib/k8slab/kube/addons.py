@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..core import hints
+from ..core.env import FOR_CHAPTER
 from ..core.process import LocalRunner
 from ..errors import LabError
 
@@ -19,6 +20,9 @@ TIMEOUT_S = 1800.0
 
 def change(verb: Literal["enable", "disable"], lab: str, name: str) -> None:
     """Run the command that enables or removes an add-on, and print what it says.
+
+    It notes what it enables as a chapter's (`LabFolder.required`), even when this
+    process is killed meanwhile.
 
     Args:
         verb: What to do with it.
@@ -42,7 +46,7 @@ def change(verb: Literal["enable", "disable"], lab: str, name: str) -> None:
             next=f"where the lab was made, type {typed}",
         )
     argv = [program, "addon", verb, "--name", lab, name]
-    done = LocalRunner().run(
+    done = LocalRunner(env={FOR_CHAPTER: "1"}).run(
         argv,
         check=False,
         timeout=TIMEOUT_S,

@@ -193,12 +193,8 @@ class Cluster(ClusterApi):
             # Another session may have changed them since this one connected.
             self.record = self._folder_record()
             if name not in self.record.addons:
-                before = self.record.addons
                 addons.change("enable", self.lab, name)
                 self.record = self._folder_record()
-                made = [n for n in self.record.addons if n not in before]
-                folder = self._lab_folder()
-                folder.require({**folder.required(), **dict.fromkeys(made, name)})
 
     def disable(self, *names: str) -> None:
         """See that add-ons are not enabled; those that are go, with progress shown.
@@ -230,13 +226,9 @@ class Cluster(ClusterApi):
             LabError: One cannot be removed, as its volumes are in use.
         """
         self.check_refusal()
-        folder = self._lab_folder()
-        for name, asked in reversed(folder.required().items()):
+        for name, asked in reversed(self._lab_folder().required().items()):
             if asked in self._required:
                 addons.change("disable", self.lab, name)
-                left = folder.required()
-                left.pop(name, None)
-                folder.require(left)
                 self.record = self._folder_record()
 
     def _lab_folder(self) -> LabFolder:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
+from datetime import datetime
+from operator import itemgetter
 
 from ..core.hints import command
 from ..errors import ApiError, ApiUnreachable, BadInput, InUse, NotReady, Refused
@@ -13,7 +15,7 @@ from .api import ClusterApi
 from .discovery import Resource
 from .follow import follow, still_there
 from .holder import Holder
-from .objects import Object, Pod
+from .objects import Object, Pod, event_began
 
 LABEL = "k8slab.dev/chapter"
 GRACE_S = 1
@@ -79,6 +81,18 @@ class Namespace:
             about: Only those about the object of this name.
         """
         return self.cluster.events(about, namespace=self.name)
+
+    def moments(self, reason: str) -> dict[str, datetime]:
+        """Return when an Event of a reason first came, by its object's name.
+
+        The kubelet writes them to the second; the API server forgets them in an hour.
+
+        Args:
+            reason: What happened, as in ``"Started"`` or ``"Killing"``.
+        """
+        found = [each for each in self.find("events") if each.get("reason") == reason]
+        times = [(each["involvedObject"]["name"], event_began(each)) for each in found]
+        return dict(sorted(times, key=itemgetter(1), reverse=True))
 
     def watch(
         self,
@@ -235,26 +249,38 @@ def _remove(
         removed.append(f"namespace {name}")
         if tell:
             removed[0] += f" with {_contents(cluster, name)}"
-        # Once it is marked, nothing new can be made in it; so the Pods that are told
-        # to be quick are the last ones, and the 5 s the API takes anyway are enough.
-        _delete(cluster, path, query={})
+        if _end(cluster, name, found["metadata"]["uid"]):
+            # Meanwhile somebody made another one, which has to be judged anew.
+            return _remove(cluster, name, take_over=take_over, tell=tell)
+    return removed + _remove_labelled(cluster, name)
+
+
+def _end(cluster: ClusterApi, name: str, uid: str) -> list[Object]:
+    """Delete the namespace that has a UID, and wait until it is gone.
+
+    Returns:
+        What has its name by then; mostly nothing.
+    """
+    path = f"/api/v1/namespaces/{name}"
+    # Once it is marked, nothing new can be made in it; so the Pods that are told
+    # to be quick are the last ones, and the 5 s the API takes anyway are enough.
+    if _delete(cluster, path, uid=uid):
         quick = {"gracePeriodSeconds": str(GRACE_S)}
         _delete(cluster, f"{path}/pods", query=quick)
-        try:
-            follow(
-                cluster,
-                "Namespace",
-                list,
-                what=f"no Namespace named {name}",
-                want="gone",
-                done=lambda seen: not seen,
-                show=still_there,
-                name=name,
-                timeout=REMOVE_S,
-            )
-        except NotReady as error:
-            raise _stuck(cluster, name, error) from error
-    return removed + _remove_labelled(cluster, name)
+    try:
+        return follow(
+            cluster,
+            "Namespace",
+            list,
+            what=f"no Namespace named {name}",
+            want="gone",
+            done=lambda seen: uid not in {each["metadata"]["uid"] for each in seen},
+            show=still_there,
+            name=name,
+            timeout=REMOVE_S,
+        )
+    except NotReady as error:
+        raise _stuck(cluster, name, error) from error
 
 
 def _stuck(cluster: ClusterApi, name: str, error: NotReady) -> NotReady:
@@ -334,15 +360,38 @@ def _remove_labelled(cluster: ClusterApi, chapter: str) -> list[str]:
             # kind that has gone meanwhile went all its objects.
             continue
         for each in there:
-            _delete(cluster, kind.path(name=each["metadata"]["name"]), query={})
+            _delete(cluster, kind.path(name=each["metadata"]["name"]))
             removed.append(f"{kind.kind} {each['metadata']['name']}")
     return removed
 
 
-def _delete(cluster: ClusterApi, path: str, *, query: dict[str, str]) -> None:
+def _delete(
+    cluster: ClusterApi,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    uid: str = "",
+) -> bool:
+    """Delete what a path names; say whether that was done.
+
+    Args:
+        cluster: Where it is.
+        path: An object, or all of a kind in a namespace.
+        query: Parameters of the query.
+        uid: Only an object with this UID: another one may have its name by now.
+    """
+    options: Object = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": uid},
+    }
     try:
-        cluster.connection.send("DELETE", path, query=query)
+        # With a body, the API server does not read the query.
+        body = options if uid else None
+        cluster.connection.send("DELETE", path, query=query, body=body)
     except ApiError as error:
-        # Gone, or already on its way.
+        # Gone, already on its way, or another one.
         if error.status not in (404, 409):
             raise
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 Object = dict[str, Any]
@@ -186,6 +187,13 @@ def event_time(event: Object) -> str:
         (event.get("metadata") or {}).get("creationTimestamp"),
     )
     return str(next((stamp for stamp in stamps if stamp), ""))
+
+
+def event_began(event: Object) -> datetime:
+    """Return when an Event was first seen."""
+    made = (event.get("metadata") or {}).get("creationTimestamp")
+    stamp = event.get("firstTimestamp") or event.get("eventTime") or made
+    return datetime.fromisoformat(str(stamp))
 
 
 def _parts(obj: Object) -> tuple[Object, Object, Object]:

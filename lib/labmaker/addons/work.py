@@ -63,7 +63,8 @@ def enable(
 ) -> Ledger:
     """Enable an add-on and those that it needs; what works already stays as it is.
 
-    Its images are built first where they never were, which can take minutes.
+    Its images are built first where they never were, which can take minutes. What a
+    chapter has enabled is noted as the chapter's; what a reader has enabled is not.
 
     Args:
         name: The add-on.
@@ -79,7 +80,6 @@ def enable(
     """
     wanted = with_needs(find(name))
     folder = _own(lab_name)
-    _keep(folder, {each.name for each in wanted})
     ledger = Ledger(reporter or Silent())
     with ledger.whole():
         bundle = cache(partial(_bundle, wanted, ledger))
@@ -87,6 +87,10 @@ def enable(
             bundle()  # building takes long, so nobody is kept from the lab meanwhile
         with _work(folder, ledger) as work:
             work.tidy(meant={each.name for each in wanted})
+            if Environment.read().for_chapter:
+                _require(folder, name, [each.name for each in wanted])
+            else:
+                _keep(folder, {each.name for each in wanted})
             for each in wanted:
                 work.enable(each, bundle)
     return ledger
@@ -332,6 +336,21 @@ class Work:
                 maker={**maker, HALF_DONE: addon.name} if half else maker,
             )
         )
+
+
+def _require(folder: LabFolder, asked: str, names: Sequence[str]) -> None:
+    """Note that a chapter has add-ons enabled, before they are.
+
+    Args:
+        folder: The lab.
+        asked: The add-on that the chapter requires.
+        names: That one after those it needs; those that are enabled stay whose they
+            are.
+    """
+    enabled = _record(folder).addons
+    made = dict.fromkeys((n for n in names if n not in enabled), asked)
+    others = {n: why for n, why in folder.required().items() if n not in made}
+    folder.require(others | made)
 
 
 def _keep(folder: LabFolder, names: Collection[str]) -> None:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from k8slab.core import outside
 from k8slab.core.files import replacing, write
@@ -48,18 +49,20 @@ def export(
     Raises:
         BundleError: It cannot be written.
     """
-    names = [MANIFEST]
+    names: list[str] = []
     for artefact in artefacts:
         paths = (
             cache.list_file(artefact),
             cache.folder(artefact.name, artefact.key),
         )
         names += [str(path.relative_to(cache.root)) for path in paths]
-    write(cache.root / MANIFEST, manifest(artefacts), mode=READABLE)
-    command = [*_TAR, *_PACK, "--sort=name", "-C", str(cache.root), "-cf"]
     try:
-        with replacing(file, mode=READABLE) as draft:
-            run.run([*command, str(draft), *names], timeout=_TIMEOUT_S)
+        # Not in the cache, whose own manifest may name more.
+        with TemporaryDirectory() as there, replacing(file, mode=READABLE) as draft:
+            write(Path(there) / MANIFEST, manifest(artefacts), mode=READABLE)
+            command = [*_TAR, *_PACK, "--sort=name", "-cf", str(draft)]
+            command += ["-C", there, MANIFEST, "-C", str(cache.root.absolute())]
+            run.run([*command, *names], timeout=_TIMEOUT_S)
     except CommandFailed as error:
         raise BundleError(
             "the bundle cannot be exported",

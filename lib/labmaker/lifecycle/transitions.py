@@ -105,6 +105,7 @@ class Transitions:
                 preflight.refuse_remains(settings, provider)
             kernel.load(ThisComputer(), self._runner, ledger)
             record = settings.record(provider.power, bundle.versions.images)
+            self._clear_folder(ledger)
             self.folder.save(record)
             try:
                 with self._fleet(record) as fleet:
@@ -191,6 +192,13 @@ class Transitions:
             with ledger.phase("stop " + ", ".join(silent)):
                 fleet.stop(silent)
         return silent
+
+    def _clear_folder(self, ledger: Ledger) -> None:
+        """Remove what is left of a lab's folder, or a new lab would inherit it."""
+        if left := self.folder.left():
+            with ledger.phase("clear the lab's folder") as phase:
+                self.folder.clear()
+                phase.changed("removed " + ", ".join(left))
 
     def _raise_limits(self, ledger: Ledger, machines: int) -> None:
         """Raise what root may raise; where root may not, the doctor says so."""

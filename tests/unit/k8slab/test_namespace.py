@@ -242,6 +242,28 @@ def test_events_are_lines_the_latest_last(api: Any, cluster: Cluster) -> None:
     ]
 
 
+def test_moments_are_the_first_of_their_reason(api: Any, cluster: Cluster) -> None:
+    """Of each object; an Event of either form, and of another reason none."""
+    ns = cluster.scratch("chapter")
+    for number, (name, reason, stamps) in enumerate(
+        [
+            ("echo-1", "Started", {"firstTimestamp": "2026-11-01T00:00:02Z"}),
+            ("echo-1", "Started", {"firstTimestamp": "2026-11-01T00:00:01Z"}),
+            ("echo-1", "Killing", {"firstTimestamp": "2026-11-01T00:00:00Z"}),
+            ("echo-2", "Started", {"eventTime": "2026-11-01T00:00:01.500000Z"}),
+        ]
+    ):
+        event = {"metadata": {"name": f"e{number}"}, "reason": reason, **stamps}
+        api.put("events", event | {"involvedObject": {"name": name}}, "chapter")
+
+    moments = ns.moments("Started")
+
+    assert {name: f"{at:%S.%f}" for name, at in moments.items()} == {
+        "echo-1": "01.000000",
+        "echo-2": "01.500000",
+    }
+
+
 def test_kinds_have_many_names(cluster: Cluster) -> None:
     """A kind is found by the names kubectl takes."""
     names = ("ReplicationController", "replicationcontrollers", "rc")
@@ -471,3 +493,33 @@ def test_of_two_that_begin_at_once_one_is_told(
     api.errors["POST /api/v1/namespaces"] = (409, {"reason": "AlreadyExists"})
     with pytest.raises(InUse, match=f"process {living}"):
         cluster.scratch("chapter")
+
+
+@pytest.mark.parametrize(
+    "asked", ["DELETE /api/v1/namespaces/chapter", "GET /api/v1/namespaces"]
+)
+def test_a_namespace_that_another_kernel_made_meanwhile_is_left_alone(
+    api: Any,
+    cluster: Cluster,
+    living: int,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str,
+) -> None:
+    """As the old one is deleted, or is waited for: only that one was judged."""
+    monkeypatch.setattr(namespace, "REMOVE_S", 0.3)
+    held_by(api, living, born(living) - 1)
+    fill = api.on_request
+
+    def other_is_first(method: str, path: str) -> None:
+        fill(method, path)
+        if f"{method} {path}" == asked:
+            api.on_request = fill
+            api.drop("namespaces", "chapter")
+            held_by(api, living, born(living))
+            api.put("pods", api.pod("fresh"), "chapter")
+
+    api.on_request = other_is_first
+    with pytest.raises(InUse, match=f"process {living}"):
+        cluster.scratch("chapter")
+    assert api.holds("namespaces", "chapter")
+    assert api.holds("pods", "fresh", "chapter")

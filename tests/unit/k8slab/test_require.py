@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from fakes import lab
@@ -13,6 +15,7 @@ from fakes.api_server import FakeApi
 
 from k8slab.errors import LabError
 from k8slab.folder import LabFolder
+from k8slab.kube import addons
 from k8slab.kube.cluster import Cluster
 
 
@@ -55,15 +58,30 @@ def test_it_is_enabled_once(
 def play(folder: LabFolder, program: Path, addons: Mapping[str, str]) -> None:
     """Make the command one after which the lab has the add-ons that are given.
 
+    As the command does, it notes which of them a chapter had enabled, and when it is
+    told so.
+
     Args:
         folder: The lab.
         program: The command.
         addons: Verb and add-on, as ``enable toy``, and all that there are then.
     """
+    record = folder.record()
+    assert record is not None
+    mine, required = record.addons, folder.required()
     for words, names in addons.items():
         record = replace(lab.RECORD, complete=True, addons=tuple(names.split()))
         (folder.root / words).write_text(record.to_json())
-    write(program, f'echo "$2 $5"; cp "{folder.root}/$2 $5" {folder.record_file}')
+        left = {n: required.get(n, words.split()[1]) for n in names.split()}
+        required = {n: why for n, why in left.items() if n not in mine}
+        (folder.root / f"{words}.json").write_text(json.dumps(required))
+    there = f'"{folder.root}/$2 $5'
+    noted = f'cp {there}.json" {folder.root}/required.json'
+    write(
+        program,
+        f'echo "$2 $5"; cp {there}" {folder.record_file}\n'
+        f'[ "$K8SLAB_FOR_CHAPTER" != 1 ] || {noted}',
+    )
 
 
 def test_what_it_enabled_is_released_and_nothing_else(
@@ -87,6 +105,37 @@ def test_what_it_enabled_is_released_and_nothing_else(
     cluster.release()
 
     assert capsys.readouterr().out.splitlines() == list(all_of_them)
+
+
+def test_what_a_killed_session_began_is_released_by_the_next(
+    fake: FakeApi,
+    cluster: Cluster,
+    folder: LabFolder,
+    beside: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The command goes on by itself; what was noted and never enabled goes, too."""
+    play(folder, beside, {"enable toy": "toy"})
+    enable = addons.change
+
+    def killed(verb: Literal["enable"], name: str, addon: str) -> None:
+        enable(verb, name, addon)
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(addons, "change", killed)
+        with pytest.raises(SystemExit):
+            cluster.require("toy")
+    folder.require({**folder.required(), "other": "toy"})
+    play(folder, beside, {"disable other": "toy", "disable toy": ""})
+    again = lab.connect(fake, folder)
+    again.require("toy")
+    again.release()
+    again.close()
+
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["enable toy", "disable other", "disable toy"]
 
 
 def test_what_an_ended_session_left_is_released_by_the_next(

@@ -306,18 +306,25 @@ def test_what_is_used_is_not_removed(work: Work, toy: Toy) -> None:
     assert (state(work), toy.removed) == ((("toy",), None), 0)
 
 
-def test_a_removal_that_fails_is_still_a_matter_of_its_chapter(
-    work: Work, toy: Toy, folder: LabFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its clean-up can be tried again, and removes the add-on then."""
-    work.enable(toy, no_bundle)
+@pytest.fixture
+def made_here(work: Work, folder: LabFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make it a lab whose add-ons the commands of this process change."""
     made = Settings("default", 1, 2, "ready", "podman", "1").record(
         lambda _: ((), ()), {}
     )
     folder.save(replace(work.record, maker=made.maker))
-    folder.require({"toy": "toy"})
     monkeypatch.setattr("labmaker.addons.work._folder", lambda name: folder)
     monkeypatch.setattr("labmaker.addons.work._work", lambda *_: nullcontext(work))
+    monkeypatch.setattr("labmaker.addons.work._bundle", lambda *_: None)
+
+
+@pytest.mark.usefixtures("made_here")
+def test_a_removal_that_fails_is_still_a_matter_of_its_chapter(
+    work: Work, toy: Toy, folder: LabFolder
+) -> None:
+    """Its clean-up can be tried again, and removes the add-on then."""
+    work.enable(toy, no_bundle)
+    folder.require({"toy": "toy"})
     toy.used = ["PersistentVolume pvc-1"]
     with pytest.raises(InUse):
         addons.disable("toy")
@@ -327,6 +334,50 @@ def test_a_removal_that_fails_is_still_a_matter_of_its_chapter(
 
     assert after_it_failed == {"toy": "toy"}
     assert (state(work), folder.required()) == (((), None), {})
+
+
+@pytest.mark.usefixtures("made_here")
+def test_what_a_chapter_requires_is_noted_before_it_is_enabled(
+    work: Work, toy: Toy, folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no end leaves it without a note; what was there before is not noted."""
+    mine, needed, toy.needs = Toy(), Toy(), ("mine", "needed")
+    mine.name, needed.name = "mine", "needed"
+    monkeypatch.setattr(catalogue, "ADDONS", (mine, needed, toy))
+    addons.enable("mine")
+    folder.require({"toy": "toy"})  # as one that never came to work left it
+    monkeypatch.setenv("K8SLAB_FOR_CHAPTER", "1")
+    seen = []
+
+    def killed(*_: object) -> bool:
+        seen.append((work.record.addons, list(folder.required().items())))
+        raise SystemExit
+
+    monkeypatch.setattr(needed, "prepare", killed)
+    with pytest.raises(SystemExit):
+        addons.enable("toy")
+
+    assert seen == [(("mine",), [("needed", "toy"), ("toy", "toy")])]
+    addons.disable("toy")
+    addons.disable("needed")
+    assert (state(work), folder.required()) == ((("mine",), None), {})
+
+
+@pytest.mark.usefixtures("made_here", "toy")
+def test_what_a_reader_enables_is_no_chapters(
+    folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what nobody had before, nor what a chapter had enabled."""
+    addons.enable("toy")
+    first = folder.required()
+    addons.disable("toy")
+    with monkeypatch.context() as patch:
+        patch.setenv("K8SLAB_FOR_CHAPTER", "1")
+        addons.enable("toy")
+    chapters = folder.required()
+    addons.enable("toy")
+
+    assert (first, chapters, folder.required()) == ({}, {"toy": "toy"}, {})
 
 
 @pytest.mark.parametrize("do", [addons.enable, addons.disable])

@@ -52,6 +52,26 @@ def test_an_imported_bundle_is_the_exported_one(tmp_path: Path, exported: Path) 
     ]
 
 
+def test_an_export_leaves_the_caches_own_manifest(tmp_path: Path) -> None:
+    """It names what a kit lacks, too, and would be dropped as older artefacts."""
+    cache = Cache(tmp_path / "from")
+    for name, key in KEYS.items():
+        with cache.making(name, key) as folder:
+            (folder / "file").write_text(name, "utf-8")
+    (cache.root / "manifest.json").write_text("of all", "utf-8")
+    file = tmp_path / "bundle.tar"
+    transfer.export(cache, [cache.artefact("one", KEYS["one"])], file, RUN)
+    listed = RUN.run(["tar", "-I", "zstd -d --long=30", "-tf", str(file)]).stdout
+
+    assert (cache.root / "manifest.json").read_text("utf-8") == "of all"
+    assert listed.splitlines() == [
+        "manifest.json",
+        "artefacts/one-111111111111.files.json",
+        "artefacts/one-111111111111/",
+        "artefacts/one-111111111111/file",
+    ]
+
+
 def test_a_changed_byte_is_refused(tmp_path: Path, exported: Path) -> None:
     """One other byte in one file: the error names it, and nothing is left."""
     tar = exported.with_name("unpacked.tar")
@@ -166,7 +186,9 @@ def test_a_link_to_another_disk_stays(tmp_path: Path, exported: Path) -> None:
     """The file comes where the link leads."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "kit")
-    transfer.export(Cache(tmp_path / "from"), [], tmp_path / "link", RUN)
+    cache = Cache(tmp_path / "from")
+    one = cache.artefact("one", KEYS["one"])
+    transfer.export(cache, [one], tmp_path / "link", RUN)
 
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "disk" / "kit").is_file()
