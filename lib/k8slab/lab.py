@@ -225,5 +225,5 @@ def make_it(name: str) -> str:
     made = f"make it: {command('up', name)}"
     if os.geteuid() == 0:
         return made
-    roots = "labs that root made are root's: sudo -i, then repeat the command"
+    roots = f"labs that root made are root's: {outside.become_root()}"
     return f"{roots}; or {made}"

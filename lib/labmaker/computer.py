@@ -13,6 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
+from k8slab.core import outside
 from k8slab.core.process import Completed, LocalRunner, search_path
 from k8slab.errors import HostProblem
 
@@ -128,7 +129,7 @@ def require_root(
             where="this computer",
             wanted="user id 0",
             seen=f"user id {user[0]}",
-            next="become root, then repeat the command: sudo -i",
+            next=outside.become_root(),
         )
     if mounts and not holds(host, SYS_ADMIN):
         raise HostProblem(

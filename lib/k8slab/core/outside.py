@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +21,6 @@ _NOT_EVEN_ROOT = (
 )
 _NEXT = {
     **dict.fromkeys(FULL, "make room on that disk, then repeat the command"),
-    **dict.fromkeys(_REFUSED, "become root, then repeat the command: sudo -i"),
     errno.EROFS: f"choose a folder that can be written; {_FOLDERS}",
     errno.EMFILE: "end other programs, or raise the limit: ulimit -n 8192",
     errno.ENFILE: "end other programs, which hold too many files",
@@ -89,10 +89,27 @@ def ours(error: OSError | UnicodeError | json.JSONDecodeError) -> LabError:
     )
 
 
+def become_root() -> str:
+    """Return the step of whoever is not root, for a command that only root can run."""
+    return f"become root, then repeat the command: {root_shell()}"
+
+
+def root_shell() -> str:
+    """Return the command for a shell of root that means the same as this one.
+
+    The folder stays, for paths in the repeated command, and so do the variables that
+    say which lab is meant. A computer without sudo has ``su``, which keeps them all.
+    """
+    if shutil.which("sudo") is None:
+        return "su"
+    kept = ",".join(sorted(name for name in os.environ if name.startswith("K8SLAB_")))
+    return f"sudo --preserve-env={kept} -s" if kept else "sudo -s"
+
+
 def _next(number: int, *, named: bool) -> str:
     """Return what to do about an error of the system, by whether a path is named."""
-    if number in _REFUSED and os.geteuid() == 0:
-        return _NOT_EVEN_ROOT
+    if number in _REFUSED:
+        return _NOT_EVEN_ROOT if os.geteuid() == 0 else become_root()
     if number in FULL and not named:
         return _WHICH_DISK
     return _NEXT.get(number, _ELSE)

@@ -189,7 +189,7 @@ def reporter_for(stream: IO[str] | None = None) -> Reporter:
     A terminal that cannot move its cursor would show nothing of what runs.
     """
     stream = stream or sys.stderr
-    console = Console(file=stream)
+    console = Console(file=stream, emoji=False)  # an address may hold :a:
     drawn = stream.isatty() and not console.is_dumb_terminal
     return Live(console) if drawn else Plain(stream)
 

@@ -44,6 +44,13 @@ def say(text: str) -> None:
 
 
 def show(table: Table) -> None:
-    """Print a table as wide as it is: what is cut off is shown nowhere else."""
-    wide = Console(width=_WIDEST).measure(table).maximum
-    Console(width=wide).print(table)
+    """Print a table as wide as it is: what is cut off is shown nowhere else.
+
+    Its cells are plain text, such as the address ``https://[fd00::1]:6443``.
+    """
+    wide = _console(_WIDEST).measure(table).maximum
+    _console(wide).print(table)
+
+
+def _console(width: int) -> Console:
+    return Console(width=width, markup=False, emoji=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 from cryptography import x509
+from urllib3.util import create_urllib3_context
 
 from ..core import files
 from ..core.hints import command
@@ -26,6 +28,7 @@ from ..errors import (
     LabError,
     WrongCluster,
 )
+from ..folder import LabFolder
 from .kubeconfig import Kubeconfig
 from .objects import Object
 from .validity import not_valid
@@ -132,9 +135,37 @@ class Connection:
         api = LabApiClient(
             configuration, timeout=(stretched(CONNECT_S), stretched(READ_S))
         )
+        api.rest_client.pool_manager.connection_pool_kw.update(
+            ssl_context=self._tls(files, bool(token)),
+            # They are in the context; each new connection would load them again.
+            ca_certs=None,
+            cert_file=None,
+            key_file=None,
+        )
         if token:  # requests that are built by hand carry no key of the configuration
             api.set_default_header("Authorization", f"Bearer {token}")
         return api
+
+    def _tls(self, files: Files, has_token: bool) -> ssl.SSLContext:
+        """Return how servers are verified: as kubectl does it, on every Python."""
+        context = create_urllib3_context()
+        # Set from Python 3.13 on, it refuses a CA without key identifiers, as EKS has.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        try:
+            context.load_verify_locations(files.ca)
+            if not has_token:  # an encrypted key is refused, not asked a password for
+                context.load_cert_chain(files.certificate, files.key, password="")
+        except ssl.SSLError as error:
+            raise WrongCluster(
+                "the certificates or the key of the kubeconfig cannot be used",
+                where=self.access.server,
+                wanted="a CA, and a certificate with its own key, in PEM",
+                seen=str(error),
+                next=_ADOPT_AGAIN
+                if self._adopted
+                else f"begin anew: {LabFolder.around(self.folder, self.lab).anew()}",
+            ) from error
+        return context
 
     def close(self) -> None:
         """Close the open connections."""

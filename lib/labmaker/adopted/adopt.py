@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,14 @@ from k8slab import lab
 from k8slab.core import files, outside
 from k8slab.core.hints import command
 from k8slab.core.process import LocalRunner, Runner, search_path
-from k8slab.errors import ApiError, BadInput, BundleError, HostProblem, LabMissing
+from k8slab.errors import (
+    ApiError,
+    BadInput,
+    BundleError,
+    HostProblem,
+    LabError,
+    LabMissing,
+)
 from k8slab.folder import LabFolder
 from k8slab.lab_record import ADOPTED, REGISTRY, LabRecord
 
@@ -24,6 +31,8 @@ from ..clone import clone
 from ..settings import refuse_own
 from . import context as contexts
 
+_VERSION_S = 10.0
+"""How long a kubectl may take to say its version; it asks no server."""
 _SKEW = 1  # kubectl serves a minor version more and less than its own
 
 
@@ -158,28 +167,35 @@ def _kubectl(server: str, target: Path, runner: Runner) -> str:
         "there is no kubectl here that fits the cluster",
         where=f"a cluster of version {server}",
         wanted=f"kubectl 1.{wanted - _SKEW} to 1.{wanted + _SKEW}",
-        seen="; ".join(seen) or "none, neither on the PATH nor in a bundle",
+        seen="; ".join(seen) or "none that runs, neither on the PATH nor in a bundle",
         next="put one that fits first on the PATH, and adopt again",
     )
 
 
-def _kubectls(runner: Runner) -> list[tuple[Path, str, str]]:
-    """Return the kubectls of this computer: path, version and where each is from."""
-    found = []
-    try:
+def _kubectls(runner: Runner) -> Iterator[tuple[Path, str, str]]:
+    """Yield the kubectls of this computer: path, version and where each is from.
+
+    The one of the PATH, which may be broken, is run only when the bundle's does not
+    fit.
+    """
+    with suppress(BundleError):  # never built, which an adopted cluster does not need
         built = bundle.opened()
-        found.append((built.kubectl, f"v{built.versions.kubernetes}", "of the bundle"))
-    except BundleError:
-        pass  # it was never built, which an adopted cluster does not ask for
+        yield built.kubectl, f"v{built.versions.kubernetes}", "of the bundle"
     on_path = shutil.which("kubectl", path=search_path())
-    if on_path and not _is_script(Path(on_path)):
-        said = runner.run(
-            [on_path, "version", "--client", "--output=json"], check=False
-        )
-        version = _client_version(said.stdout)
-        if version:
-            found.append((Path(on_path), version, "of the PATH"))
-    return found
+    if on_path and (version := _version_of(Path(on_path), runner)):
+        yield Path(on_path), version, "of the PATH"
+
+
+def _version_of(program: Path, runner: Runner) -> str:
+    """Return a kubectl's version; empty where it is a script or cannot be run."""
+    argv = [str(program), "version", "--client", "--output=json"]
+    try:
+        if _is_script(program):
+            return ""
+        said = runner.run(argv, check=False, timeout=_VERSION_S).stdout
+    except (LabError, OSError):
+        return ""
+    return _client_version(said)
 
 
 def _is_script(path: Path) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +30,40 @@ _RUNS: Mapping[str, str] = {
 }
 _OMITTED = ("DATA+OMITTED", "REDACTED")
 """What kubectl shows in the place of data and tokens."""
-_WHOLE = (
-    "have kubectl write all of it: "
-    "kubectl config view --raw --flatten --minify > whole.yaml"
-)
 _OTHER_USER = (
     "have a ServiceAccount's token made, and adopt with a kubeconfig that has it: "
     "kubectl create token NAME"
 )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is read.
+
+    Attributes:
+        file: Somebody's kubeconfig.
+        context: The context that is taken.
+    """
+
+    file: Path
+    context: str
+
+    def __str__(self) -> str:
+        """Say where it is, for messages."""
+        return f"{self.file}: context {self.context}"
+
+    @property
+    def whole(self) -> str:
+        """The step that makes a kubeconfig with nothing left out.
+
+        The file is the reader's to name: this one lacks what is wanted.
+        """
+        return (
+            "have kubectl write all of it, from the FILE that this one is a copy of: "
+            "kubectl config view --kubeconfig=FILE "
+            f"--context={shlex.quote(self.context)} --raw --flatten --minify "
+            "> whole.yaml"
+        )
 
 
 def read(file: Path, context: str | None = None) -> str:
@@ -66,33 +94,33 @@ def read(file: Path, context: str | None = None) -> str:
             or ("no current context" if context is None else "an empty --context"),
             next="name one of them: --context NAME",
         )
-    where = f"{file}: context {wanted}"
+    source = _Source(file, wanted)
     option = f"--kubeconfig={shlex.quote(str(file))}"
     cluster = _named(known, "clusters", "cluster").get(str(chosen.get("cluster")))
     user = _named(known, "users", "user").get(str(chosen.get("user")))
     if cluster is None or user is None:
         raise _bad(
-            where,
+            source,
             "the context names a cluster or a user that the file does not have",
             wanted=f"cluster {chosen.get('cluster')}, user {chosen.get('user')}",
             seen=f"no {'cluster' if cluster is None else 'user'} of that name",
             next=f"look at it: kubectl config view {option}",
         )
-    _refuse(where, cluster, _BENDS, "ask whoever runs it for a direct way, by TLS")
-    _refuse(where, user, _RUNS, _OTHER_USER)
+    _refuse(source, cluster, _BENDS, "ask whoever runs it for a direct way, by TLS")
+    _refuse(source, user, _RUNS, _OTHER_USER)
     server = str(cluster.get("server") or "")
     if not server.startswith("https://"):
         raise _bad(
-            where,
+            source,
             "the cluster is not reached by TLS",
             wanted="a server that begins with https://",
             seen=server or "no server",
             next="ask whoever runs it for a kubeconfig with its https address",
         )
-    ca = _data(where, cluster, "certificate-authority", file)
+    ca = _data(source, cluster, "certificate-authority")
     if not ca:
         raise _bad(
-            where,
+            source,
             "the kubeconfig does not say who vouches for the server",
             wanted="certificate-authority-data, or certificate-authority",
             seen="neither",
@@ -100,7 +128,7 @@ def read(file: Path, context: str | None = None) -> str:
             f"{shlex.quote(str(chosen['cluster']))} {option} --embed-certs "
             "--certificate-authority=FILE",
         )
-    credentials = _credentials(where, user, file)
+    credentials = _credentials(source, user)
     entry = {"server": server, "certificate-authority-data": ca}
     return yaml.safe_dump(
         {
@@ -114,27 +142,27 @@ def read(file: Path, context: str | None = None) -> str:
     )
 
 
-def _credentials(where: str, user: Mapping[str, Any], file: Path) -> dict[str, str]:
+def _credentials(source: _Source, user: Mapping[str, Any]) -> dict[str, str]:
     """Return a user's certificate and key, or its token."""
-    certificate = _data(where, user, "client-certificate", file)
-    key = _data(where, user, "client-key", file)
+    certificate = _data(source, user, "client-certificate")
+    key = _data(source, user, "client-key")
     if certificate and key:
         return {"client-certificate-data": certificate, "client-key-data": key}
     token = str(user.get("token") or "")
     if name := user.get("tokenFile"):
-        token = _text(where, "tokenFile", file, str(name))
+        token = _text(source, "tokenFile", str(name))
     if token in _OMITTED:
         raise _bad(
-            where,
+            source,
             "the token is left out",
             wanted="the token itself",
             seen=token,
-            next=_WHOLE,
+            next=source.whole,
         )
     if token:
         return {"token": token}
     raise _bad(
-        where,
+        source,
         "the user has no credentials of its own",
         wanted="a client certificate with its key, or a token",
         seen=", ".join(sorted(user)) or "nothing",
@@ -175,9 +203,9 @@ def _named(known: Mapping[str, Any], many: str, one: str) -> dict[str, dict[str,
     return found
 
 
-def _data(where: str, entry: Mapping[str, Any], key: str, file: Path) -> str:
+def _data(source: _Source, entry: Mapping[str, Any], key: str) -> str:
     """Return embedded data, or a file's content as such; empty where neither is."""
-    data = str(entry.get(f"{key}-data") or "")
+    data = re.sub(r"[\r\n]", "", str(entry.get(f"{key}-data") or ""))  # as kubectl does
     if data:
         try:
             is_pem = b"-----BEGIN" in base64.b64decode(data, validate=True)
@@ -185,39 +213,39 @@ def _data(where: str, entry: Mapping[str, Any], key: str, file: Path) -> str:
             is_pem = False
         if not is_pem:
             raise _bad(
-                where,
+                source,
                 f"{key}-data cannot be read",
                 wanted="PEM in base64",
                 seen=data if data in _OMITTED else "something else",
-                next=_WHOLE,
+                next=source.whole,
             )
         return data
     if name := entry.get(key):
-        return base64.b64encode(_content(where, key, file, str(name))).decode()
+        return base64.b64encode(_content(source, key, str(name))).decode()
     return ""
 
 
-def _content(where: str, key: str, file: Path, name: str) -> bytes:
+def _content(source: _Source, key: str, name: str) -> bytes:
     """Return what a file has that a kubeconfig names, relative to itself."""
-    path = file.absolute().parent / name
+    path = source.file.absolute().parent / name
     try:
         return path.read_bytes()
     except OSError as error:
         raise _bad(
-            where,
+            source,
             f"the file that {key} names cannot be read",
             wanted=str(path),
             seen=error.strerror or type(error).__name__,
-            next=f"put it there, or {_WHOLE}",
+            next=f"put it there, or {source.whole}",
         ) from error
 
 
-def _text(where: str, key: str, file: Path, name: str) -> str:
+def _text(source: _Source, key: str, name: str) -> str:
     try:
-        return _content(where, key, file, name).decode().strip()
+        return _content(source, key, name).decode().strip()
     except UnicodeDecodeError:
         raise _bad(
-            where,
+            source,
             f"the file that {key} names is no text",
             wanted="a token",
             seen=name,
@@ -226,12 +254,12 @@ def _text(where: str, key: str, file: Path, name: str) -> str:
 
 
 def _refuse(
-    where: str, entry: Mapping[str, Any], reasons: Mapping[str, str], step: str
+    source: _Source, entry: Mapping[str, Any], reasons: Mapping[str, str], step: str
 ) -> None:
     for key, reason in reasons.items():
         if entry.get(key):
             raise _bad(
-                where,
+                source,
                 f"a cluster is not adopted this way: {reason}",
                 wanted="one server by TLS, and a client certificate or a token",
                 seen=key,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from k8slab.core import outside
 from k8slab.errors import CommandFailed, HostProblem, RangeInUse
 
 from .. import computer
@@ -162,9 +163,8 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
 def _root(host: Computer) -> Finding:
     user = (computer.status(host, "Uid").split() or ["?"])[1:2] or ["?"]
     ok = user[0] == "0"
-    return Finding(
-        "user", ok, f"user id {user[0]}", "user id 0", "" if ok else "sudo -i"
-    )
+    cure = "" if ok else outside.root_shell()
+    return Finding("user", ok, f"user id {user[0]}", "user id 0", cure)
 
 
 def _capabilities(host: Computer) -> Finding:

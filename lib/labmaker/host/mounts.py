@@ -1,7 +1,7 @@
 """Say whether a lab's machines can run from the file system that a folder lies on.
 
 Each machine's containerd keeps its state in a folder of this computer, and lays the
-overlays of its containers there.
+overlays of its containers there. Where root may mount, one is laid and taken away.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..computer import Computer
+from k8slab.errors import LabError
+
+from ..computer import SYS_ADMIN, Computer, holds
+from . import kernel
 
 _MOUNTS = "/proc/self/mountinfo"
 # The kernel refuses them as the upper layer: they have no whiteouts, no attributes of
@@ -20,8 +23,33 @@ _MOUNTS = "/proc/self/mountinfo"
 _UNFIT = re.compile(
     r"overlay|aufs|ecryptfs|nfs4?|cifs|smb3|9p|vfat|msdos|exfat|fuseblk|fuse(\..*)?"
 )
-_FIT = "ext4 or xfs"
+_FIT = "ext4 or xfs (ftype=1)"
 _OTHERS = (Path("/var/lib/k8slab"), Path("/srv/k8slab"))
+_LIES_NOT = 9
+"""What `_TRY` ends with where an overlay cannot lie, and could in memory."""
+# Some are mounted and still show what was removed: their folders have no file types.
+# A volatile one is not written to the disk, which would wait for all that is unwritten.
+_TRY = f"""
+at=$1
+until [ -d "$at" ]; do at=${{at%/*}}; at=${{at:-/}}; done
+at=$(mktemp -d "$at/.overlay.XXXXXX") || exit
+trap 'rm -r "$at"' EXIT
+dirs=lowerdir=low,upperdir=up,workdir=work
+lies() (
+    cd "$1" && mkdir -p low/gone/old up work top &&
+    mount -t overlay -o $dirs,volatile overlay top ||
+    mount -t overlay -o $dirs overlay top || exit
+    rm -r top/gone && [ "$(echo top/*)" = "top/*" ] && mkdir top/gone &&
+    [ "$(echo top/gone/*)" = "top/gone/*" ]
+    code=$?
+    umount top && exit $code
+)
+lies "$at" && exit 0
+mkdir "$at/memory" && mount -t tmpfs tmpfs "$at/memory" || exit
+lies "$at/memory" && code={_LIES_NOT} || code=1
+umount "$at/memory"
+exit $code
+"""
 _WORDS = 6
 """A line's first ones, which all lines have."""
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -42,9 +70,14 @@ class _Mount:
     options: frozenset[str]
 
     @property
-    def is_fit(self) -> bool:
-        """Whether overlays can lie on it, and programs be run from it."""
-        return not _UNFIT.fullmatch(self.kind) and "noexec" not in self.options
+    def runs_programs(self) -> bool:
+        """Whether programs can be run from it."""
+        return "noexec" not in self.options
+
+    @property
+    def seems_fit(self) -> bool:
+        """Whether overlays can lie on file systems of its type, as far as is known."""
+        return not _UNFIT.fullmatch(self.kind)
 
 
 def look(host: Computer, home: Path) -> tuple[str, str]:
@@ -58,12 +91,14 @@ def look(host: Computer, home: Path) -> tuple[str, str]:
     if mount is None:
         return f"nothing is known of {home}", ""
     seen = f"{mount.kind} at {home}"
-    if mount.is_fit:
-        return seen, ""
-    if not _UNFIT.fullmatch(mount.kind):
+    lies = _lies(host, home)
+    if mount.seems_fit if lies is None else lies:
+        if mount.runs_programs:
+            return seen, ""
         place = shlex.quote(str(mount.place))
         return f"{seen}, which runs no programs", f"mount -o remount,exec {place}"
-    fit = (o for o in _OTHERS if (found := _of(host, o)) is not None and found.is_fit)
+    others = ((o, _of(host, o)) for o in _OTHERS)
+    fit = (o for o, m in others if m and m != mount and m.seems_fit and m.runs_programs)
     other = next(fit, None)
     cure = (
         f"keep labs in a folder on {_FIT}, as this: export K8SLAB_HOME={other}"
@@ -71,6 +106,24 @@ def look(host: Computer, home: Path) -> tuple[str, str]:
         else f"mount a volume with {_FIT}, and let K8SLAB_HOME be a folder in it"
     )
     return f"{seen}, on which no overlays can lie", cure
+
+
+def _lies(host: Computer, folder: Path) -> bool | None:
+    """Lay an overlay where a folder is, or will be, and say whether it works.
+
+    Returns:
+        None where that cannot be tried: without root's right to mount, without a
+        program, or where not even memory carries an overlay.
+    """
+    is_there = not any(each.name == "overlay" for each in kernel.missing(host))
+    if not (is_there and holds(host, SYS_ADMIN) and host.has("unshare")):
+        return None
+    argv = ["unshare", "--mount", "sh", "-c", _TRY, "sh", str(folder)]
+    try:
+        code = host.run(argv).returncode
+    except LabError:
+        return None
+    return {0: True, _LIES_NOT: False}.get(code)
 
 
 def _of(host: Computer, folder: Path) -> _Mount | None:

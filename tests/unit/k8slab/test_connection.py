@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import shlex
+import ssl
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from fakes.api_server import FakeApi
+from urllib3.util import create_urllib3_context
 
 from k8slab.errors import (
     ApiError,
@@ -78,6 +86,99 @@ def test_a_users_certificate_that_is_over_is_said_to_be(
 
     with pytest.raises(CertificateExpired, match="administrator's certificate"):
         Connection("default", access, tmp_path / "client").send("GET", "/version")
+
+
+@pytest.fixture
+def newer_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the TLS of requests be as strict as on Python 3.13."""
+    newer = SimpleNamespace(version_info=(3, 13))
+    monkeypatch.setattr("urllib3.util.ssl_.sys", newer)
+    assert create_urllib3_context().verify_flags & ssl.VERIFY_X509_STRICT
+
+
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    """Serve an API whose CA has neither key identifiers nor a use, as those of EKS."""
+    own = x509.CertificateBuilder.add_extension
+    lacking = (x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier, x509.KeyUsage)
+
+    def without(self: Any, extension: Any, critical: bool) -> Any:
+        return (
+            self if isinstance(extension, lacking) else own(self, extension, critical)
+        )
+
+    (tmp_path / "plain").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(x509.CertificateBuilder, "add_extension", without)
+        server = FakeApi(tmp_path / "plain")
+    yield server
+    server.close()
+
+
+@pytest.mark.usefixtures("newer_python")
+def test_a_ca_without_key_identifiers_is_trusted(
+    plain: FakeApi, tmp_path: Path
+) -> None:
+    """As kubectl trusts it, on every Python; and so is a token's connection."""
+    access = Kubeconfig.read(plain.kubeconfig(tmp_path / "plain.yaml"), "default")
+    connection = Connection("default", access, tmp_path / "client")
+    token = connection.new_api(bearer="a token")
+    told = connection.send("GET", "/version")
+    answer = token.call_api("/version", "GET", _preload_content=False)
+
+    assert (told["gitVersion"], answer.status) == ("v1.37.2", 200)
+    assert plain.authorizations == ["", "Bearer a token"]
+
+
+@pytest.mark.usefixtures("newer_python")
+def test_a_foreign_ca_is_not_trusted(
+    plain: FakeApi, impostor: FakeApi, tmp_path: Path
+) -> None:
+    """Nor a certificate that is another server's; neither is sent a request."""
+    file = plain.kubeconfig(tmp_path / "bent", cluster={"server": impostor.url})
+    foreign = Kubeconfig.read(file, "default")
+    own = Kubeconfig.read(plain.kubeconfig(tmp_path / "own"), "default")
+    other = replace(own, server=own.server.replace("127.0.0.1", "localhost"))
+    for access in (foreign, other):
+        with pytest.raises(WrongCluster):
+            Connection("default", access, tmp_path / "client").send("GET", "/version")
+
+    assert (plain.requests, impostor.requests) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("adopted", "step"),
+    [(False, "begin anew: 'k8slab "), (True, "get another kubeconfig")],
+)
+@pytest.mark.parametrize("name", ["ca", "certificate", "key"])
+def test_credentials_that_cannot_be_used_are_told(
+    fake: Any, impostor: Any, tmp_path: Path, name: str, adopted: bool, step: str
+) -> None:
+    """Not as a server that does not answer; a key may be another certificate's."""
+    own = Kubeconfig.read(fake.kubeconfig(tmp_path / "own"), "default")
+    other = Kubeconfig.read(impostor.kubeconfig(tmp_path / "other"), "default")
+    broken: dict[str, Any] = {
+        "ca": b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+        "certificate": other.certificate,
+        "key": other.key,
+    }
+    access = replace(own, **{name: broken[name]})
+    with pytest.raises(WrongCluster, match="cannot be used") as caught:
+        Connection("default", access, tmp_path / "client", adopted=adopted)
+
+    assert caught.value.next.startswith(step)
+
+
+def test_an_encrypted_key_asks_for_no_password(fake: Any, tmp_path: Path) -> None:
+    """A session would hang at a question that nobody sees."""
+    access = Kubeconfig.read(fake.kubeconfig(tmp_path / "own"), "default")
+    key = serialization.load_pem_private_key(access.key, None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"word"),
+    )
+    with pytest.raises(WrongCluster, match="cannot be used"):
+        Connection("default", replace(access, key=key), tmp_path / "client")
 
 
 def test_a_broken_handshake_is_silence(cluster: Cluster, fake: Any) -> None:

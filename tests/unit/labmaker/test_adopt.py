@@ -18,6 +18,7 @@ from k8slab.errors import (
     ApiUnreachable,
     BadInput,
     BundleError,
+    CommandTimeout,
     HostProblem,
     LabError,
     NoMachines,
@@ -31,13 +32,15 @@ READS = {"GET /api/v1/namespaces/kube-system", "GET /version"}
 
 
 class FakeKubectl:
-    """Runs nothing but a kubectl, of one version."""
+    """Runs nothing but a kubectl, of one version or one that cannot be run."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str | Exception) -> None:
         self.version = version
 
     def run(self, argv: Any, **_: Any) -> Completed:
         """Say the version, or copy what is to be copied."""
+        if isinstance(self.version, Exception) and argv[0] != "cp":
+            raise self.version
         if argv[0] == "cp":
             Path(argv[-1]).write_bytes(Path(argv[-2]).read_bytes())
             return Completed(tuple(argv), "here", 0, "", "", 0.0)
@@ -80,7 +83,7 @@ def taken(api: FakeApi, tmp_path: Path) -> Callable[..., Adopted]:
     """Return what adopts the cluster as the lab ``team``."""
     file = api.kubeconfig(tmp_path / "config")
 
-    def take(version: str = "v1.36.0", **options: Any) -> Adopted:
+    def take(version: str | Exception = "v1.36.0", **options: Any) -> Adopted:
         runner: Any = FakeKubectl(version)
         return adopt.adopt("team", file, runner=runner, **options)
 
@@ -208,6 +211,66 @@ def test_a_kubectl_that_does_not_fit_is_refused(
 
     assert refused.value.wanted == "kubectl 1.36 to 1.38"
     assert not (home / "team").exists()
+
+
+BROKEN = [
+    HostProblem("this computer refuses: Exec format error"),
+    CommandTimeout(["kubectl"], where="here", timeout=1),
+    PermissionError("Permission denied"),
+]
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what gives this computer a bundle with a kubectl of some version."""
+
+    def build(version: str) -> None:
+        own = tmp_path / "own"
+        own.write_bytes(b"\x7fELF of the bundle")
+        found: Any = SimpleNamespace(
+            kubectl=own, versions=SimpleNamespace(kubernetes=version)
+        )
+        monkeypatch.setattr(bundle, "opened", lambda: found)
+
+    return build
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda it: type(it).__name__)
+def test_a_broken_kubectl_of_the_path_is_not_asked_before_the_bundles(
+    taken: Callable[..., Adopted],
+    built: Callable[[str], None],
+    home: Path,
+    broken: Exception,
+) -> None:
+    """The bundle's fits; whatever else is on the PATH forbids nothing."""
+    built("1.37.2")
+
+    assert taken(broken).kubectl == "v1.37.2 of the bundle"
+    assert (home / "team" / "kubectl").read_bytes() == b"\x7fELF of the bundle"
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda it: type(it).__name__)
+def test_a_broken_kubectl_of_the_path_is_none(
+    taken: Callable[..., Adopted], built: Callable[[str], None], broken: Exception
+) -> None:
+    """Where the bundle's does not fit, or there is no bundle, the step is the usual."""
+    with pytest.raises(HostProblem, match="no kubectl here that fits") as alone:
+        taken(broken)
+    built("1.39.0")
+    with pytest.raises(HostProblem, match="no kubectl here that fits") as beside:
+        taken(broken)
+
+    assert alone.value.seen.startswith("none that runs")
+    assert beside.value.seen == "v1.39.0 of the bundle"
+
+
+def test_the_paths_kubectl_is_taken_where_the_bundles_does_not_fit(
+    taken: Callable[..., Adopted], built: Callable[[str], None]
+) -> None:
+    """A bundle of another version keeps nobody from adopting."""
+    built("1.39.0")
+
+    assert taken("v1.36.0").kubectl == "v1.36.0 of the PATH"
 
 
 def test_the_labs_own_wrapper_is_no_kubectl(

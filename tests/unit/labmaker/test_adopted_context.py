@@ -207,13 +207,51 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_what_kubectl_left_out_is_no_credential(
     tmp_path: Path, changes: dict[str, dict[str, Any]]
 ) -> None:
-    """As 'kubectl config view' shows a file; the next step writes all of it."""
+    """As 'kubectl config view' shows a file; the next step writes all of it.
+
+    Not from this file, whose credentials are left out, nor from the reader's usual one.
+    """
     (words,) = (each.values() for each in changes.values())
     with pytest.raises(BadInput) as refused:
         contexts.read(written(tmp_path, config(**changes)))
 
     assert refused.value.seen in words
-    assert refused.value.next.endswith(" --raw --flatten --minify > whole.yaml")
+    assert refused.value.next.endswith(
+        ": kubectl config view --kubeconfig=FILE --context=work --raw --flatten "
+        "--minify > whole.yaml"
+    )
+
+
+@pytest.mark.parametrize(
+    "user", [{"token": "REDACTED"}, {"client-key-data": "%"}, {"tokenFile": "gone"}]
+)
+def test_a_hint_means_the_context_that_is_adopted(
+    tmp_path: Path, user: dict[str, Any]
+) -> None:
+    """Without its name kubectl would write the current one: another cluster."""
+    known = config()
+    known["contexts"][1]["name"] = "my home; rm x"
+    known["users"][1]["user"] = user
+    with pytest.raises(BadInput) as refused:
+        contexts.read(written(tmp_path, known), "my home; rm x")
+
+    words = shlex.split(refused.value.next.rpartition(": ")[2])
+    assert "--context=my home; rm x" in words
+    assert any(each.startswith("--kubeconfig=") for each in words)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_base64_in_lines_is_read(tmp_path: Path, end: str) -> None:
+    """As kubectl reads it, and as 'base64' without -w0 writes it; kept in one line."""
+    data = [encoded(each) for each in (CA, CERTIFICATE, KEY)]
+    ca, certificate, key = (end.join([it[:8], it[8:], ""]) for it in data)
+    known = config(
+        cluster={"certificate-authority-data": ca},
+        user={"client-certificate-data": certificate, "client-key-data": key},
+    )
+
+    cluster, user = taken(written(tmp_path, known))
+    assert [cluster["certificate-authority-data"], *user.values()] == data
 
 
 @pytest.mark.parametrize("lacks", ["certificate-authority-data", "clusters"])

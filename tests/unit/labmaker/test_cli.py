@@ -12,11 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from k8slab import lab
+from k8slab.core import outside
 from k8slab.core.phases import Ledger, Silent
 from k8slab.lab_record import INVENTORY, LabRecord, MachineRecord
 from labmaker import cli, lifecycle
 from labmaker.adopted import adopt
 from labmaker.lifecycle.removed import Removed
+from labmaker.lifecycle.status import Status
 
 
 @pytest.fixture
@@ -157,4 +159,19 @@ def test_another_user_is_told_whose_labs_there_are(
     for said in (shown, str(error)):
         assert str(home / "labs") in said
         assert "'k8slab up" in said
-        assert ("labs that root made are root's: sudo -i" in said) == (user != 0)
+        assert (f"root's: {outside.become_root()}; or" in said) == (user != 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://[fd00:1::5]:6443", "https://[fd00::a:1]", "x [/bold] y", "[red]"]
+)
+def test_a_table_shows_foreign_texts_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, home: Path, text: str
+) -> None:
+    """What is no markup of ours is neither swallowed nor drawn, nor ends in a trace."""
+    seen = Status("team", True, {text: "answers"}, text, text)
+    monkeypatch.setattr(lifecycle, "status", lambda _: seen)
+    shown = CliRunner().invoke(cli.app, ["status", "--name", "team"])
+
+    assert shown.exit_code == 0, shown.exception
+    assert shown.stdout.count(text) == 3

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from fakes.host import CACHE, IMAGES, STATE, FakeHost
 
-from k8slab.errors import HostProblem
+from k8slab.core import outside
+from k8slab.core.process import Completed, LocalRunner
+from k8slab.errors import CommandTimeout, HostProblem
 from labmaker.computer import ThisComputer
 from labmaker.host import mounts
 from labmaker.host.doctor import (
@@ -162,7 +165,7 @@ def test_another_user_than_root_is_told() -> None:
     assert (finding.name, finding.seen, finding.cure) == (
         "user",
         "user id 1000",
-        "sudo -i",
+        outside.root_shell(),
     )
 
 
@@ -344,6 +347,118 @@ def test_no_folder_is_named_where_none_carries_labs() -> None:
     assert mounts.look(host, Path("/my disk/labs"))[1] == (
         "mount -o remount,exec '/my disk'"
     )
+
+
+SHIMS = {
+    "unshare": 'shift; exec "$@"',
+    "mount": """[ "$2" = overlay ] || exit 0
+case $PWD in */memory) {memory} ;; *) {disk} ;; esac
+cp -r low/. top""",
+    "umount": 'rm -rf "$1"/*',
+}
+"""What a computer's own programs do for an overlay, without the right to mount."""
+OTHER = "31 27 0:8 / /var/lib/k8slab rw - ext4 /dev/vdc rw"
+
+
+class MountingHost(FakeHost):
+    """A computer that lays an overlay when it is asked to.
+
+    Args:
+        folder: Where its programs lie.
+        disk: What ``mount`` does for an overlay on a disk; nothing is well.
+        memory: What it does for one in memory.
+    """
+
+    def __init__(self, folder: Path, disk: str = ":", memory: str = ":") -> None:
+        super().__init__()
+        self.commands.add("unshare")
+        self._programs = folder / "bin"
+        self._programs.mkdir()
+        for name, text in SHIMS.items():
+            program = self._programs / name
+            filled = text.replace("{disk}", disk).replace("{memory}", memory)
+            program.write_text(f"#!/bin/sh\n{filled}\n")
+            program.chmod(0o755)
+
+    def run(self, argv: Sequence[str], **options: object) -> Completed:
+        """Run what lays the overlay; answer the rest as others do."""
+        if argv[0] != "unshare":
+            return super().run(argv, **options)
+        self.asked.append(tuple(argv))
+        path = f"{self._programs}:{os.environ['PATH']}"
+        return LocalRunner(env={"PATH": path}).run(argv, check=False)
+
+
+def mounted(host: FakeHost, kind: str, *others: str) -> FakeHost:
+    """Give a computer one file system, or more."""
+    lines = [f"27 1 254:0 / / rw - {kind} /dev/vda rw", *others]
+    host.files["/proc/self/mountinfo"] = "\n".join(lines)
+    return host
+
+
+@pytest.mark.parametrize(
+    ("disk", "ok"),
+    [(":", True), ("exit 32", False), ("touch top/ghost", False)],
+    ids=["lies", "refused", "shows what was removed"],
+)
+@pytest.mark.parametrize("kind", ["zfs", "xfs", "overlay"])
+def test_an_overlay_is_laid_where_labs_will_be(
+    tmp_path: Path, disk: str, ok: bool, kind: str
+) -> None:
+    """ZFS before 2.2 and XFS with ftype=0 carry none, whatever their types' names.
+
+    The folder of labs is not there yet; nothing is made, and nothing left.
+    """
+    host = mounted(MountingHost(tmp_path, disk), kind)
+    home = tmp_path / "my labs" / "k8slab"
+    seen, cure = mounts.look(host, home)
+    mounted(host, kind, OTHER)
+
+    assert (seen, cure == "") == (
+        f"{kind} at {home}" + ("" if ok else ", on which no overlays can lie"),
+        ok,
+    )
+    assert "export" not in cure  # it would be a folder on the same file system
+    assert ok or mounts.look(host, home)[1].endswith("K8SLAB_HOME=/var/lib/k8slab")
+    assert [each.name for each in tmp_path.iterdir()] == ["bin"]
+
+
+@pytest.mark.parametrize(("kind", "ok"), [("ext4", True), ("nfs4", False)])
+@pytest.mark.parametrize(
+    "lacks", ["memory", "folder", "right", "program", "module", "answer"]
+)
+def test_what_cannot_be_tried_is_judged_by_its_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, ok: bool, lacks: str
+) -> None:
+    """Where nothing can be mounted, as in most containers; no module is loaded."""
+    memory = "exit 32" if lacks == "memory" else ":"
+    host = mounted(MountingHost(tmp_path, "exit 32", memory), kind)
+    home = tmp_path / "labs"
+    if lacks == "folder":
+        home = Path("/proc/sys/labs")
+    elif lacks == "right":
+        host.capabilities &= ~(1 << CAPABILITIES["SYS_ADMIN"])
+    elif lacks == "program":
+        host.commands.discard("unshare")
+    elif lacks == "module":
+        host.kernel.discard("overlay")
+    elif lacks == "answer":
+        late = CommandTimeout(["unshare"], where="here", timeout=5)
+        monkeypatch.setattr(LocalRunner, "run", raising(late))
+    tried = lacks in ("memory", "folder", "answer")
+
+    assert (mounts.look(host, home)[1] == "") == ok
+    assert [argv[0] for argv in host.asked] == ["unshare"] * tried
+    assert [each.name for each in tmp_path.iterdir()] == ["bin"]
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    """Return what raises an error, whatever it is called with."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
 OLDER = "/proc/net/ip_tables_names"

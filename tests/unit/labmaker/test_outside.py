@@ -156,7 +156,52 @@ def test_nobody_is_sent_to_become_what_they_are(
 
     assert "sudo" not in root
     assert ("root_squash" in root, "K8SLAB_HOME" in root) == (True, True)
-    assert outside.ours(error).next.endswith("sudo -i")
+    assert outside.ours(error).next == outside.become_root()
+
+
+@pytest.mark.parametrize(
+    ("has_sudo", "variables", "shell"),
+    [
+        (True, {}, "sudo -s"),
+        (True, {"K8SLAB_LAB": "blue"}, "sudo --preserve-env=K8SLAB_LAB -s"),
+        (
+            True,
+            {"K8SLAB_LAB": "blue", "K8SLAB_HOME": "/srv/k8slab", "EDITOR": "vi"},
+            "sudo --preserve-env=K8SLAB_HOME,K8SLAB_LAB -s",
+        ),
+        (False, {"K8SLAB_LAB": "blue"}, "su"),
+    ],
+)
+def test_a_command_that_is_repeated_as_root_means_the_same_lab(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    has_sudo: bool,
+    variables: dict[str, str],
+    shell: str,
+) -> None:
+    """'sudo -i' would drop the variables, so that 'down' removed another lab.
+
+    It would also change the folder, to which paths in the command are relative.
+    """
+    for name in [each for each in os.environ if each.startswith("K8SLAB_")]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if has_sudo:
+        (tmp_path / "sudo").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    host = FakeHost()
+    host.uid = 1000
+    with pytest.raises(HostProblem) as refused:
+        computer.require_root("changing a lab", host=host)
+    steps = {
+        refused.value.next,
+        outside.ours(PermissionError(errno.EACCES, "refused", "/some/file")).next,
+        lab.make_it("blue").partition("; or ")[0].partition("root's: ")[2],
+    }
+
+    assert steps == {f"become root, then repeat the command: {shell}"}
 
 
 def test_a_full_disk_that_has_no_name_is_found_by_the_reader() -> None:
