@@ -139,13 +139,13 @@ class LabGateway:
         from k8slab.kube import snapshot
         from labmaker import adopted, leftovers
         from labmaker.providers import NAMES, provider_of
-        from labmaker.settings import family
+        from labmaker.settings import companions
 
         if adopted.find(name):  # it may be used on a computer that carries no lab
             with closing(lab.connect(name)) as cluster:
                 return Seen(frozenset(), snapshot.take(cluster))
         home = Environment.read().home
-        own = leftovers.of_labs(home, family(name), [_provider()], LocalRunner())
+        own = leftovers.of_labs(home, companions(name), [_provider()], LocalRunner())
         if not SHARED & set(needs):
             return Seen(own, None)
         with closing(lab.connect(name)) as cluster:

@@ -117,7 +117,11 @@ def load(path: Path) -> Chapter:
         notebook = read.convert(notebook, _FORMAT)
         read.validate(notebook, relax_add_props=True)
     except FileNotFoundError as error:
-        raise BadInput("there is no such chapter", where=str(path)) from error
+        raise BadInput(
+            "there is no such chapter",
+            where=str(path),
+            wanted="the path of a notebook: chapters/concepts.ipynb",
+        ) from error
     except PermissionError as error:
         raise BadInput(
             "this chapter may not be read",

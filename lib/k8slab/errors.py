@@ -280,14 +280,14 @@ class PhaseFailed(LabError):
 
     exit_code = 8
 
-    def __init__(self, phase: str, cause: BaseException, *, next: str = "") -> None:
+    def __init__(self, phase: str, cause: BaseException) -> None:
         known = cause if isinstance(cause, LabError) else LabError(repr(cause))
         super().__init__(
             f"phase '{phase}' failed: {known.what}",
             where=known.where,
             wanted=known.wanted,
             seen=known.seen,
-            next=next or known.next,
+            next=known.next,
         )
         self.phase = phase
         self.cause = cause

@@ -11,10 +11,13 @@ the bundle it was made of, nor the engine that provides its machines.
     fingerprint.json   what tells this cluster from all others (`kube.pinning`)
     kubectl            the kubectl that fits the cluster
     id_ed25519         the key that logs in on the machines
+    authorized_keys    what the machines let in
+    client/            the kubeconfig's certificates and key, as files
     known_hosts        the machines' pinned host keys
     ca.crt             the lab's own authority
     machines/          what the machines keep on this computer, if anything
     journal/           faults that have to be undone (`fault`)
+    required.json      add-ons that chapters enabled, and not yet released
     undo/              what was changed on machines that were there, if they were
 """
 

@@ -150,11 +150,6 @@ class Machines:
         """Read what was installed on the machines, by step and machine."""
         return _facts.read(self._shells, self._plan, *self.records)
 
-    def close(self) -> None:
-        """Close the connections to the machines."""
-        for shell in self._shells.values():
-            shell.close()
-
     def plan(self, machine: MachineRecord) -> str:
         """Return the address plan as a machine gets it: a file of shell variables."""
         plan = self._plan

@@ -40,7 +40,8 @@ class Images:
     """What machines are made from.
 
     Attributes:
-        references: The provider's name of each machine image, by ``Machine.image``.
+        references: The provider's name of each machine image, by
+            ``MachineRecord.image``.
         archives: The file each can be loaded from.
         store: A prepared containerd folder for ``ready`` machines.
         apt: The repository the depot serves.

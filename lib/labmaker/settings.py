@@ -56,11 +56,6 @@ class Settings:
         """The lab's machines, the depot last."""
         return self.plan.machines(self.workers, self.image)
 
-    @property
-    def nodes(self) -> tuple[MachineRecord, ...]:
-        """The machines that are nodes, the master first."""
-        return tuple(machine for machine in self.machines if machine.is_node)
-
     def record(self, power: Power, images: Mapping[str, str]) -> LabRecord:
         """Return the facts that the lab's folder keeps, of a lab that is not up yet.
 
@@ -143,10 +138,10 @@ def own_lab(lab: str, purpose: str) -> str:
         lab: The lab that commands and chapters mean.
         purpose: What it is for: one word of at most seven letters.
     """
-    return family(lab) + purpose
+    return companions(lab) + purpose
 
 
-def family(lab: str) -> str:
+def companions(lab: str) -> str:
     """Return how the names begin that `own_lab` gives to a lab's companions."""
     if len(lab) <= NAME_LENGTH - _PURPOSE - 1:
         return f"{lab}-"

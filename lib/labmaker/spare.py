@@ -12,7 +12,7 @@ from pathlib import Path
 from k8slab import lab, wait
 from k8slab.core import files
 from k8slab.core.hints import command
-from k8slab.core.phases import Ledger, Reporter, Silent
+from k8slab.core.phases import Ledger, Silent
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
@@ -37,7 +37,7 @@ _ENDING_S = 5.0  # a kernel that was ended a moment ago may still hold the machi
 _held: dict[Path, int] = {}
 
 
-def fresh(cluster: Cluster, *, reporter: Reporter | None = None) -> Machine:
+def fresh(cluster: Cluster) -> Machine:
     """Make a machine in a lab's network that is no node yet, whatever was there before.
 
     It has what `k8slab up` gives to a node before ``kubeadm join``: name, packages,
@@ -46,7 +46,6 @@ def fresh(cluster: Cluster, *, reporter: Reporter | None = None) -> Machine:
 
     Args:
         cluster: The lab's cluster.
-        reporter: Shows the phases; none by default.
 
     Raises:
         InUse: Another session has the lab's spare machine; nothing was changed.
@@ -60,7 +59,7 @@ def fresh(cluster: Cluster, *, reporter: Reporter | None = None) -> Machine:
     _remove(cluster, folder, record)
     with _fleet(folder, record) as (fleet, machine):
         try:
-            _make(fleet, machine, bundle, folder, Ledger(reporter or Silent()))
+            _make(fleet, machine, bundle, folder, Ledger(Silent()))
             route = f"ip route replace {machine.pods} via {machine.address}"
             for other in record.nodes:
                 cluster.on(other.name).script(route)

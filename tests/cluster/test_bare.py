@@ -1,5 +1,6 @@
 """Bare machines become nodes by way of the depot, and by the same steps."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -53,8 +54,11 @@ def test_packages_come_from_the_depot_alone(bare: Lab, machine: str) -> None:
     places = {line.split()[1] for line in policy.splitlines() if "http" in line}
 
     assert places == {"https://depot.lab/apt"}
-    assert policy.count("Installed: (none)") == 0
-    assert f"Installed: {version}" in policy
+    installed = dict(re.findall(r"(?m)^(\S+):\n  Installed: (\S+)", policy))
+    assert installed.keys() == set(PACKAGES)
+    assert "(none)" not in installed.values()
+    for name in ("kubelet", "kubeadm", "kubectl"):
+        assert installed[name].partition("-")[0] == version
     assert "kubeadm" in log
 
 

@@ -198,7 +198,7 @@ def test_a_wrong_host_key_is_refused(side: Lab) -> None:
 
 
 def test_a_kubeconfig_of_another_lab_is_refused(main: Lab, side: Lab) -> None:
-    """Nothing is asked of the other lab, and nothing changes there."""
+    """Nothing changes in the other lab."""
     own = main.folder.kubeconfig
     good = own.read_text()
     with side.cluster() as cluster:

@@ -35,7 +35,7 @@ WAITS: dict[str, Callable[[Namespace], Any]] = {
     "restarts": lambda ns: wait.restarts(ns, "app=echo", at_least=0, timeout=LIMIT_S),
     "gone": lambda ns: wait.gone(ns, "ConfigMap", "old", timeout=LIMIT_S),
     "endpoints": lambda ns: wait.endpoints(ns, "echo", want=1, timeout=LIMIT_S),
-    "nodes": lambda ns: wait.nodes(ns.cluster, ready=3, timeout=LIMIT_S),
+    "nodes": lambda ns: wait.nodes(ns.cluster, ready=4, timeout=LIMIT_S),
     "for_object": lambda ns: wait.for_object(
         ns, "ConfigMap", "new", want="there", timeout=LIMIT_S
     ),
@@ -73,6 +73,7 @@ def test_a_wait_outlasts_twenty_restarts(cluster: Cluster, name: str) -> None:
             cluster.on("master").script(restart)
             _after(ns)
             waiting.result()
+        _send(ns, "DELETE", "/api/v1/nodes/extra", None)
         ns.remove()
 
 
@@ -101,6 +102,11 @@ def _after(ns: Namespace) -> None:
     _make(ns, "horizontalpodautoscalers", whole, SCALERS)
     _make(ns, "configmaps", _config_map("new"))
     _make(ns, "pods", pod)
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    # No DaemonSet of the lab has a Pod for it.
+    labelled = {"name": "extra", "labels": {"kubernetes.io/os": "windows"}}
+    node = {"kind": "Node", "metadata": labelled, "status": ready}
+    _send(ns, "POST", "/api/v1/nodes", {"apiVersion": "v1", **node})
     _send(ns, "DELETE", "configmaps/old", None)
 
 
@@ -126,7 +132,8 @@ def _send(
     def look() -> bool:
         try:
             group = "apis" if "/" in version else "api"
-            url = f"/{group}/{version}/namespaces/{ns.name}/{path}"
+            inside = f"/{group}/{version}/namespaces/{ns.name}/{path}"
+            url = path if path.startswith("/") else inside
             ns.cluster.connection.send(method, url, body=body)
         except ApiError as error:
             # A server that starts answers 404, too, and then names no object.

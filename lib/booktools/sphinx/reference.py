@@ -27,16 +27,14 @@ class Part:
         module: Its name below the package.
         call: What a chapter writes before a name; the module's own name when empty.
         only: The names to describe; all public ones that have a docstring by default.
-        without: Public names that no chapter needs.
     """
 
     module: str
     call: str = ""
     only: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
 
 
-# In the order in which a reader meets them. One that is not there is left out.
+# In the order in which a reader meets them.
 PARTS = (
     Part("lab", only=("connect", "find", "names")),
     Part("kube.cluster", "Cluster", only=("Cluster",)),
@@ -56,12 +54,11 @@ PARTS = (
 
 
 def markdown() -> str:
-    """Return the reference as Markdown, a section for each part that is there."""
+    """Return the reference as Markdown, a section for each part."""
     sections = [_magics()]
     for part in PARTS:
-        name = f"{PACKAGE}.{part.module}"
-        if importlib.util.find_spec(name) is not None:
-            sections.append(_section(part, importlib.import_module(name)))
+        module = importlib.import_module(f"{PACKAGE}.{part.module}")
+        sections.append(_section(part, module))
     return "\n\n".join(sections)
 
 
@@ -86,8 +83,7 @@ def names(part: Part, module: ModuleType) -> Iterator[str]:
         and (value.__module__ == module.__name__ or name in shared)
     ]
     for name in wanted:
-        hidden = name.startswith("_") or name in part.without
-        if not hidden and inspect.getdoc(getattr(module, name)):
+        if not name.startswith("_") and inspect.getdoc(getattr(module, name)):
             yield name
 
 

@@ -109,11 +109,6 @@ class ClusterApi:
                 self._catalogue = Catalogue(self.connection)
             return self._catalogue
 
-    @property
-    def api(self) -> ApiClient:
-        """A new official client; the same as `new_api`."""
-        return self.new_api()
-
     def new_api(self) -> ApiClient:
         """Return a new official client, with time limits set."""
         return self.connection.new_api()

@@ -206,16 +206,10 @@ class Connection:
             raise ApiError(status, where=f"{method} {path}", body=str(answer))
         return answer
 
-    def text(
-        self,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        timeout: float = READ_S,
-    ) -> str:
+    def text(self, path: str, *, query: Mapping[str, str] | None = None) -> str:
         """Get what is no JSON, as a Pod's log; for arguments and errors see `send`."""
         wanted = {"Accept": "*/*"}
-        _, data = self._read("GET", path, query, None, wanted, timeout)
+        _, data = self._read("GET", path, query, None, wanted, READ_S)
         return data.decode("utf-8", "replace")
 
     def _read(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from ..core.poll import Clock, Patience, SystemClock
+from ..core.poll import Patience, SystemClock
 from ..errors import ApiError, ApiUnreachable
 from .connection import Connection
 from .objects import Object
@@ -45,7 +45,6 @@ class Watch:
         path: Returns the path of the list; it may ask the server for it.
         selectors: ``labelSelector`` and ``fieldSelector``, as far as wanted.
         opened: Called each time the server has begun to answer a watch.
-        clock: Tells the deadline, and pauses after a failure.
     """
 
     def __init__(
@@ -55,13 +54,12 @@ class Watch:
         *,
         selectors: Mapping[str, str] | None = None,
         opened: Callable[[], None] | None = None,
-        clock: Clock | None = None,
     ) -> None:
         self._connection = connection
         self._path = path
         self._selectors = dict(selectors or {})
         self._opened = opened
-        self._clock = clock or SystemClock()
+        self._clock = SystemClock()
         self._over = threading.Event()
         self._end: Callable[[], None] | None = None
 

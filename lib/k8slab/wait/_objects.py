@@ -100,6 +100,7 @@ def pod(
         timeout: Seconds until giving up.
 
     Raises:
+        BadInput: That can be no Pod's name.
         NotReady: The deadline passed.
     """
     reasons = (reason,) if isinstance(reason, str) else tuple(reason)

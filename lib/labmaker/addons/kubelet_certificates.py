@@ -48,12 +48,11 @@ rm -f {_OWN}*.pem
 """
 
 
-def sign(cluster: Cluster, *, timeout: float = TIMEOUT_S) -> bool:
+def sign(cluster: Cluster) -> bool:
     """Make every kubelet ask for a certificate, and approve what is asked rightly.
 
     Args:
         cluster: The cluster; all its machines are reached.
-        timeout: Seconds until giving up.
 
     Returns:
         Whether any kubelet's setting was changed.
@@ -67,7 +66,7 @@ def sign(cluster: Cluster, *, timeout: float = TIMEOUT_S) -> bool:
         what="kubelets do not serve with a certificate of the cluster's",
         want="one on every machine",
         done=lambda names: not names,
-        timeout=timeout,
+        timeout=TIMEOUT_S,
         every=0.5,
         where=cluster.where,
         next=command("kubectl", cluster.lab, "get certificatesigningrequests"),
@@ -75,7 +74,7 @@ def sign(cluster: Cluster, *, timeout: float = TIMEOUT_S) -> bool:
     return "changed" in changed
 
 
-def forget(cluster: Cluster, *, timeout: float = TIMEOUT_S) -> None:
+def forget(cluster: Cluster) -> None:
     """Let every kubelet sign its own certificate again, and forget all requests.
 
     Raises:
@@ -90,7 +89,7 @@ def forget(cluster: Cluster, *, timeout: float = TIMEOUT_S) -> None:
         what="kubelets do not answer",
         want="an answer on every machine",
         done=lambda names: not names,
-        timeout=timeout,
+        timeout=TIMEOUT_S,
         every=0.5,
         where=cluster.where,
         next=command("kubectl", cluster.lab, "get nodes"),

@@ -80,7 +80,6 @@ class Bundle:
         ledger: Ledger,
         *,
         also: Collection[str] = (),
-        run: graph.BuildRunner | None = None,
     ) -> Bundle:
         """Build what is missing or out of date; what is finished stays.
 
@@ -90,7 +89,6 @@ class Bundle:
             ledger: Shows the phases.
             also: Components that are built on demand only, by name; those that were
                 built before stay.
-            run: Runs commands on this computer.
 
         Raises:
             BundleError: A part cannot be built, or there is no such component.
@@ -109,7 +107,7 @@ class Bundle:
                 for recipe in every
                 if recipe.name in asked_for or store.has(recipe.name, keys[recipe.name])
             ]
-            builder = graph.Builder(store, source, known, run or LocalRunner(), ledger)
+            builder = graph.Builder(store, source, known, LocalRunner(), ledger)
             if builder.missing(wanted, keys):
                 builder.build(wanted)
                 there = _there(store, keys)

@@ -210,7 +210,7 @@ def prove(record: LabRecord, master: Shell, ledger: Ledger) -> None:
     `health.ask_names` must have put the Pods there.
     """
     with ledger.phase("names resolve on every worker"):
-        health.wait_names(record, master)
+        health.wait_names(master)
     with ledger.phase("all nodes Ready"):
         in_parallel(
             [

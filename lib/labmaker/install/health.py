@@ -113,7 +113,7 @@ def wait_nodes(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) -
     _wait(shell, "condition=Ready", nodes, "the nodes are not Ready", timeout)
 
 
-def wait_names(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) -> None:
+def wait_names(shell: Shell) -> None:
     """Wait until the Pods of `ask_names` have got their answer.
 
     Raises:
@@ -124,7 +124,7 @@ def wait_names(record: LabRecord, shell: Shell, *, timeout: float = TIMEOUT_S) -
         "condition=Ready",
         ["pods", f"--selector={_LABEL}", "--namespace=kube-system"],
         "CoreDNS does not answer a Pod on every worker",
-        timeout,
+        TIMEOUT_S,
     )
 
 

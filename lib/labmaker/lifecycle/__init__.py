@@ -184,6 +184,8 @@ def reset(name: str | None = None, *, reporter: Reporter | None = None) -> Ledge
     Its addresses are others if another lab takes them while they are free.
 
     Raises:
+        BadInput: Its machines are of an inventory.
+        BundleError: There is no bundle that it could be made of.
         LabMissing: There is no such lab.
         NoMachines: The lab is an adopted cluster.
     """
@@ -234,7 +236,6 @@ def status(name: str | None = None) -> Status:
     if record.is_adopted or record.ranges is None:
         return Status(
             name=record.name,
-            complete=True,
             machines={"(adopted)": adopted.state(record.name)},
             network=adopted.server(record.name),
             kubernetes=record.kubernetes,
@@ -244,7 +245,6 @@ def status(name: str | None = None) -> Status:
 
         return Status(
             name=record.name,
-            complete=record.complete,
             machines=InventoryWork(lab.folder(name)).states(record),
             network=str(record.ranges.machines),
             kubernetes=record.kubernetes,
@@ -255,7 +255,6 @@ def status(name: str | None = None) -> Status:
         states = provider.states()
     return Status(
         name=record.name,
-        complete=record.complete,
         machines={m.name: states.get(m.name, "gone") for m in record.machines},
         network=str(record.ranges.machines),
         kubernetes=record.kubernetes,

@@ -11,15 +11,14 @@ class Status:
 
     Attributes:
         name: The lab's name.
-        complete: Whether it has been up once.
         machines: Each machine's state by name: ``running``, ``exited`` or ``gone``;
-            for an adopted cluster, whether it ``answers``, or why not.
+            of an inventory's machines and an adopted cluster, whether it ``answers``,
+            or why not.
         network: The range of its machines, or an adopted cluster's address.
         kubernetes: The version installed.
     """
 
     name: str
-    complete: bool
     machines: dict[str, str]
     network: str
     kubernetes: str

@@ -392,7 +392,9 @@ def test_a_session_that_was_refused_reaches_nothing(
     ns = cluster.scratch("chapter", take_over=True)
 
     assert ns.pods() == []
-    assert not (Holder.of(cluster.get("ns", "chapter")) or Holder.this()).is_other
+    holder = Holder.of(cluster.get("ns", "chapter"))
+    assert holder is not None
+    assert not holder.is_other
 
 
 @pytest.mark.parametrize("end", [NotReady, Refused, KeyboardInterrupt])

@@ -173,16 +173,16 @@ def test_another_uid_is_another_cluster(cluster: Cluster, fake: Any) -> None:
 
 
 def test_another_server_is_refused_without_a_request(
-    cluster: Cluster, fake: Any, folder: LabFolder
+    cluster: Cluster, fake: Any, impostor: Any, folder: LabFolder
 ) -> None:
     """A kubeconfig whose server was changed leads to no request at all."""
-    fake.kubeconfig(folder.kubeconfig, cluster={"server": "https://127.0.0.2:1"})
+    fake.kubeconfig(folder.kubeconfig, cluster={"server": impostor.url})
 
     with pytest.raises(WrongCluster):
         cluster.scratch("chapter")
     with pytest.raises(WrongCluster):
         cluster.kubectl(["get", "pods"])
-    assert fake.requests == []
+    assert fake.requests == impostor.requests == []
 
 
 def test_a_server_with_another_ca_gets_no_request(

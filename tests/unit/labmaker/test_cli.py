@@ -169,7 +169,7 @@ def test_a_table_shows_foreign_texts_as_they_are(
     monkeypatch: pytest.MonkeyPatch, home: Path, text: str
 ) -> None:
     """What is no markup of ours is neither swallowed nor drawn, nor ends in a trace."""
-    seen = Status("team", True, {text: "answers"}, text, text)
+    seen = Status("team", {text: "answers"}, text, text)
     monkeypatch.setattr(lifecycle, "status", lambda _: seen)
     shown = CliRunner().invoke(cli.app, ["status", "--name", "team"])
 

@@ -176,7 +176,7 @@ def test_a_damaged_lab_is_removed_where_an_engine_can_be_asked_or_none_is_there(
     host.commands = {"ip", "iptables", *commands}
     host.engine_code, host.engine_says["podman"] = code, ""
     if ok:
-        assert work.remove(Ledger())
+        assert work.remove(Ledger()).there
     else:
         with pytest.raises(HostProblem, match="podman does not work"):
             work.remove(Ledger())

@@ -11,7 +11,7 @@ from k8slab.folder import LabFolder
 from k8slab.lab_record import MachineRecord
 from labmaker.install import facts
 from labmaker.plan import AddressPlan
-from labmaker.settings import family, own_lab
+from labmaker.settings import companions, own_lab
 
 Answers = Callable[[AddressPlan, MachineRecord], str]
 
@@ -119,7 +119,7 @@ def test_a_chapters_own_lab_has_a_name_that_a_lab_may_have(
     """It begins as its companions do, and is short enough."""
     own = own_lab(name, "install")
 
-    assert own.startswith(family(name))
+    assert own.startswith(companions(name))
     assert LabFolder(tmp_path, own).name == own
 
 

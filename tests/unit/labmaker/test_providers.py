@@ -419,7 +419,7 @@ def test_a_lab_without_a_record_is_removed_from_this_computer_alone(
         LabFolder(tmp_path / "home", "test"), "docker", tmp_path, tmp_path
     )
 
-    assert work.remove(Ledger())
+    assert work.remove(Ledger()).there
     removed = [call for call in engines.calls() if call.endswith("k8slab-test-master")]
     assert {call.partition(" rm --force ")[0] for call in removed} == {
         f" {options}" for options in OPTIONS.values()
