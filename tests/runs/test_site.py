@@ -147,9 +147,12 @@ def card(chapter: Chapter) -> list[list[str]]:
     (found,) = [each for each in cells if "## Runbook card" in each]
     lines = found.partition("## Runbook card")[2].partition("\n## ")[0].splitlines()
     rows = [line for line in lines if line.startswith("| ")][2:]
-    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)|[`*]", r"\1", row) for row in rows]
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)|`", r"\1", row) for row in rows]
     return [
-        ["".join(entry.split()) for entry in re.split(r"(?<!\\)\|", row.strip("| "))]
+        [
+            "".join(entry.replace("\\|", "|").split())
+            for entry in re.split(r"(?<!\\)\|", row.strip("| "))
+        ]
         for row in plain
     ]
 
