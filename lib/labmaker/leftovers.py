@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from k8slab.core.env import Environment
 from k8slab.core.poll import until
-from k8slab.core.process import Runner
+from k8slab.core.process import LocalRunner, Runner
 from k8slab.errors import NotReady
 from k8slab.lab_record import LabRecord
 
 from .host.firewall import slots_with_rules
 from .plan import AddressPlan
-from .providers import Provider
+from .providers import Provider, working
 
 # A lab may be removed between the look at the rules and that at the networks.
 _PASSING_S = 3.0
@@ -54,6 +55,11 @@ def strangers(record: LabRecord, provider: Provider) -> frozenset[str]:
         for name in provider.states()
         if name not in known
     )
+
+
+def of_all() -> frozenset[str]:
+    """Return a line for each leftover of any lab here; ``.ci/run`` asks, too."""
+    return of_labs(Environment.read().home, "", list(working()), LocalRunner())
 
 
 def _orphans(providers: Sequence[Provider], runner: Runner) -> frozenset[int]:

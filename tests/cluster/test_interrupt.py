@@ -11,13 +11,11 @@ import pytest
 from labs import Home, engine_states, left, podman
 from paths import K8SLAB, ROOT
 
-from k8slab.core.env import Environment
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from labmaker import leftovers
 from labmaker.host.firewall import slots_with_rules
 from labmaker.plan import AddressPlan
-from labmaker.providers import working
 
 DRIVER = [sys.executable, str(ROOT / "tests" / "interrupted.py")]
 # One of the computer's, one of a machine's, one of the cluster's; soak has them all.
@@ -136,13 +134,7 @@ def test_down_finds_the_firewall_rules_of_a_lab_whose_settings_are_gone(
     assert gone.returncode == 0, gone.text
     assert engine_states(made.name) == {}
     # Another lab may have the addresses by now.
-    assert f"routes for {AddressPlan(slot).network}" not in _left()
-
-
-def _left() -> frozenset[str]:
-    """Return a line for each leftover of any lab here, whoever provides it."""
-    home, providers = Environment.read().home, list(working())
-    return leftovers.of_labs(home, "", providers, LocalRunner())
+    assert f"routes for {AddressPlan(slot).network}" not in leftovers.of_all()
 
 
 def test_two_homes_never_choose_the_same_addresses(
