@@ -192,6 +192,9 @@ class ExpiredCertificate(Fault):
         return "" if done.ok else str(done)
 
 
+_ENDING = Seen(False, "earlier Pods of CoreDNS are ending")
+
+
 class BrokenDns(Fault):
     """The name service's configuration has a typo."""
 
@@ -211,10 +214,9 @@ class BrokenDns(Fault):
 
     def shows(self, at: Place) -> Seen:
         """Look whether CoreDNS ends again and again, and nobody is behind its name."""
-        found = at.cluster.find("pods", namespace="kube-system", selector=DNS)
-        pods = [Pod.read(each) for each in found]
+        pods = _dns_pods(at)
         if any(pod.terminating for pod in pods):  # which may answer still
-            return Seen(False, "earlier Pods of CoreDNS are ending")
+            return _ENDING
         states = [pod.state for pod in pods if pod.restarts > 0]
         ready = len(_dns_endpoints(at).ready)
         words = f"{ready} endpoints of the name service, CoreDNS {', '.join(states)}"
@@ -239,7 +241,14 @@ class BrokenDns(Fault):
         """Look whether it has its old Corefile, and is ready."""
         if _corefile(at) != at.saved["corefile"]:
             return Seen(False, "the Corefile is another one")
+        if any(pod.terminating for pod in _dns_pods(at)):
+            return _ENDING
         return self.healthy(at)
+
+
+def _dns_pods(at: Place) -> list[Pod]:
+    found = at.cluster.find("pods", namespace="kube-system", selector=DNS)
+    return [Pod.read(each) for each in found]
 
 
 def _corefile(at: Place) -> str:

@@ -272,7 +272,7 @@ def test_an_addon_without_pods_is_not_healthy(cluster: Cluster, fake: Any) -> No
 def test_a_name_service_that_is_ending_may_answer_still(
     cluster: Cluster, fake: Any
 ) -> None:
-    """Broken is what comes after it."""
+    """Broken is what comes after it; and undone, when it is gone."""
     labels = {"k8s-app": "kube-dns"}
     broken = {"labels": labels, "waiting": "CrashLoopBackOff", "restarts": 1}
     fake.put("pods", fake.pod("coredns-2", **broken), "kube-system")
@@ -281,8 +281,12 @@ def test_a_name_service_that_is_ending_may_answer_still(
     ending = fake.pod("coredns-1", labels=labels, terminating=True)
     fake.put("pods", ending, "kube-system")
     seen.append(bool(dns.shows(Place(cluster))))
+    config = {"metadata": {"name": "coredns"}, "data": {"Corefile": "good"}}
+    fake.put("configmaps", config, "kube-system")
+    undone = dns.undone(Place(cluster, saved={"corefile": "good"}))
 
     assert seen == [True, False]
+    assert (undone.ok, undone.words) == (False, "earlier Pods of CoreDNS are ending")
 
 
 def test_a_lab_of_an_inventory_is_not_told_to_enable_an_addon(
