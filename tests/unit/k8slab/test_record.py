@@ -121,7 +121,7 @@ def test_the_end_is_quick_and_leaves_no_thread(fake: Any, ns: Namespace) -> None
         assert len(recorders()) == 2
 
     assert recorders() == []
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_a_watch_that_is_ended_while_it_reads_says_nothing(
