@@ -201,9 +201,10 @@ def missing(name: str) -> LabMissing:
         record = readable(name)
         there = record is not None and record.is_inventory
         return LabMissing(
-            f"the lab {name!r} was never up",
+            f"the lab {name!r} is not whole",
             where=str(folder(name).root),
-            seen="what 'up' left when it failed",
+            wanted="an 'up' that ended well, and no 'down' that began",
+            seen="what one of them left",
             next=f"undo it: {command('down', name, '--yes')}"
             if there
             else f"begin anew: {command('reset', name)}",

@@ -24,7 +24,8 @@ sys.stdin.read()
 """
 
 
-WELL, SPOILT = "fileCheckFrequency: 20s\n", "fileCheckFrequency: 1sec\n"
+_KIND = "kind: KubeletConfiguration\n"
+WELL, SPOILT = (f"{_KIND}fileCheckFrequency: {each}\n" for each in ("20s", "1sec"))
 SMALL = "evictionPressureTransitionPeriod: 5s\n"
 NETWORK = "/etc/cni/net.d/10-pods.conflist"
 ROUTE = "10.244.3.0/24 via 172.30.1.13 dev eth0\n"

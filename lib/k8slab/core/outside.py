@@ -98,10 +98,11 @@ def root_shell() -> str:
     """Return the command for a shell of root that means the same as this one.
 
     The folder stays, for paths in the repeated command, and so do the variables that
-    say which lab is meant. A computer without sudo has ``su``, which keeps them all.
+    say which lab is meant. A computer without sudo has ``su``, which keeps them all;
+    and the path, in which a user need not have root's programs.
     """
     if shutil.which("sudo") is None:
-        return "su"
+        return 'PATH="$PATH:/usr/sbin:/sbin" su'
     kept = ",".join(sorted(name for name in os.environ if name.startswith("K8SLAB_")))
     return f"sudo --preserve-env={kept} -s" if kept else "sudo -s"
 

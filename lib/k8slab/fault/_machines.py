@@ -6,13 +6,14 @@ from datetime import datetime
 from ipaddress import ip_network
 from typing import Any, ClassVar
 
-from ..errors import BadInput
+from ..errors import BadInput, LabError, MachineUnreachable
 from ..kube.objects import Node, Object
 from ._kind import MACHINE, Fault, Place, Seen
 
 CONFIG = "/var/lib/kubelet/config.yaml"
 FIELD = "fileCheckFrequency:"
 SPOILT = f"{FIELD} 1sec"
+_KIND = "kind: KubeletConfiguration"
 HEALTHZ = "http://127.0.0.1:10248/healthz"
 CNI = "/etc/cni/net.d"
 
@@ -143,17 +144,31 @@ class KubeletMisconfigured(MachineFault):
 
     def repair(self, at: Place) -> None:
         """Put the field back, unless it has another value that works."""
-        if SPOILT in _field(at.shell.read(CONFIG)) or not _answers(at):
+        if SPOILT in _field(_text(at)) or not _answers(at):
             self.undo(at)
 
     def undo(self, at: Place) -> None:
         """Put the field back, and restart the kubelet where it differed.
 
-        Only that: the file may be another one by now, as without `disk-pressure`.
+        Only that: the file may be another one by now, as without `disk-pressure`. All
+        of it where that is no configuration, or the kubelet does not run with it.
         """
-        now = at.shell.read(CONFIG)
-        if at.shell.put(CONFIG, _with_field(now, _field(at.saved["config"]))):
+        saved, now = at.saved["config"], _text(at)
+        whole = _with_field(now, _field(saved)) if _KIND in now else saved
+        if at.shell.put(CONFIG, whole) or (
+            not _answers(at) and at.shell.put(CONFIG, saved)
+        ):
             at.shell.run(["systemctl", "restart", "kubelet"])
+
+
+def _text(at: Place) -> str:
+    """Return the kubelet's configuration; nothing where the reader took it away."""
+    try:
+        return at.shell.read(CONFIG)
+    except MachineUnreachable:
+        raise
+    except LabError:
+        return ""
 
 
 def _field(config: str) -> list[str]:

@@ -264,7 +264,7 @@ def _end(cluster: ClusterApi, name: str, uid: str) -> list[Object]:
     path = f"/api/v1/namespaces/{name}"
     # Once it is marked, nothing new can be made in it; so the Pods that are told
     # to be quick are the last ones, and the 5 s the API takes anyway are enough.
-    if _delete(cluster, path, uid=uid):
+    if _delete(cluster, path, uid=uid) or _is_ending(cluster, path, uid):
         quick = {"gracePeriodSeconds": str(GRACE_S)}
         _delete(cluster, f"{path}/pods", query=quick)
     try:
@@ -281,6 +281,20 @@ def _end(cluster: ClusterApi, name: str, uid: str) -> list[Object]:
         )
     except NotReady as error:
         raise _stuck(cluster, name, error) from error
+
+
+def _is_ending(cluster: ClusterApi, path: str, uid: str) -> bool:
+    """Say whether somebody deleted the namespace with a UID before, and it is there.
+
+    The API server refuses to delete it once more.
+    """
+    try:
+        meta = cluster.connection.send("GET", path)["metadata"]
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return False
+    return meta["uid"] == uid and "deletionTimestamp" in meta
 
 
 def _stuck(cluster: ClusterApi, name: str, error: NotReady) -> NotReady:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -290,7 +291,7 @@ class SSHShell:
         with self._free:
             command = RemoteCommand(
                 self._channel(stretched(timeout)),
-                self._open,
+                self._apart,
                 shown,
                 where=self.where,
                 lab=self.lab,
@@ -322,6 +323,8 @@ class SSHShell:
                 alone = 0 if self._running else alone + 1
                 left = last - time.monotonic()
                 if left <= 0 or alone > _TRIES_ALONE:
+                    if not self._running:
+                        self.close()  # the next one is of a server that was reloaded
                     raise MachineUnreachable(
                         f"{self.where} opens no further session",
                         where=f"{self.where} ({self.address})",
@@ -333,6 +336,24 @@ class SSHShell:
                 self._close_idle_files()
                 with self._ended:
                     self._ended.wait(min(left, _AGAIN_S))
+
+    @contextmanager
+    def _apart(self) -> Iterator[paramiko.Channel]:
+        """Open a channel beside a command's own, to end it by; also when that is all.
+
+        A machine may allow one session on a connection.
+        """
+        with ExitStack() as opened:
+            try:
+                channel = self._open()
+            except paramiko.ChannelException:
+                client = self._login.connect(self._connect_timeout)
+                opened.enter_context(client)
+                transport = client.get_transport()
+                assert transport is not None  # noqa: S101 - connect made it
+                channel = transport.open_session(timeout=self._connect_timeout)
+            opened.enter_context(channel)
+            yield channel
 
     def _close_idle_files(self) -> None:
         """Give the session back that was kept for files, unless they are at work."""
@@ -364,8 +385,14 @@ class SSHShell:
                 raise paramiko.ChannelException(0, str(error)) from error
             if not again or (transport.is_active() and self._running):
                 raise self._login.unreachable(error) from error
-        self.close()
+        self._drop(transport)
         return self._open(again=False)
+
+    def _drop(self, transport: paramiko.Transport) -> None:
+        """Close a connection, unless another thread made a new one meanwhile."""
+        with self._lock:
+            if self._client is None or self._client.get_transport() is transport:
+                self.close()
 
     def _on_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
         """Work on whole files; again on a new channel when the old one was dropped.

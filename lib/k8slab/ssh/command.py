@@ -8,7 +8,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
@@ -115,7 +115,7 @@ class RemoteCommand:
 
     Args:
         channel: A new channel.
-        again: Opens another one, to end the command early.
+        again: Gives another one for a while, to end the command early.
         argv: The command as error messages show it.
         where: The machine's name.
         lab: The lab's name, for messages.
@@ -127,7 +127,7 @@ class RemoteCommand:
     def __init__(
         self,
         channel: paramiko.Channel,
-        again: OpenChannel,
+        again: Callable[[], AbstractContextManager[paramiko.Channel]],
         argv: Sequence[str],
         *,
         where: str,
@@ -284,12 +284,10 @@ class RemoteCommand:
                     return
             if self._err.pid is None or self._returncode is not None:
                 return
-            with suppress(*LOST):
-                killer = self._again()
+            with suppress(*LOST), self._again() as killer:
                 kill = [*self._root, "kill", "-TERM", str(self._err.pid)]
                 killer.exec_command(shlex.join(kill))
                 killer.status_event.wait(2 * KILL_AFTER_S)
-                killer.close()
 
     @staticmethod
     def _thread(work: Callable[[], None]) -> None:

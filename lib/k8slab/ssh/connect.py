@@ -167,8 +167,13 @@ class Login:
     def by_hand(self) -> str:
         """Return the command that logs in with the reader's own ssh."""
         words = ["ssh", "-p", str(self.port), f"{self.user}@{self.address}"]
-        if self.jump is not None:
-            jump = self.jump
+        jump = self.jump
+        if jump is not None and jump.key is not None:
+            # Of -i a host that the way goes through hears nothing.
+            way = ["ssh", "-i", str(jump.key), "-p", str(jump.port), "-W", "[%h]:%p"]
+            way.append(f"{jump.user}@{jump.address}")
+            words[1:1] = ["-o", f"ProxyCommand={shlex.join(way)}"]
+        elif jump is not None:
             host = f"[{jump.address}]" if ":" in jump.address else jump.address
             words[1:1] = ["-J", f"{jump.user}@{host}:{jump.port}"]
         if self.key is not None:

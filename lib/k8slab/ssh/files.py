@@ -56,9 +56,10 @@ def connect(opened: OpenChannel, root: Sequence[str] = ()) -> paramiko.SFTPClien
                 raise EOFError
             said += more
         return paramiko.SFTPClient(channel)
-    except (EOFError, paramiko.SSHException) as error:
+    except (*LOST, paramiko.SFTPError) as error:
         channel.close()
-        if not channel.get_transport().is_active():
+        connected = channel.get_transport().is_active()
+        if isinstance(error, TimeoutError) or not connected:
             raise
         raise paramiko.SFTPError(f"{_SERVER} ended before it answered") from error
 

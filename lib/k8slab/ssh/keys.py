@@ -29,7 +29,9 @@ def read_key(file: Path) -> paramiko.PKey:
     try:
         return paramiko.PKey.from_path(file)
     except OSError as error:
-        seen, step = error.strerror or type(error).__name__, "make it readable"
+        seen = error.strerror or type(error).__name__
+        is_lost = isinstance(error, FileNotFoundError | IsADirectoryError)
+        step = "put it back, or name another file" if is_lost else "make it readable"
     except TypeError:  # of cryptography, which has no narrower one
         seen, step = "one with a passphrase", _by_agent(file)
     except UnsupportedAlgorithm:

@@ -202,7 +202,7 @@ def test_a_small_disks_configuration_is_not_put_on_the_real_one(
     assert notes(cluster) == []
 
 
-OTHER = "a: 1\nfileCheckFrequency: {}\nb: 2\n"
+OTHER = "kind: KubeletConfiguration\na: 1\nfileCheckFrequency: {}\nb: 2\n"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +230,33 @@ def test_of_a_kubelets_configuration_only_what_was_spoilt_is_put_back(
 
     assert (repaired, worker.config) == (OTHER.format(kept), OTHER.format("20s"))
     assert worker.running == {"kubelet", "containerd"}
+
+
+@pytest.mark.parametrize(
+    "now",
+    ["", OTHER.format("20s").replace("2\n", "2sec\n"), None],
+    ids=["emptied", "another line spoilt", "moved away"],
+)
+def test_a_kubelets_configuration_that_a_repair_destroyed_is_put_back(
+    cluster: Cluster, workers: dict[str, Worker], now: str | None
+) -> None:
+    """All of it, or the kubelet would never run again."""
+    worker = workers["node1"]
+    injected = fault.inject("kubelet-misconfigured", "node1", awaited=False)
+    injected.begin()
+    worker.config = now or ""
+    shell: Any = cluster.on("node1")
+    if now is None:
+        shell.read = lost
+    injected.undo()
+
+    assert worker.config == WELL
+    assert worker.running == {"kubelet", "containerd"}
+
+
+def lost(path: str) -> str:
+    """Find no such file."""
+    raise LabError("node1 has no such file", where=path)
 
 
 def test_what_another_session_broke_meanwhile_is_not_saved(

@@ -75,6 +75,29 @@ def test_scratch_removes_what_was_there(api: Any, cluster: Cluster) -> None:
     assert api.queries[place] == {"gracePeriodSeconds": ["1"]}
 
 
+@pytest.mark.parametrize("whose", ["its own", "another's"])
+def test_pods_of_a_namespace_that_somebody_deleted_are_told_to_be_quick(
+    api: Any, cluster: Cluster, whose: str
+) -> None:
+    """The API server refuses to delete it again; a new one's Pods are left alone."""
+    cluster.scratch("chapter")
+    found = cluster.get("ns", "chapter")
+    place = "/api/v1/namespaces/chapter"
+    api.errors[f"DELETE {place}"] = (409, {"kind": "Status", "reason": "Conflict"})
+    uid = found["metadata"]["uid"]
+    if whose == "its own":
+        found["metadata"]["deletionTimestamp"] = "2026-11-01T00:00:00Z"
+        api.put("namespaces", found)
+    else:
+        uid = "an earlier one's"
+    api.on_request = lambda method, path: (
+        api.drop("namespaces", "chapter") if path == f"{place}/pods" else None
+    )
+    namespace._end(cluster, "chapter", uid)
+
+    assert (f"DELETE {place}/pods" in api.requests) is (whose == "its own")
+
+
 def test_objects_outside_namespaces_are_removed_by_label(
     api: Any, cluster: Cluster
 ) -> None:

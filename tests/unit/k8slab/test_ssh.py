@@ -201,8 +201,15 @@ def test_an_interrupt_ends_the_command_and_keeps_the_connection(
     assert time.monotonic() - started < 5
 
 
-def test_commands_can_be_ended_from_another_thread(machine: FakeMachine) -> None:
-    """Their processes are gone from the machine, and the connection still works."""
+@pytest.mark.parametrize("limit", [10, 1], ids=["usual", "one session"])
+def test_commands_can_be_ended_from_another_thread(
+    machine: FakeMachine, limit: int
+) -> None:
+    """Their processes are gone from the machine, and the connection still works.
+
+    Where it has no room for another session, a connection of its own ends them.
+    """
+    machine.session_limit = limit
     pids: list[int] = []
     with machine.runner() as ssh:
 
@@ -213,10 +220,11 @@ def test_commands_can_be_ended_from_another_thread(machine: FakeMachine) -> None
         started = time.monotonic()
         with pytest.raises(MachineUnreachable):
             ssh.run(["sh", "-c", "echo $$; sleep 60"], on_line=end)
+        machine.session_limit = 10
         again = ssh.run(["echo", "again"])
 
     assert _gone(pids[0])
-    assert (again.stdout, machine.logins) == ("again\n", 1)
+    assert (again.stdout, machine.logins) == ("again\n", 1 if limit > 1 else 2)
     assert time.monotonic() - started < 5
 
 
@@ -610,9 +618,12 @@ def test_a_session_that_never_comes_is_told(machine: FakeMachine) -> None:
         with pytest.raises(MachineUnreachable, match="no further session"):
             ssh.run(["true"])
 
+        machine.session_limit = 10  # as the error says; it holds for new connections
+        assert ssh.run(["true"]).ok
+
     assert done.ok
     assert "MaxSessions" in errors[0].next
-    assert machine.logins == 1
+    assert machine.logins == 2
 
 
 def test_a_key_pair_is_made_in_openssh_format() -> None:

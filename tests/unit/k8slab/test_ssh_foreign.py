@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -167,15 +169,17 @@ def security_key() -> bytes:
         ("id.ppk", b"PuTTY-User-Key-File-3: ssh-ed25519", "PuTTY", "puttygen FILE -O"),
         ("id", b"", "an empty file", "name the file of a private key"),
         ("id", b"words", "something else", "ssh-keygen -t ed25519"),
+        ("id", None, "No such file", "put it back"),
     ],
-    ids=["security key", "public", "PuTTY", "empty", "else"],
+    ids=["security key", "public", "PuTTY", "empty", "else", "gone"],
 )
 def test_a_file_that_is_no_private_key_says_what_it_is(
-    tmp_path: Path, name: str, content: bytes, seen: str, step: str
+    tmp_path: Path, name: str, content: bytes | None, seen: str, step: str
 ) -> None:
     """None of them has a passphrase that an agent could be told."""
     file = tmp_path / name
-    file.write_bytes(content)
+    if content is not None:
+        file.write_bytes(content)
     with pytest.raises(BadInput, match="cannot be read") as caught:
         read_key(file)
 
@@ -288,14 +292,18 @@ def test_the_way_by_hand_goes_through_the_jump_host(made: Made) -> None:
     """As printed, it asks the same machine."""
     jump, machine = made("jump"), made("node1")
     way = login(machine, jump=login(jump))
-    said = way.unreachable(OSError()).next
+    plain = replace(way, jump=replace(login(jump), key=None))
 
-    where = f"{way.user}@{way.address}"
-    assert way.jump is not None
-    assert said.endswith(
-        f"ssh -i {machine.key} -J {way.jump.user}@127.0.0.1:{jump.port} "
-        f"-p {machine.port} {where}"
+    where = f"-p {machine.port} {way.user}@{way.address}"
+    host = f"{login(jump).user}@127.0.0.1"
+    through = f"ssh -i {jump.key} -p {jump.port} -W '[%h]:%p' {host}"
+    assert plain.unreachable(OSError()).next.endswith(
+        f"ssh -i {machine.key} -J {host}:{jump.port} {where}"
     )
+    words = shlex.split(way.unreachable(OSError()).next.partition(": ")[2])
+    assert words[:5] == [
+        *("ssh", "-i", str(machine.key), "-o", f"ProxyCommand={through}"),
+    ]
 
 
 def test_an_unknown_jump_host_is_refused(made: Made) -> None:
