@@ -32,6 +32,8 @@ _LIES_NOT = 9
 _TRY = f"""
 at=$1
 until [ -d "$at" ]; do at=${{at%/*}}; at=${{at:-/}}; done
+# What a trial left that was killed.
+find "$at" -maxdepth 1 -name '.overlay.??????' -mmin +5 -exec rm -r {{}} +
 at=$(mktemp -d "$at/.overlay.XXXXXX") || exit
 trap 'rm -r "$at"' EXIT
 dirs=lowerdir=low,upperdir=up,workdir=work
@@ -91,21 +93,26 @@ def look(host: Computer, home: Path) -> tuple[str, str]:
     if mount is None:
         return f"nothing is known of {home}", ""
     seen = f"{mount.kind} at {home}"
-    lies = _lies(host, home)
-    if mount.seems_fit if lies is None else lies:
+    if _carries(host, home, mount):
         if mount.runs_programs:
             return seen, ""
         place = shlex.quote(str(mount.place))
         return f"{seen}, which runs no programs", f"mount -o remount,exec {place}"
     others = ((o, _of(host, o)) for o in _OTHERS)
-    fit = (o for o, m in others if m and m != mount and m.seems_fit and m.runs_programs)
-    other = next(fit, None)
+    elsewhere = ((o, m) for o, m in others if m and m != mount and m.runs_programs)
+    other = next((o for o, m in elsewhere if _carries(host, o, m)), None)
     cure = (
         f"keep labs in a folder on {_FIT}, as this: export K8SLAB_HOME={other}"
         if other
         else f"mount a volume with {_FIT}, and let K8SLAB_HOME be a folder in it"
     )
     return f"{seen}, on which no overlays can lie", cure
+
+
+def _carries(host: Computer, folder: Path, mount: _Mount) -> bool:
+    """Say whether overlays can lie in a folder: by a trial, or by what is known."""
+    lies = _lies(host, folder)
+    return mount.seems_fit if lies is None else lies
 
 
 def _lies(host: Computer, folder: Path) -> bool | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from k8slab.core.hints import command
@@ -137,13 +138,13 @@ def forget_names(shell: Shell) -> None:
 def is_well(shell: Shell, nodes: Sequence[str]) -> bool:
     """Say whether all nodes are Ready and CoreDNS is available, as of now."""
     limits = [f"--timeout={stretched(1):g}s", f"--request-timeout={stretched(5):g}s"]
-    wait = [*KUBECTL, "wait", *limits]
-    is_ready = [*wait, "--for=condition=Ready", *(f"node/{name}" for name in nodes)]
-    available = [*wait, "--for=condition=Available", "--namespace=kube-system"]
-    return (
-        shell.run(is_ready, check=False).ok
-        and shell.run([*available, "deployment/coredns"], check=False).ok
+    waits = (
+        ["--for=condition=Ready", *(f"node/{name}" for name in nodes)],
+        ["--for=condition=Available", "--namespace=kube-system", "deployment/coredns"],
     )
+    asks = ([*KUBECTL, "wait", *limits, *words] for words in waits)
+    with ThreadPoolExecutor(len(waits)) as pool:
+        return all(d.ok for d in pool.map(lambda a: shell.run(a, check=False), asks))
 
 
 def check_time(shell: Shell) -> None:

@@ -90,9 +90,23 @@ class Journal:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def keep(self, entries: Sequence[Entry]) -> None:
-        """Keep only these entries: the others are undone."""
+        """Keep only these entries, which are on the disk when this returns.
+
+        On a full disk all stay: they are undone again, which is no harm to a machine
+        that nobody changed meanwhile.
+
+        Raises:
+            OSError: They cannot be written; all stay.
+        """
         lines = [json.dumps(entry) + "\n" for entry in entries]
-        files.write(self.file, "".join(lines))
+        try:
+            with files.replacing(self.file) as draft, draft.open("wb") as out:
+                out.write("".join(lines).encode())
+                out.flush()
+                os.fsync(out.fileno())  # or a crash could leave an empty file
+        except OSError as error:
+            if error.errno not in files.FULL:
+                raise
 
     def forget(self) -> None:
         """Remove the file: all is undone."""

@@ -34,8 +34,6 @@ _MUST_BE_EMPTY = (
     *("/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd"),
 )
 _REACH_S = 5.0
-_ALONE = "k8slab"
-"""What an echo says, and nothing else, where no login file prints."""
 _FILE = "/etc/os-release"
 """What every machine has, to be read as a file."""
 Known = Mapping[str, Facts]
@@ -131,15 +129,6 @@ def _ask(
     others = [other for other in machines if other is not machine]
     try:
         facts = ask(machine, others, shell)
-        alone = shell.run(["echo", _ALONE]).stdout
-        if alone != f"{_ALONE}\n":
-            said = " ".join(alone.replace(_ALONE, "", 1).split())
-            return Finding(
-                machine.name,
-                f"a login file prints into what commands say: {said}",
-                "have it print on terminals only: write [ -t 1 ] && before what prints "
-                f"there; see that this prints nothing: {shell.by_hand()} true",
-            )
         if facts.said.get("sftp") == "yes":
             shell.read(_FILE)
     except LabError as error:

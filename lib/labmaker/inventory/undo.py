@@ -86,6 +86,7 @@ def machine(
         MachineUnreachable: It does not answer; its journal stays.
         CommandFailed: Something cannot be undone; its journal stays.
     """
+    is_noted = journal.file.exists()
     entries = journal.entries()
     for number, entry in reversed([*enumerate(entries)]):
         if entry["kind"] == "tree" and not is_tree(entry["path"], _mode(entry)):
@@ -93,11 +94,11 @@ def machine(
         else:
             _UNDO[str(entry["kind"])](shell, entry, ranges)
         journal.keep(entries[:number])  # twice would undo what others did since
-    if entries:
+    if is_noted:  # also where an earlier removal was ended just here
         shell.run(["systemctl", "daemon-reload"])
         shell.run(["systemctl", "reset-failed"], check=False)
     journal.forget()
-    return bool(entries)
+    return is_noted
 
 
 def _cluster(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
@@ -135,8 +136,8 @@ def _file(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
         shell.run(["sh", "-c", _LISTS, "sh", path])
     if entry["mode"]:
         text = b64decode(entry["text"])
-        if path == "/etc/hosts":
-            text = _hosts(shell, text)
+        if path == "/etc/hosts" or path.startswith("/etc/cloud/templates/"):
+            text = _hosts(shell, path, text)
         shell.put(path, text, mode=int(entry["mode"], 8))
     else:
         shell.run(["rm", "-f", path])
@@ -144,9 +145,9 @@ def _file(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
         shell.run(["rmdir", *entry["missing"]], check=False)
 
 
-def _hosts(shell: SSHShell, before: bytes) -> bytes:
+def _hosts(shell: SSHShell, path: str, before: bytes) -> bytes:
     """Return a hosts file without the lab's part, with what others wrote since."""
-    now = shell.run(["cat", "/etc/hosts"], check=False).stdout
+    now = shell.run(["cat", path], check=False).stdout
     kept = without_hosts(now)
     was = before.decode("utf-8", "replace")
     if kept == now or kept.rstrip("\n") == was.rstrip("\n"):

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from k8slab import lab
+from k8slab.core import files
 from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger, Phase
@@ -70,7 +71,7 @@ class InventoryWork:
             LabError: A step failed; it was undone unless ``keep``.
         """
         inventory = read(file)
-        self.folder.refuse_foreign()
+        self.folder.clear()
         record = self._record(inventory, bundle, file)
         try:
             with ledger.phase("host keys", "inventory") as phase:
@@ -147,8 +148,8 @@ class InventoryWork:
                 and the lab's folder stays. On the others it is.
             CommandFailed: Something cannot be undone; the same.
         """
-        # Whatever ends it, nobody takes what is left for a lab.
-        self.folder.save(replace(record, complete=False))
+        if record.complete:  # whatever ends it, nobody takes what is left for a lab
+            _save(self.folder, replace(record, complete=False))
         shells = lab.shells(self.folder, record)
         try:
             with undisturbed():
@@ -254,8 +255,9 @@ class InventoryWork:
         )
         try:
             self.remove(ledger, record)
-        except LabError as second:
-            step = f"some of it is not undone, as {second.what}; do that by "
+        except (LabError, OSError) as second:
+            why = second.what if isinstance(second, LabError) else str(second)
+            step = f"some of it is not undone, as {why}; do that by "
             step += command("down", record.name, "--yes")
         if isinstance(error, LabError):
             error.next = step
@@ -340,6 +342,9 @@ class InventoryWork:
         if not names:
             return  # a manifest gives Pods their network
         with ledger.phase("routes to Pods") as phase:
+            if faults.are_noted(self.folder):
+                phase.unchanged("left to a living session, which broke something")
+                return
             _tell_restored(phase, names, pod_network.restore, shells)
 
     def _journal(self, machine: str) -> Journal:
@@ -379,6 +384,15 @@ def _context(
         depot_on=inventory.depot,
         network="" if inventory.cni is None else inventory.cni.read_text("utf-8"),
     )
+
+
+def _save(folder: LabFolder, record: LabRecord) -> None:
+    """Save a record; a full disk is no reason to leave machines changed."""
+    try:
+        folder.save(record)
+    except OSError as error:
+        if error.errno not in files.FULL:
+            raise
 
 
 def _tell_restored(

@@ -128,13 +128,12 @@ class Containers(ABC):
 
     def bridge(self) -> str:
         """Return the name of the network's bridge; it need not be there yet."""
-        template = f"--format={self._bridge}"
-        return self._run("network", "inspect", template, self.network).strip()
+        return self._inspected().check().stdout.strip()
 
     def bridge_if_any(self) -> str | None:
         """Return the name of the network's bridge, or None without a network."""
-        there = self._done("network", "inspect", self.network).ok
-        return self.bridge() if there else None
+        told = self._inspected()
+        return told.stdout.strip() if told.ok else None
 
     def create(
         self, machine: MachineRecord, image: str, mounts: Sequence[Mount]
@@ -267,6 +266,10 @@ class Containers(ABC):
     def _limits(self) -> list[tuple[str, int]]:
         """Return limits that root may set here; the engines' defaults may exceed it."""
         return [(limit, highest(self._host, limit)) for limit in LIMITS]
+
+    def _inspected(self) -> Completed:
+        template = f"--format={self._bridge}"
+        return self._done("network", "inspect", template, self.network)
 
     def _argv(self, *words: str) -> list[str]:
         return [*self._client, *words]

@@ -352,12 +352,11 @@ def test_no_folder_is_named_where_none_carries_labs() -> None:
 SHIMS = {
     "unshare": 'shift; exec "$@"',
     "mount": """[ "$2" = overlay ] || exit 0
-case $PWD in */memory) {memory} ;; *) {disk} ;; esac
+case $PWD in */memory) {memory} ;; */fit/*) ;; *) {disk} ;; esac
 cp -r low/. top""",
     "umount": 'rm -rf "$1"/*',
 }
 """What a computer's own programs do for an overlay, without the right to mount."""
-OTHER = "31 27 0:8 / /var/lib/k8slab rw - ext4 /dev/vdc rw"
 
 
 class MountingHost(FakeHost):
@@ -365,7 +364,8 @@ class MountingHost(FakeHost):
 
     Args:
         folder: Where its programs lie.
-        disk: What ``mount`` does for an overlay on a disk; nothing is well.
+        disk: What ``mount`` does for an overlay on a disk; nothing is well. Below a
+            folder ``fit`` all is.
         memory: What it does for one in memory.
     """
 
@@ -403,24 +403,42 @@ def mounted(host: FakeHost, kind: str, *others: str) -> FakeHost:
 )
 @pytest.mark.parametrize("kind", ["zfs", "xfs", "overlay"])
 def test_an_overlay_is_laid_where_labs_will_be(
-    tmp_path: Path, disk: str, ok: bool, kind: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: str, ok: bool, kind: str
 ) -> None:
     """ZFS before 2.2 and XFS with ftype=0 carry none, whatever their types' names.
 
-    The folder of labs is not there yet; nothing is made, and nothing left.
+    The folder of labs is not there yet; nothing is made, and nothing left. Another
+    folder is advised where one lies there.
     """
     host = mounted(MountingHost(tmp_path, disk), kind)
     home = tmp_path / "my labs" / "k8slab"
+    dataset, fit = tmp_path / "dataset", tmp_path / "fit"
+    fit.mkdir()
+    monkeypatch.setattr(mounts, "_OTHERS", (dataset / "k8slab", fit / "k8slab"))
+    same = f"31 27 0:8 / {dataset} rw - {kind} pool/b rw"
     seen, cure = mounts.look(host, home)
-    mounted(host, kind, OTHER)
+    _, alike = mounts.look(mounted(host, kind, same), home)
+    mounted(host, kind, same, f"32 27 0:9 / {fit} rw - ext4 /dev/vdc rw")
 
     assert (seen, cure == "") == (
         f"{kind} at {home}" + ("" if ok else ", on which no overlays can lie"),
         ok,
     )
     assert "export" not in cure  # it would be a folder on the same file system
-    assert ok or mounts.look(host, home)[1].endswith("K8SLAB_HOME=/var/lib/k8slab")
-    assert [each.name for each in tmp_path.iterdir()] == ["bin"]
+    assert "export" not in alike  # nor is it better on its neighbour
+    assert ok or mounts.look(host, home)[1].endswith(f"K8SLAB_HOME={fit / 'k8slab'}")
+    assert {each.name for each in tmp_path.rglob("*")} == {"bin", "fit", *SHIMS}
+
+
+def test_what_a_trial_left_that_was_killed_goes(tmp_path: Path) -> None:
+    """With the next trial; one that may still run is left alone."""
+    host = mounted(MountingHost(tmp_path), "ext4")
+    for name in (".overlay.abcdef", ".overlay.ghijkl"):
+        (tmp_path / name / "low").mkdir(parents=True)
+    os.utime(tmp_path / ".overlay.abcdef", (0, 0))
+    mounts.look(host, tmp_path)
+
+    assert {each.name for each in tmp_path.iterdir()} == {"bin", ".overlay.ghijkl"}
 
 
 @pytest.mark.parametrize(("kind", "ok"), [("ext4", True), ("nfs4", False)])

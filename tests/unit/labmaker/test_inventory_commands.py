@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import shlex
 import subprocess
 import sys
@@ -29,10 +31,10 @@ from k8slab.lab_record import (
     MachineRecord,
     Ranges,
 )
-from labmaker import cli, inventory, lifecycle
+from labmaker import cli, faults, inventory, lifecycle
 from labmaker.cli import shared, ssh
 from labmaker.install import health
-from labmaker.inventory import undo, work
+from labmaker.inventory import hostkeys, undo, work
 from labmaker.inventory.journal import Journal
 from labmaker.inventory.work import InventoryWork
 from labmaker.settings import Settings
@@ -215,7 +217,12 @@ def test_up_gives_back_routes_that_a_machine_lost(
     shells = {each.name: FakeShell(each.name, str(each.address)) for each in nodes}
     restart = "systemctl restart pod-routes.service"
     lost = shells["node1"]
-    lost.answer = lambda text: (0, f"a route{restart in lost.asked}", "")
+    show = "ip -4 route show proto boot"  # the kernel's own come and go with Pods
+    lost.answer = lambda text: (
+        0,
+        f"a route{restart in lost.asked}" if text == show else "",
+        "",
+    )
     monkeypatch.setattr(lab, "shells", lambda *_: shells)
     monkeypatch.setattr(health, "is_well", lambda *_: True)
     monkeypatch.setattr(work, "refresh", lambda *_: False)
@@ -227,6 +234,69 @@ def test_up_gives_back_routes_that_a_machine_lost(
     assert ("set anew: node1" in said.getvalue()) is own
     assert (restart in lost.asked) is own
     assert "routes to Pods (set anew: node1)" in said.getvalue() or not own
+
+
+def test_up_leaves_routes_that_a_session_took_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A chapter that shows what happens then goes on."""
+    record = made()
+    nodes = tuple(replace(m, pods=RANGES.pods) for m in record.machines)
+    shells = {each.name: FakeShell(each.name, str(each.address)) for each in nodes}
+    monkeypatch.setattr(lab, "shells", lambda *_: shells)
+    monkeypatch.setattr(health, "is_well", lambda *_: True)
+    monkeypatch.setattr(work, "refresh", lambda *_: False)
+    monkeypatch.setattr(faults, "are_noted", lambda _: True)
+    monkeypatch.setattr(faults, "undo", lambda *_, **__: None)
+    said = io.StringIO()
+    InventoryWork(lab.folder("own")).look(
+        Ledger(Plain(said)), replace(record, machines=nodes)
+    )
+
+    assert "routes to Pods (left to a living session" in said.getvalue()
+    assert not any("pod-routes" in text for text in shells["node1"].asked)
+
+
+def test_a_full_disk_does_not_keep_machines_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What an installation did is undone, although nothing can be written here."""
+    record = made()
+    undone: list[str] = []
+
+    def clean(shell: Any, *_: object) -> bool:
+        undone.append(shell.where)
+        return True
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(undo, "machine", clean)
+    monkeypatch.setattr(LabFolder, "save", full)
+    InventoryWork(lab.folder("own")).remove(Ledger(), record)
+
+    assert undone == ["node1", "master"]
+    assert not lab.folder("own").root.exists()
+
+
+def test_a_new_lab_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The faults of one that had its name would be undone on other machines."""
+    folder = lab.folder("own")
+    folder.journal.mkdir(parents=True)
+    bundle: Any = None
+    seen: list[bool] = []
+
+    def pin(*_: object) -> None:
+        seen.append(folder.journal.exists())
+        raise LabError("nobody answers")
+
+    monkeypatch.setattr(work, "read", lambda _: None)
+    monkeypatch.setattr(InventoryWork, "_record", lambda *_: None)
+    monkeypatch.setattr(hostkeys, "pin", pin)
+    with pytest.raises(LabError, match="nobody answers"):
+        InventoryWork(folder).create(Ledger(), Path("x"), bundle, None, keep=False)
+
+    assert seen == [False]
 
 
 @pytest.mark.parametrize("depot", ["master", ""])

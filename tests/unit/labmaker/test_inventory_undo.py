@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -140,21 +141,25 @@ def test_files_come_back_and_folders_go(machine: Machine, journal: Journal) -> N
     ],
     ids=["ours", "before", "behind", "without ours"],
 )
+@pytest.mark.parametrize(
+    "path", ["/etc/hosts", "/etc/cloud/templates/hosts.debian.tmpl"]
+)
 def test_what_others_wrote_into_the_hosts_file_stays(
-    machine: Machine, journal: Journal, now: str, left: str | None
+    machine: Machine, journal: Journal, path: str, now: str, left: str | None
 ) -> None:
     """Only the lab's part goes; weeks may lie between."""
+    machine.put(path, "127.0.0.1 localhost\n")
     shell = noting(machine, journal)
     shell.begin()
-    shell.put("/etc/hosts", "ours")
+    shell.put(path, "ours")
     text = now.format(ours=with_hosts("", "10.0.0.1 cp1\n"))
-    machine.says["cat /etc/hosts"] = text
+    machine.says[f"cat {path}"] = text
 
     shells: Any = machine
     undone(shells, journal)
 
     wanted = left or "127.0.0.1 localhost\n10.0.0.9 db\n"
-    assert (machine.root / "etc/hosts").read_text() == wanted
+    assert Path(f"{machine.root}{path}").read_text() == wanted
 
 
 def test_a_folder_that_went_meanwhile_comes_back(
@@ -312,6 +317,51 @@ def test_what_was_undone_once_is_not_undone_again(
     (machine.root / "etc/containerd.conf").write_text("theirs")
     undone(shells, journal)
     assert (machine.root / "etc/containerd.conf").read_text() == "theirs"
+
+
+def test_a_removal_that_was_ended_at_its_last_step_ends(
+    machine: Machine, journal: Journal
+) -> None:
+    """All entries are undone then, and systemd still knows the units."""
+    noting(machine, journal).put("/etc/hosts", "x")
+    machine.broken = "daemon-reload"
+    shells: Any = machine
+    with pytest.raises(CommandFailed):
+        undone(shells, journal)
+    assert journal.entries() == []
+
+    machine.broken = ""
+    machine.ran.clear()
+    assert undone(shells, journal) is True
+    assert machine.ran == ["systemctl daemon-reload", "systemctl reset-failed"]
+    assert undone(shells, journal) is False
+
+
+def test_machines_are_undone_although_this_computers_disk_is_full(
+    machine: Machine, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is undone stays noted meanwhile; another error of the disk is told."""
+    shell = noting(machine, journal)
+    shell.put("/etc/hosts", "x")
+    before = journal.entries()
+
+    def refuse(number: int) -> None:
+        def sync(handle: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", sync)
+
+    refuse(errno.EIO)
+    with pytest.raises(OSError, match="Input/output"):
+        journal.keep([])
+    refuse(errno.ENOSPC)
+    journal.keep([])
+    assert journal.entries() == before
+    shells: Any = machine
+    undone(shells, journal)
+
+    assert (machine.root / "etc/hosts").read_text() == "127.0.0.1 localhost\n"
+    assert not journal.file.exists()
 
 
 def test_an_entry_whose_writing_was_interrupted_is_none(journal: Journal) -> None:

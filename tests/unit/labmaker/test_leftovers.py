@@ -86,12 +86,15 @@ def test_a_lab_of_the_chapters_own_is_seen(tmp_path: Path) -> None:
     (tmp_path / "test-install").mkdir()
     (tmp_path / "test").mkdir()
     (tmp_path / ".test-install.lock").touch()
+    (tmp_path / ".overlay.abcdef").mkdir()
     computer = Computer({"test": 0, "test-install": 1, "other-install": 2}, {0, 1, 2})
 
     assert seen(tmp_path, computer) == {
         "files of the lab test-install",
         "machines or network of the lab test-install",
     }
+    everything = leftovers.of_labs(tmp_path, "", [], computer)
+    assert {each for each in everything if "overlay" in each} == set()
 
 
 def test_a_machine_that_the_labs_folder_does_not_know_is_seen() -> None:

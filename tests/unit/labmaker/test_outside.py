@@ -169,7 +169,7 @@ def test_nobody_is_sent_to_become_what_they_are(
             {"K8SLAB_LAB": "blue", "K8SLAB_HOME": "/srv/k8slab", "EDITOR": "vi"},
             "sudo --preserve-env=K8SLAB_HOME,K8SLAB_LAB -s",
         ),
-        (False, {"K8SLAB_LAB": "blue"}, "su"),
+        (False, {"K8SLAB_LAB": "blue"}, 'PATH="$PATH:/usr/sbin:/sbin" su'),
     ],
 )
 def test_a_command_that_is_repeated_as_root_means_the_same_lab(

@@ -17,7 +17,8 @@ from .admin import kubectl
 _CONFLIST = "/etc/cni/net.d/10-lab.conflist"
 _SCRIPT = "/usr/local/sbin/pod-routes"
 _UNIT = "pod-routes.service"
-_ROUTES = ("ip", "-4", "route", "show")
+_ROUTES = ("ip", "-4", "route", "show", "proto", "boot")
+"""Shows what `ip route` made, and not what the kernel or DHCP changes by itself."""
 
 # An address that comes by DHCP may come late: until then no route leads to others.
 _UNIT_TEXT = f"""\
