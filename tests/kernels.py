@@ -45,6 +45,57 @@ def acts_once(of: Chapter, index: int) -> bool:
     return bool(re.search(r"\bacts once\b", f"{said}\n{cell.source}"))
 
 
+def sections(of: Chapter) -> dict[str, list[Any]]:
+    """Return the code cells below each heading, by the id of the first, in order.
+
+    Not those above the first heading and of the clean-up; and no section of which a
+    part says that it acts once.
+    """
+    found: list[list[Any]] = []
+    once: list[int] = []
+    for index, cell in enumerate(of.notebook.cells):
+        if re.search(r"(?m)^###? ", cell.source) and cell.cell_type == "markdown":
+            found.append([])
+        elif found and cell.id in cell_ids(of):
+            found[-1].append(cell)
+            if acts_once(of, index) or "lab-cleanup" in tags(cell):
+                once.append(len(found) - 1)
+    kept = [cells for at, cells in enumerate(found) if cells and at not in once]
+    return {cells[0].id: cells for cells in kept}
+
+
+def run_again(of: Chapter, lab: str, wanted: Sequence[str]) -> dict[str, str]:
+    """Run a chapter and, when all of it was run, sections of it once more.
+
+    Args:
+        of: The chapter; its file is not changed.
+        lab: The lab it acts on.
+        wanted: The ids of the sections' first cells, in the order in which they are
+            run again.
+
+    Returns:
+        Of each section that failed then, the cell and its error.
+    """
+    failed: dict[str, str] = {}
+    ids, parts = cell_ids(of), sections(of)
+    cells = [cell for cell in of.cells("code") if cell.id in ids]
+    ends = [cell for cell in cells if "lab-cleanup" in tags(cell)]
+    with kernel(of, lab) as execute, looked_at(lab):
+        for cell in cells:
+            if cell not in ends:
+                execute(cell)
+        for first in wanted:
+            for cell in parts[first]:
+                try:
+                    execute(cell)
+                except CellExecutionError as error:
+                    failed[first] = f"{cell.id}: {error.evalue}"
+                    break
+        for cell in ends:
+            execute(cell)
+    return failed
+
+
 @contextmanager
 def kernel(of: Chapter, lab: str) -> Iterator[Callable[[Any], Any]]:
     """Give what executes a cell in a chapter's own kernel and returns it.
@@ -175,14 +226,19 @@ def go_back(stop: Stop, lab: str) -> None:
         run(chapter(stop.chapter), lab, kill_after=stop.cell)
 
 
+def seconds(name: str) -> float:
+    """Return how long a chapter took in the book's own run."""
+    return float(chapter(name).settings["run"]["seconds"])
+
+
 def _seconds(stop: Stop) -> float:
     """Return how long a cell and all above it took in the book's own run."""
     of = chapter(stop.chapter)
     ids, ran = cell_ids(of), of.settings["run"]
     at = ids.index(stop.cell) + 1
-    if "above" not in ran or at == len(ids):
-        return float(ran["seconds"] * at / len(ids))
-    return float(ran["above"][ids[at]])
+    share = ran["seconds"] * at / len(ids)
+    known = ran.get("above", {})
+    return float(share if at == len(ids) else known.get(ids[at], share))
 
 
 def _commit() -> str:

@@ -1,7 +1,8 @@
 """A reader goes back in a chapter, and a second kernel begins one that is in use.
 
-Each run draws one cell to restart at and one up to which all are run twice; every
-cell's turn comes in tests/soak. ``SEED=...`` repeats a run.
+Each run draws one cell to restart at, one up to which all are run twice, and a section
+that is run again after the whole chapter; every one's turn comes in tests/soak.
+``SEED=...`` repeats a run.
 """
 
 import os
@@ -30,11 +31,16 @@ ON_A_LAB = [
     if "machines" not in load(path).settings["needs"]
 ]
 SEED, (RESTART, TWICE, *_) = kernels.drawn(ON_A_LAB, limit_s=LIMIT_S)
+AGAIN = kernels.drawn(
+    [name for name in ON_A_LAB if kernels.seconds(name) <= 2 * LIMIT_S],
+    limit_s=3 * LIMIT_S,
+    fits=lambda stop: stop.cell in kernels.sections(kernels.chapter(stop.chapter)),
+)[1][0]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def own(home: Home) -> Iterator[Lab]:
-    """Return a lab for this alone: what a killed kernel broke stays broken."""
+    """Return a lab for one test: what a killed kernel broke stays broken."""
     made = home.up("backwards")
     yield made
     assert made.run("down").returncode == 0
@@ -44,6 +50,7 @@ def own(home: Home) -> Iterator[Lab]:
 def printed() -> None:
     """Say how this sample is repeated."""
     print(f"{kernels.SEED}={SEED:x}: restart at {RESTART}, twice up to {TWICE}")
+    print(f"section from {AGAIN} again")
 
 
 def test_after_a_restart_run_all_above_works(own: Lab) -> None:
@@ -51,8 +58,10 @@ def test_after_a_restart_run_all_above_works(own: Lab) -> None:
     kernels.go_back(RESTART, own.name)
 
 
-def test_cells_may_be_run_twice(own: Lab) -> None:
-    """Each one in a row, up to the cell."""
+def test_a_section_may_be_run_again_and_cells_twice(own: Lab) -> None:
+    """After all of its chapter; and each cell in a row, up to one of another."""
+    again = kernels.chapter(AGAIN.chapter)
+    assert kernels.run_again(again, own.name, [AGAIN.cell]) == {}
     of = kernels.chapter(TWICE.chapter)
     kernels.run(of, own.name, times=2, kill_after=TWICE.cell)
 
@@ -73,15 +82,15 @@ def other(lab: Lab, namespace: str) -> Iterator[int]:
         process.kill()
 
 
-def test_a_second_kernel_is_told_and_takes_nothing(own: Lab) -> None:
+def test_a_second_kernel_is_told_and_takes_nothing(main: Lab) -> None:
     """Who, since when; its cells reach nothing; the next step works as printed."""
-    with own.cluster() as cluster, other(own, "held") as holder:
-        before = own.kubectl("get", "namespace", "held", "-o", "jsonpath={.metadata}")
+    with main.cluster() as cluster, other(main, "held") as holder:
+        before = main.kubectl("get", "namespace", "held", "-o", "jsonpath={.metadata}")
         with pytest.raises(InUse) as caught:
             cluster.scratch("held")
         with pytest.raises(InUse):
             cluster.kubectl(["create", "configmap", "mine"])
-        after = own.kubectl("get", "namespace", "held", "-o", "jsonpath={.metadata}")
+        after = main.kubectl("get", "namespace", "held", "-o", "jsonpath={.metadata}")
 
         assert f"process {holder} on " in caught.value.seen
         assert re.search(r"since \d\d:\d\d:\d\d on ", caught.value.seen)
@@ -99,9 +108,9 @@ def take_over(cluster: Cluster, next_step: str) -> None:
     exec(next_step.splitlines()[-1], {"lab": Here})  # noqa: S102
 
 
-def test_a_killed_kernel_holds_nothing(own: Lab) -> None:
+def test_a_killed_kernel_holds_nothing(main: Lab) -> None:
     """The next one begins and is not asked anything."""
-    with own.cluster() as cluster:
-        with other(own, "held"):
+    with main.cluster() as cluster:
+        with other(main, "held"):
             pass
         cluster.scratch("held").remove()

@@ -109,6 +109,18 @@ def test_after_a_restart_run_all_above_works(
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_section_may_be_run_again(
+    whole: tuple[Lab, Cluster, Snapshot], name: str
+) -> None:
+    """After all of the chapter, the last one first; the lab is as before."""
+    lab, cluster, before = whole
+    of = kernels.chapter(name)
+    failed = kernels.run_again(of, lab.name, [*reversed(kernels.sections(of))])
+
+    assert (failed, snapshot.difference(before, snapshot.take(cluster))) == ({}, [])
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_cell_may_be_run_twice(
     whole: tuple[Lab, Cluster, Snapshot], name: str
 ) -> None:

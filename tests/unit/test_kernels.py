@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kernels import acts_once, looked_at
+from kernels import acts_once, looked_at, sections
 from nbclient.exceptions import (
     CellExecutionError,
     CellTimeoutError,
@@ -42,6 +42,30 @@ def test_what_acts_once_is_said_beside_the_cell(
     of = Chapter(Path("a.ipynb"), v4.new_notebook(cells=cells))
 
     assert acts_once(of, len(cells) - 1) is once
+
+
+def test_sections_that_may_be_run_again_begin_at_headings() -> None:
+    """Not above the first one, not one that acts once, and not the clean-up."""
+    clean, once = v4.new_code_cell("clean()"), v4.new_code_cell("# This acts once.")
+    clean.metadata["tags"] = ["lab-cleanup"]
+    parts = {
+        "# Title": [v4.new_code_cell("setup()")],
+        "## One": [v4.new_code_cell("a"), v4.new_code_cell("b")],
+        "### Two": [once, v4.new_code_cell("c")],
+        "Text": [v4.new_code_cell("d")],
+        "## When it breaks": [],
+        "Words\n\n### Three": [v4.new_code_cell("e")],
+        "## Clean up": [clean],
+    }
+    cells = [
+        cell
+        for text, codes in parts.items()
+        for cell in (v4.new_markdown_cell(text), *codes)
+    ]
+    found = sections(Chapter(Path("a.ipynb"), v4.new_notebook(cells=cells)))
+
+    assert [[c.source for c in each] for each in found.values()] == [["a", "b"], ["e"]]
+    assert [*found] == [each[0].id for each in found.values()]
 
 
 @pytest.mark.parametrize(
