@@ -84,12 +84,9 @@ def test_pods_of_a_namespace_that_somebody_deleted_are_told_to_be_quick(
     found = cluster.get("ns", "chapter")
     place = "/api/v1/namespaces/chapter"
     api.errors[f"DELETE {place}"] = (409, {"kind": "Status", "reason": "Conflict"})
-    uid = found["metadata"]["uid"]
-    if whose == "its own":
-        found["metadata"]["deletionTimestamp"] = "2026-11-01T00:00:00Z"
-        api.put("namespaces", found)
-    else:
-        uid = "an earlier one's"
+    found["metadata"]["deletionTimestamp"] = "2026-11-01T00:00:00Z"
+    api.put("namespaces", found)
+    uid = found["metadata"]["uid"] if whose == "its own" else "an earlier one's"
     api.on_request = lambda method, path: (
         api.drop("namespaces", "chapter") if path == f"{place}/pods" else None
     )

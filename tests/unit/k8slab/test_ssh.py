@@ -626,6 +626,18 @@ def test_a_session_that_never_comes_is_told(machine: FakeMachine) -> None:
     assert machine.logins == 2
 
 
+def test_a_new_connection_is_not_dropped_with_the_old_one(machine: FakeMachine) -> None:
+    """Two threads see that the old one died; one of them made the new one already."""
+    with machine.runner() as ssh:
+        old = ssh._connection()
+        machine.drop()
+        assert ssh.run(["true"]).ok
+        ssh._drop(old)
+        assert ssh.run(["true"]).ok
+
+    assert machine.logins == 2
+
+
 def test_a_key_pair_is_made_in_openssh_format() -> None:
     """The private key is OpenSSH text, the public one a line, and no two are alike."""
     private, public = generate_key()
