@@ -46,15 +46,23 @@ def acts_once(of: Chapter, index: int) -> bool:
 
 
 def sections(of: Chapter) -> dict[str, list[Any]]:
-    """Return the code cells below each heading, by the id of the first, in order.
+    """Return the code cells of each section, by the id of the first, in order.
 
-    Not those above the first heading and of the clean-up; and no section of which a
-    part says that it acts once.
+    Each fault and each exercise is one; others go on below smaller headings. Not those
+    above the first heading and of the clean-up; and no section of which a part says
+    that it acts once.
     """
     found: list[list[Any]] = []
     once: list[int] = []
+    apart = False
     for index, cell in enumerate(of.notebook.cells):
-        if re.search(r"(?m)^###? ", cell.source) and cell.cell_type == "markdown":
+        titles = re.findall(r"(?m)^(###?) (.*)", cell.source)
+        if cell.cell_type != "markdown":
+            titles = []
+        for level, title in titles:
+            if level == "##":
+                apart = title.strip() in ("When it breaks", "Exercises")
+        if titles and (apart or titles[-1][0] == "##"):
             found.append([])
         elif found and cell.id in cell_ids(of):
             found[-1].append(cell)

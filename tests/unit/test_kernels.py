@@ -50,11 +50,12 @@ def test_sections_that_may_be_run_again_begin_at_headings() -> None:
     clean.metadata["tags"] = ["lab-cleanup"]
     parts = {
         "# Title": [v4.new_code_cell("setup()")],
-        "## One": [v4.new_code_cell("a"), v4.new_code_cell("b")],
-        "### Two": [once, v4.new_code_cell("c")],
+        "## One": [v4.new_code_cell("a")],
+        "### More of it": [v4.new_code_cell("b")],
+        "## Two": [once, v4.new_code_cell("c")],
         "Text": [v4.new_code_cell("d")],
-        "## When it breaks": [],
-        "Words\n\n### Three": [v4.new_code_cell("e")],
+        "Words\n\n## When it breaks\n\n### Three": [v4.new_code_cell("e")],
+        "### Four": [v4.new_code_cell("f")],
         "## Clean up": [clean],
     }
     cells = [
@@ -64,7 +65,8 @@ def test_sections_that_may_be_run_again_begin_at_headings() -> None:
     ]
     found = sections(Chapter(Path("a.ipynb"), v4.new_notebook(cells=cells)))
 
-    assert [[c.source for c in each] for each in found.values()] == [["a", "b"], ["e"]]
+    sources = [[cell.source for cell in each] for each in found.values()]
+    assert sources == [["a", "b"], ["e"], ["f"]]
     assert [*found] == [each[0].id for each in found.values()]
 
 
