@@ -82,25 +82,26 @@ def run_again(of: Chapter, lab: str, wanted: Sequence[str]) -> dict[str, str]:
             run again.
 
     Returns:
-        Of each section that failed then, the cell and its error.
+        Of each section that failed then, the error with its cell.
     """
     failed: dict[str, str] = {}
     ids, parts = cell_ids(of), sections(of)
     cells = [cell for cell in of.cells("code") if cell.id in ids]
     ends = [cell for cell in cells if "lab-cleanup" in tags(cell)]
-    with kernel(of, lab) as execute, looked_at(lab):
-        for cell in cells:
-            if cell not in ends:
-                execute(cell)
-        for first in wanted:
-            for cell in parts[first]:
-                try:
+    with kernel(of, lab) as execute:
+
+        def done(cells: Sequence[Any]) -> None:
+            for cell in cells:
+                with looked_at(lab):
                     execute(cell)
-                except CellExecutionError as error:
-                    failed[first] = f"{cell.id}: {error.evalue}"
-                    break
-        for cell in ends:
-            execute(cell)
+
+        done([cell for cell in cells if cell not in ends])
+        for first in wanted:
+            try:
+                done(parts[first])
+            except CellExecutionError as error:
+                failed[first] = str(error)
+        done(ends)
     return failed
 
 

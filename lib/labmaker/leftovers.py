@@ -34,8 +34,8 @@ def of_labs(
     """
     known = frozenset[str]().union(*(each.labs() for each in providers))
     named = [name for name in known if name.startswith(prefix)]
-    folders = [p.name for p in home.glob(f"{prefix}*") if p.is_dir()]
-    folders = [name for name in folders if not name.startswith(".")]  # no lab's
+    found = [p.name for p in home.glob(f"{prefix}*") if p.is_dir()]
+    folders = [name for name in found if name[:1] != "."]  # those are no lab's
     return frozenset(
         [f"machines or network of the lab {name}" for name in named]
         + [f"files of the lab {name}" for name in folders]

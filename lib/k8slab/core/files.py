@@ -67,6 +67,20 @@ def replacing(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
 
 
 @contextmanager
+def although_full() -> Iterator[None]:
+    """Let a block fail at a full disk: what it would write is worth less than going on.
+
+    Raises:
+        OSError: It fails otherwise.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+
+
+@contextmanager
 def usual_modes() -> Iterator[None]:
     """Let new files have the modes that their makers name, whatever the umask is.
 
@@ -121,12 +135,9 @@ def _sign(handle: int) -> None:
 
     What makes room on it needs locks, too.
     """
-    try:
+    with although_full():
         os.truncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
 
 
 def _text(content: bytes) -> str:

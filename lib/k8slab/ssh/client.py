@@ -391,7 +391,7 @@ class SSHShell:
     def _drop(self, transport: paramiko.Transport) -> None:
         """Close a connection, unless another thread made a new one meanwhile."""
         with self._lock:
-            if self._client is None or self._client.get_transport() is transport:
+            if self._client and self._client.get_transport() is transport:
                 self.close()
 
     def _on_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:

@@ -90,23 +90,23 @@ class Journal:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def keep(self, entries: Sequence[Entry]) -> None:
-        """Keep only these entries, which are on the disk when this returns.
+        """Keep only these entries, on the disk when this returns: others are undone.
 
-        On a full disk all stay: they are undone again, which is no harm to a machine
-        that nobody changed meanwhile.
+        On a full disk all stay. They are undone once more where this is repeated, which
+        is better than machines that stay changed.
 
         Raises:
-            OSError: They cannot be written; all stay.
+            OSError: They cannot be written for another reason; all stay.
         """
-        lines = [json.dumps(entry) + "\n" for entry in entries]
-        try:
-            with files.replacing(self.file) as draft, draft.open("wb") as out:
-                out.write("".join(lines).encode())
-                out.flush()
-                os.fsync(out.fileno())  # or a crash could leave an empty file
-        except OSError as error:
-            if error.errno not in files.FULL:
-                raise
+        lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+        with (
+            files.although_full(),
+            files.replacing(self.file) as draft,
+            draft.open("wb") as out,
+        ):
+            out.write(lines.encode())
+            out.flush()
+            os.fsync(out.fileno())  # or a crash could leave an empty file
 
     def forget(self) -> None:
         """Remove the file: all is undone."""

@@ -71,7 +71,7 @@ class InventoryWork:
             LabError: A step failed; it was undone unless ``keep``.
         """
         inventory = read(file)
-        self.folder.clear()
+        self.folder.clear()  # the notes of an earlier lab would be taken for this one's
         record = self._record(inventory, bundle, file)
         try:
             with ledger.phase("host keys", "inventory") as phase:
@@ -149,7 +149,8 @@ class InventoryWork:
             CommandFailed: Something cannot be undone; the same.
         """
         if record.complete:  # whatever ends it, nobody takes what is left for a lab
-            _save(self.folder, replace(record, complete=False))
+            with files.although_full():
+                self.folder.save(replace(record, complete=False))
         shells = lab.shells(self.folder, record)
         try:
             with undisturbed():
@@ -384,15 +385,6 @@ def _context(
         depot_on=inventory.depot,
         network="" if inventory.cni is None else inventory.cni.read_text("utf-8"),
     )
-
-
-def _save(folder: LabFolder, record: LabRecord) -> None:
-    """Save a record; a full disk is no reason to leave machines changed."""
-    try:
-        folder.save(record)
-    except OSError as error:
-        if error.errno not in files.FULL:
-            raise
 
 
 def _tell_restored(

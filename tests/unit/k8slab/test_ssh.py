@@ -9,7 +9,10 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import paramiko
 import pytest
 from fakes.ssh_server import FakeMachine
 
@@ -21,6 +24,7 @@ from k8slab.errors import (
     LabError,
     MachineUnreachable,
 )
+from k8slab.ssh import files
 from k8slab.ssh.client import SSHShell
 from k8slab.ssh.keys import generate_key, known_hosts_line
 
@@ -636,6 +640,45 @@ def test_a_new_connection_is_not_dropped_with_the_old_one(machine: FakeMachine) 
         assert ssh.run(["true"]).ok
 
     assert machine.logins == 2
+
+
+class Ended:
+    """A channel whose server said its mark and ended before it was asked anything."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._said = [bytes([each]) for each in b"k8slab-files\n"]
+
+    def settimeout(self, seconds: float) -> None:
+        """Take a deadline."""
+
+    def exec_command(self, command: str) -> None:
+        """Begin the server."""
+
+    def recv(self, count: int) -> bytes:
+        """Say the mark."""
+        return self._said.pop(0)
+
+    def send(self, data: bytes) -> int:
+        """Be closed."""
+        raise OSError("Socket is closed")
+
+    def get_transport(self) -> SimpleNamespace:
+        """Return a connection that lives."""
+        return SimpleNamespace(is_active=lambda: True)
+
+    def close(self) -> None:
+        """Give the session back."""
+        self.closed = True
+
+
+def test_a_server_for_files_that_ends_at_once_is_told() -> None:
+    """Its session is given back: a machine may have few."""
+    channel: Any = Ended()
+    with pytest.raises(paramiko.SFTPError, match="ended before it answered"):
+        files.connect(lambda: channel, ("sudo",))
+
+    assert channel.closed
 
 
 def test_a_key_pair_is_made_in_openssh_format() -> None:

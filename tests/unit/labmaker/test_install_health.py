@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes.shell import complaining
+from fakes.shell import FakeShell, complaining
 from paths import ROOT
 
 from k8slab.errors import NotReady
@@ -46,3 +46,12 @@ def test_pods_are_put_there_as_soon_as_they_are_taken() -> None:
     health.ask_names(RECORD, shell, timeout=5)
 
     assert len(shell.asked) == 2
+
+
+@pytest.mark.parametrize("lacking", ["node/node2", "deployment/coredns", "nothing"])
+def test_a_cluster_is_well_when_nodes_and_names_are(lacking: str) -> None:
+    """Neither is enough alone."""
+    shell = FakeShell("master", "192.0.2.1")
+    shell.answer = lambda text: (int(lacking in text), "", "")
+
+    assert health.is_well(shell, ["master", "node2"]) is (lacking == "nothing")

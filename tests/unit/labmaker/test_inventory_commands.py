@@ -279,6 +279,22 @@ def test_a_full_disk_does_not_keep_machines_changed(
     assert not lab.folder("own").root.exists()
 
 
+def test_an_installation_that_a_full_disk_kept_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The first error leads to what undoes the rest."""
+    record, error = made(), LabError("a step failed")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(InventoryWork, "remove", full)
+    InventoryWork(lab.folder("own"))._take_back(Ledger(), record, tmp_path, error)
+
+    assert "not undone, as [Errno 28] No space left" in error.next
+    assert error.next.endswith("'k8slab down --name own --yes'")
+
+
 def test_a_new_lab_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The faults of one that had its name would be undone on other machines."""
     folder = lab.folder("own")
