@@ -25,6 +25,8 @@ AGENT = "agent"
 """In the place of a key's file: the keys that the reader's SSH agent holds."""
 REGISTRY = "registry.lab"
 """The registry that chapters' manifests name."""
+HALF_DONE = "addon"
+"""Under which name `LabRecord.maker` keeps an add-on left half done."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,8 @@ class LabRecord:
 
     Attributes:
         name: The lab's name.
-        provider: Who provides its machines, by a name that its maker knows; `ADOPTED`
-            for somebody's cluster.
+        provider: Who provides its machines, by a name that its maker knows;
+            `INVENTORY` where they were there, `ADOPTED` for somebody's cluster.
         kubernetes: The version of its cluster, as in ``1.37.2``.
         machines: Its machines, the control plane's first, the depot last; an adopted
             cluster's are not known.
@@ -129,7 +131,8 @@ class LabRecord:
             name, as in ``echo: registry.lab/echo:1``.
         addons: The add-ons that are enabled.
         complete: Whether it has been up once.
-        maker: What its maker notes for itself; nobody else reads it.
+        maker: What its maker notes for itself; nobody else reads it, but for
+            `half_done`.
     """
 
     name: str
@@ -148,6 +151,11 @@ class LabRecord:
         return tuple(machine for machine in self.machines if machine.is_node)
 
     @property
+    def half_done(self) -> str:
+        """The add-on that an ended command left half done; mostly none."""
+        return str(self.maker.get(HALF_DONE, ""))
+
+    @property
     def is_adopted(self) -> bool:
         """Whether it is somebody's cluster, of which only the API is ours to use."""
         return self.provider == ADOPTED
@@ -161,8 +169,7 @@ class LabRecord:
     def whole(self) -> str:
         """The next step by which the lab gets back what its folder lost."""
         if self.is_adopted:
-            again = command("adopt", self.name, "--kubeconfig FILE")
-            return f"adopt the cluster again: {again}"
+            return f"adopt the cluster again: {self._again}"
         return f"make the lab whole: {command('up', self.name)}"
 
     @property
@@ -171,10 +178,16 @@ class LabRecord:
         if self.is_inventory:
             again = command("up", self.name, "--inventory FILE")
         elif self.is_adopted:
-            again = command("adopt", self.name, "--kubeconfig FILE")
+            again = self._again
         else:
             return command("reset", self.name)
         return f"{command('down', self.name)}, then {again}"
+
+    @property
+    def _again(self) -> str:
+        """The command that adopts the cluster again, with its images where they are."""
+        images = f" --images {self.prefix}" if self.prefix else ""
+        return command("adopt", self.name, f"--kubeconfig FILE{images}")
 
     @property
     def another(self) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -18,7 +19,7 @@ from .files import UMASK
 from .hints import command
 from .outside import ours
 from .patience import stretched
-from .signals import deferred
+from .signals import deferred, undisturbed
 
 DEFAULT_TIMEOUT_S = 60.0
 _LINGER_S = 60.0
@@ -126,6 +127,8 @@ class LocalRunner:
     Args:
         env: Variables added to this process's environment.
         cwd: The working directory.
+        grace_s: Seconds in which a command that has to end may clean up, after a
+            Ctrl-C of its own; without any it is killed at once.
 
     Example:
         >>> LocalRunner().run(["echo", "hello"]).stdout
@@ -135,10 +138,15 @@ class LocalRunner:
     where = "this machine"
 
     def __init__(
-        self, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        grace_s: float = 0,
     ) -> None:
         self._env = dict(env or {})
         self._cwd = cwd
+        self._grace_s = grace_s
         self._running: set[subprocess.Popen[str]] = set()
 
     def run(
@@ -214,13 +222,13 @@ class LocalRunner:
         return process
 
     def _forget(self, process: subprocess.Popen[str]) -> None:
-        _end(process)
+        _end(process, self._grace_s)
         self._running.discard(process)
 
     def end(self) -> None:
         """End every command that still runs, from another thread than its own."""
         for process in list(self._running):
-            _end(process)
+            _end(process, self._grace_s)
 
 
 def _reader(
@@ -229,12 +237,13 @@ def _reader(
     """Start a thread that drains a pipe, so that a full one never blocks."""
 
     def drain() -> None:
-        assert stream is not None  # noqa: S101 - Popen was given a pipe
+        assert isinstance(stream, TextIOWrapper)  # noqa: S101 - Popen was given a pipe
+        stream.reconfigure(newline="\n")  # a carriage return is part of what is said
         with stream:
             for line in stream:
                 into.append(line)
                 if on_line is not None:
-                    on_line(line.rstrip("\n"))
+                    on_line(line.removesuffix("\n").removesuffix("\r"))
 
     thread = threading.Thread(target=drain, daemon=True)
     thread.start()
@@ -252,9 +261,17 @@ def _feeder(process: subprocess.Popen[str], text: str) -> None:
     threading.Thread(target=feed, daemon=True).start()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], grace_s: float) -> None:
     """End a command that still runs, with all it started."""
-    if process.poll() is None:
+    if process.poll() is None and not (grace_s and _gives_up(process, grace_s)):
         with suppress(ProcessLookupError):  # another thread may have ended it
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _gives_up(process: subprocess.Popen[str], grace_s: float) -> bool:
+    """Interrupt a command as Ctrl-C does; say whether it ended within its seconds."""
+    with undisturbed(), suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(stretched(grace_s))
+    return process.poll() is not None

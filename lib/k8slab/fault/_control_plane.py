@@ -10,7 +10,7 @@ from typing import Any
 from ..core.parallel import in_parallel
 from ..core.poll import until
 from ..errors import ApiUnreachable, NotReady
-from ..kube.objects import Endpoints, Pod
+from ..kube.objects import Endpoints, Object, Pod
 from ._kind import CLUSTER, Fault, Place, Seen
 from ._looking import look, wait
 from ._objects import patch
@@ -192,6 +192,7 @@ class ExpiredCertificate(Fault):
         return "" if done.ok else str(done)
 
 
+_COREDNS = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
 _ENDING = Seen(False, "earlier Pods of CoreDNS are ending")
 
 
@@ -205,8 +206,8 @@ class BrokenDns(Fault):
     cure = "Correct the Corefile, and delete CoreDNS's Pods so that they start again."
 
     def save(self, at: Place) -> dict[str, Any]:
-        """Keep the Corefile."""
-        return {"corefile": _corefile(at)}
+        """Keep the Corefile, and how many Pods CoreDNS has."""
+        return {"corefile": _corefile(at), "replicas": _dns_wanted(at)}
 
     def inject(self, at: Place) -> None:
         """Misspell a plugin, and have CoreDNS start with that."""
@@ -223,19 +224,24 @@ class BrokenDns(Fault):
         return Seen(ready == 0 and "CrashLoopBackOff" in states, words)
 
     def repair(self, at: Place) -> None:
-        """Put the Corefile back, and have CoreDNS start with that."""
+        """Put the Corefile back, and have CoreDNS start with that.
+
+        It gets its Pods back, too, where somebody took them away; an entry of an
+        earlier version does not say how many there were.
+        """
+        if _dns_wanted(at) == 0:
+            patch(at, _COREDNS, {"spec": {"replicas": at.saved.get("replicas", 1)}})
         if _corefile(at) != at.saved["corefile"] or not self.healthy(at):
             _configure(at, at.saved["corefile"])
 
     def healthy(self, at: Place) -> Seen:
-        """Look whether all of CoreDNS is ready."""
-        found = at.cluster.get("deployments", "coredns", namespace="kube-system")
+        """Look whether all of CoreDNS is ready, and there is any."""
+        found = _coredns(at)
         ready = (found.get("status") or {}).get("readyReplicas", 0)
         known = len(_dns_endpoints(at).ready)
         wanted = found["spec"]["replicas"]
-        return Seen(
-            ready == wanted == known, f"{ready} of {wanted} ready, {known} endpoints"
-        )
+        words = f"{ready} of {wanted} ready, {known} endpoints"
+        return Seen(0 < wanted == ready == known, words)
 
     def undone(self, at: Place) -> Seen:
         """Look whether it has its old Corefile, and is ready."""
@@ -244,6 +250,15 @@ class BrokenDns(Fault):
         if any(pod.terminating for pod in _dns_pods(at)):
             return _ENDING
         return self.healthy(at)
+
+
+def _coredns(at: Place) -> Object:
+    return at.cluster.get("deployments", "coredns", namespace="kube-system")
+
+
+def _dns_wanted(at: Place) -> int:
+    """Return how many Pods CoreDNS is to have."""
+    return int(_coredns(at)["spec"]["replicas"])
 
 
 def _dns_pods(at: Place) -> list[Pod]:

@@ -26,16 +26,22 @@ flock -w {LOCK_S} 9 || {{
 
 # The disk underneath is the computer's, so the kubelet gets a small one to itself for a
 # while: what it needs to start is copied, and mounted over its folder. As images are on
-# another file system than its folder then, it removes none of them to make room.
+# another file system than its folder then, it removes none of them to make room. Its
+# configuration may name no limit of the disk, as that of a machine that was there, or
+# one among others, so those are written anew.
 _SHRINK = rf"""{_ONE_AT_A_TIME}
 root=/var/lib/kubelet small={SMALL}
 systemctl stop kubelet
 mkdir -p "$small"
 mount -t tmpfs -o size={MIB}m,mode=755 small-disk "$small"
 cp -a "$root"/*.yaml "$root"/*.env "$root"/*_state "$root"/pki "$small"
-sed -i -e 's/nodefs.available: .*/nodefs.available: 50%/' \
-  -e '/^evictionPressureTransitionPeriod:/d' "$small/config.yaml"
-echo 'evictionPressureTransitionPeriod: 5s' >> "$small/config.yaml"
+awk '/^[^ #]/ {{ old = /^eviction(Hard|PressureTransitionPeriod):/ }} !old' \
+  "$root/config.yaml" > "$small/config.yaml"
+cat >> "$small/config.yaml" << 'END'
+evictionHard:
+  nodefs.available: 50%
+evictionPressureTransitionPeriod: 5s
+END
 mount --bind "$small" "$root"
 fallocate -l {MIB * 3 // 4}M {FILE}
 systemctl start kubelet

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from ..errors import NotBegun
 from ..kube.objects import Endpoints, Object, Pod
+from ..probe._exchange import Target, exchange
 from ._kind import Place, Seen
 from ._objects import delete, find, write
 
@@ -114,7 +115,10 @@ def works(at: Place, *, steady_s: float = 0) -> Seen:
 
 
 def answers(at: Place) -> Seen:
-    """Look whether its Service has endpoints, and something answers behind it."""
+    """Look whether its Service has endpoints, and something answers behind it.
+
+    The master asks; where nobody knows one, a Pod of the shop does.
+    """
     known = endpoints(at)
     if not known.ready:
         return Seen(False, f"the Service {NAME} has no endpoints")
@@ -122,11 +126,18 @@ def answers(at: Place) -> Seen:
     ports = spec.get("ports") or []
     if not ports:  # deleted a moment ago: its endpoints go after it
         return Seen(False, f"there is no Service {NAME}")
-    way = [spec.get("clusterIP", ""), str(ports[0]["port"])]
-    asked = at.master.run(["nc", "-z", "-w", "2", *way], check=False)
-    if not asked.ok:
+    asks = _ready_pod(at) if at.cluster.record.is_adopted else at.cluster.machines[0]
+    if asks is None:
+        return Seen(False, "no Pod is ready")
+    way = Target(spec.get("clusterIP", ""), ports[0]["port"], "the Service's port")
+    if exchange(at.cluster, way, from_=asks, timeout=2).failure:
         return Seen(False, f"{len(known.ready)} endpoints, and nothing answers")
     return Seen(True, f"{len(known.ready)} endpoints, and the Service answers")
+
+
+def _ready_pod(at: Place) -> Pod | None:
+    ready = (pod for pod in pods(at) if pod.ready and not pod.terminating)
+    return next(ready, None)
 
 
 def endpoints(at: Place) -> Endpoints:

@@ -24,7 +24,7 @@ class PendingTaints(WorkloadFault):
     name = "pending-taints"
     outside = True
     symptom = "The Pod stays Pending: no node's taints are tolerated."
-    cause = f"Both workers have the taint {TAINT}=true:NoSchedule."
+    cause = f"All workers have the taint {TAINT}=true:NoSchedule."
     cure = f"Take the taint away: kubectl taint nodes NODE {TAINT}-."
     reasons = ("Unschedulable",)
     says = "untolerated taint"
@@ -222,6 +222,7 @@ class StuckNamespace(Fault):
 
     name = "stuck-namespace"
     needs = NAMESPACE
+    outside = True  # the second namespace
     symptom = "A namespace that was deleted stays Terminating."
     cause = "An object in it has a finalizer that nobody takes away."
     cure = "See which object in the namespace's conditions, and remove its finalizer."

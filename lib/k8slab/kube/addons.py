@@ -16,13 +16,15 @@ from ..errors import LabError
 PROGRAM = "k8slab"
 TIMEOUT_S = 1800.0
 """Seconds that it may take: an add-on that was never used here is compiled first."""
+GRACE_S = 120.0
+"""Seconds in which the command that is interrupted may remove what it made."""
 
 
 def change(verb: Literal["enable", "disable"], lab: str, name: str) -> None:
     """Run the command that enables or removes an add-on, and print what it says.
 
     It notes what it enables as a chapter's (`LabFolder.required`), even when this
-    process is killed meanwhile.
+    process is killed meanwhile. Interrupted, it removes what it made.
 
     Args:
         verb: What to do with it.
@@ -46,7 +48,7 @@ def change(verb: Literal["enable", "disable"], lab: str, name: str) -> None:
             next=f"where the lab was made, type {typed}",
         )
     argv = [program, "addon", verb, "--name", lab, name]
-    done = LocalRunner(env={FOR_CHAPTER: "1"}).run(
+    done = LocalRunner(env={FOR_CHAPTER: "1"}, grace_s=GRACE_S).run(
         argv,
         check=False,
         timeout=TIMEOUT_S,

@@ -199,6 +199,8 @@ class Cluster(ClusterApi):
     def disable(self, *names: str) -> None:
         """See that add-ons are not enabled; those that are go, with progress shown.
 
+        So does one that an ended command left half done.
+
         Args:
             names: The add-ons, one that needs another before that.
 
@@ -211,7 +213,7 @@ class Cluster(ClusterApi):
         self.check_refusal()
         for name in names:
             self.record = self._folder_record()
-            if name in self.record.addons:
+            if name in (*self.record.addons, self.record.half_done):
                 addons.change("disable", self.lab, name)
                 self.record = self._folder_record()
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from .base import AddOn
 from .catalogue import ADDONS, find
-from .work import Listed, begun, disable, enable, listing, resume
+from .work import Listed, disable, enable, listing, resume
 
 __all__ = [
     "ADDONS",
     "AddOn",
     "Listed",
-    "begun",
     "disable",
     "enable",
     "find",

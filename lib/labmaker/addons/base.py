@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import yaml
 
 from k8slab.core.hints import command
 from k8slab.core.poll import until
-from k8slab.errors import ApiError
+from k8slab.errors import ApiError, BadInput
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Object
 
@@ -29,6 +29,8 @@ _FIRST = (
     "ClusterRole",
     "Role",
 )
+# How the API server answers for a kind that it does not know any more.
+_GONE = (404, 405)
 # What asks the add-on comes last, and so is the first to go.
 _LAST = ("APIService", "ValidatingWebhookConfiguration")
 
@@ -154,6 +156,40 @@ def unavailable(cluster: Cluster, objects: Sequence[Object]) -> str:
     return "; ".join(trouble)
 
 
+def of_readers(cluster: Cluster, name: str, kinds: Iterable[str]) -> list[str]:
+    """Return the objects of an add-on's kinds that are not its own, in words.
+
+    Args:
+        cluster: The cluster, in which the kinds may not be there yet, or any more.
+        name: The add-on.
+        kinds: The kinds, each with its group.
+    """
+    return [
+        named(kind.partition(".")[0], each)
+        for kind in kinds
+        for each in _found(cluster, kind)
+        if (each["metadata"].get("labels") or {}).get(LABEL) != name
+    ]
+
+
+def named(kind: str, obj: Object) -> str:
+    """Return an object in words, with its namespace where it is in one."""
+    meta = obj["metadata"]
+    return f"{kind} " + "/".join(filter(None, (meta.get("namespace"), meta["name"])))
+
+
+def _found(cluster: Cluster, kind: str) -> list[Object]:
+    """Return all objects of a kind, of which there may be none yet or any more."""
+    try:
+        return cluster.find(kind)
+    except BadInput:
+        return []
+    except ApiError as error:
+        if error.status not in _GONE:
+            raise
+        return []
+
+
 def _pods(cluster: Cluster, name: str) -> list[str]:
     """Return which Pods of an add-on are not ready, and why."""
     pods = cluster.pods(f"{LABEL}={name}")
@@ -166,7 +202,7 @@ def _available(obj: Object) -> tuple[int, int]:
         wanted = int(status.get("desiredNumberScheduled", 1))
         return int(status.get("numberAvailable", 0)), max(1, wanted)
     replicas = int(obj["spec"].get("replicas", 1))
-    return int(status.get("availableReplicas", 0)), replicas
+    return int(status.get("availableReplicas", 0)), max(1, replicas)
 
 
 def _observed(obj: Object) -> bool:

@@ -6,11 +6,21 @@ from k8slab.errors import LabError
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Object
 
-from .base import AddOn, labelled, manifests, read
+from .base import AddOn, labelled, manifests, named, of_readers, read
 
 NAMESPACE = "metallb-system"
 INTERFACE = "eth0"
-_API = "metallb.io/v1beta1"
+_GROUP = "metallb.io"
+_API = f"{_GROUP}/v1beta1"
+# Those of which readers make objects; the speakers make those of the others.
+_OF_READERS = (
+    "BFDProfile",
+    "BGPAdvertisement",
+    "BGPPeer",
+    "Community",
+    "IPAddressPool",
+    "L2Advertisement",
+)
 
 
 class MetalLB(AddOn):
@@ -47,12 +57,14 @@ class MetalLB(AddOn):
         return labelled(self.name, [*read(manifests(self.name)), *own])
 
     def in_use(self, cluster: Cluster) -> list[str]:
-        """Return the Services that have an address of it."""
-        return [
-            f"Service {each['metadata']['namespace']}/{each['metadata']['name']}"
+        """Return the Services that have an address, and what goes with its kinds."""
+        served = [
+            named("Service", each)
             for each in cluster.find("Service")
             if (each.get("status", {}).get("loadBalancer") or {}).get("ingress")
         ]
+        kinds = [f"{kind}.{_GROUP}" for kind in _OF_READERS]
+        return served + of_readers(cluster, self.name, kinds)
 
 
 def _custom(kind: str, spec: Object) -> Object:

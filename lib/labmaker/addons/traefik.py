@@ -6,13 +6,12 @@ from k8slab.errors import ApiError, BadInput
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Object
 
-from .base import LABEL, AddOn
+from .base import AddOn, named, of_readers
 
 NAMESPACE = "traefik"
 NAME = "traefik"
 """What its Service and both of its classes are called."""
 _GROUP = "gateway.networking.k8s.io"
-_GONE = (404, 405)
 
 
 class Traefik(AddOn):
@@ -44,14 +43,9 @@ class Traefik(AddOn):
     def in_use(self, cluster: Cluster) -> list[str]:
         """Return what goes with its kinds, and the Ingresses that it serves."""
         kinds = {r.kind for r in cluster.catalogue.resources() if r.group == _GROUP}
-        used = [
-            _named(kind, each)
-            for kind in sorted(kinds)
-            for each in _found(cluster, f"{kind}.{_GROUP}")
-            if (each["metadata"].get("labels") or {}).get(LABEL) != self.name
-        ]
+        used = of_readers(cluster, self.name, [f"{k}.{_GROUP}" for k in sorted(kinds)])
         served = [
-            _named("Ingress", each)
+            named("Ingress", each)
             for each in cluster.find("Ingress")
             if each["spec"].get("ingressClassName") == NAME
         ]
@@ -63,20 +57,3 @@ def _accepted(gateway_class: Object) -> bool:
     return {"Accepted": "True"}.items() <= {
         each["type"]: each["status"] for each in conditions
     }.items()
-
-
-def _found(cluster: Cluster, kind: str) -> list[Object]:
-    """Return all objects of a kind, of which there may be none yet or any more."""
-    try:
-        return cluster.find(kind)
-    except BadInput:
-        return []
-    except ApiError as error:
-        if error.status not in _GONE:
-            raise
-        return []
-
-
-def _named(kind: str, obj: Object) -> str:
-    meta = obj["metadata"]
-    return f"{kind} " + "/".join(filter(None, (meta.get("namespace"), meta["name"])))

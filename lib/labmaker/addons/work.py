@@ -16,16 +16,16 @@ from k8slab.core.hints import command
 from k8slab.core.phases import Ledger, Reporter, Silent
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import terminable, undisturbed
-from k8slab.errors import InUse, LabError
+from k8slab.errors import InUse, LabError, NotReady
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Object
-from k8slab.lab_record import LabRecord
+from k8slab.lab_record import HALF_DONE, LabRecord
 
 from ..bundle import Bundle, opened, source
 from ..bundle.components import find as component
 from ..computer import require_root
-from ..settings import HALF_DONE, Settings
+from ..settings import Settings
 from . import images
 from .base import LABEL, AddOn, labelled, read
 from .catalogue import ADDONS, find, with_needs
@@ -53,11 +53,6 @@ class Listed:
     what: str
 
 
-def begun(record: LabRecord) -> str:
-    """Return the add-on that an ended command left half done; mostly nothing."""
-    return str(record.maker.get(HALF_DONE, ""))
-
-
 def enable(
     name: str, lab_name: str | None = None, *, reporter: Reporter | None = None
 ) -> Ledger:
@@ -76,7 +71,8 @@ def enable(
         LabMissing: There is no such lab.
         BundleError: Its images cannot be built; nothing was changed.
         LabError: The lab was not made here.
-        PhaseFailed: It does not come to work; what was made is removed again.
+        PhaseFailed: It does not come to work; what was made is removed again, unless
+            readers have objects of it.
     """
     wanted = with_needs(find(name))
     folder = _own(lab_name)
@@ -140,8 +136,12 @@ def resume(folder: LabFolder, ledger: Ledger) -> None:
             with ledger.phase("see it work", name) as phase:
                 if not find(name).health(cluster):
                     phase.unchanged()
-                else:
+                    continue
+                try:
                     find(name).ready(cluster)
+                except NotReady as error:
+                    error.next = command("addon enable", cluster.lab, name)
+                    raise
 
 
 def listing(lab_name: str | None = None) -> list[Listed]:
@@ -155,7 +155,7 @@ def listing(lab_name: str | None = None) -> list[Listed]:
     found = []
     for addon in ADDONS:
         state, health = "not enabled", ""
-        if addon.name == begun(record):
+        if addon.name == record.half_done:
             state = "half done"
         elif addon.name in record.addons:
             state, health = "enabled", _health(folder, addon)
@@ -191,9 +191,9 @@ class Work:
 
     def tidy(self, meant: frozenset[str] | set[str] = frozenset()) -> None:
         """Remove what an ended command left half done, unless it is meant now."""
-        name = begun(self.record)
+        name = self.record.half_done
         if name and name not in meant:
-            self.remove(find(name))
+            self._clear(find(name))
 
     def enable(self, addon: AddOn, bundle: Callable[[], Bundle]) -> None:
         """Enable an add-on; what fails at first is removed again.
@@ -216,7 +216,7 @@ class Work:
             self._install(addon, bundle)
         except BaseException:
             with undisturbed(), suppress(LabError):  # the next command tries again
-                self.remove(addon)
+                self._clear(addon)
             raise
         self._note(addon, enabled=True)
 
@@ -227,7 +227,7 @@ class Work:
             InUse: Something needs it; nothing was changed.
         """
         record = self.record
-        if addon.name not in record.addons and begun(record) != addon.name:
+        if addon.name not in record.addons and record.half_done != addon.name:
             with self._ledger.phase("look for it", addon.name) as phase:
                 phase.unchanged("it is not enabled")
             return
@@ -243,19 +243,24 @@ class Work:
         self.remove(addon)
 
     def remove(self, addon: AddOn) -> None:
-        """Remove an add-on, whatever of it is there; it may be half of one."""
+        """Remove an add-on, whatever of it is there; it may be half of one.
+
+        Raises:
+            InUse: There are objects that would be lost; nothing was changed.
+        """
         cluster, ledger, name = self._cluster, self._ledger, addon.name
         with ledger.phase("look for what uses it", name) as phase:
             phase.unchanged()
-            if used := addon.in_use(cluster):
-                raise InUse(
-                    f"the add-on {name} is in use",
-                    where=cluster.where,
-                    wanted="nothing that would be lost with it",
-                    seen="\n".join(used),
-                    next="delete what uses these, then: "
-                    + command("addon disable", cluster.lab, name),
-                )
+            used = addon.in_use(cluster)
+        if used:
+            raise InUse(
+                f"the add-on {name} is in use",
+                where=cluster.where,
+                wanted="nothing that would be lost with it",
+                seen="\n".join(used),
+                next="delete what uses these, then: "
+                + command("addon disable", cluster.lab, name),
+            )
         self._note(addon, enabled=False, half=True)
         with ledger.phase("remove its objects", name):
             self._delete(addon)
@@ -265,6 +270,16 @@ class Work:
             images.forget(cluster, names)
             images.withdraw(self._depot, names)
         self._note(addon, enabled=False)
+
+    def _clear(self, addon: AddOn) -> None:
+        """Remove half of an add-on; one that readers have objects of stays as enabled.
+
+        To enable it again makes it whole, and to disable it says what would be lost.
+        """
+        try:
+            self.remove(addon)
+        except InUse:
+            self._note(addon, enabled=True)
 
     def _install(self, addon: AddOn, bundle: Callable[[], Bundle]) -> None:
         cluster, ledger, name = self._cluster, self._ledger, addon.name

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fakes.broken import Worker, notes
 
 from k8slab import fault
@@ -234,12 +235,33 @@ def test_a_route_without_a_gateway_need_only_be_there(
 
 # What stands for the machine's own programs: each writes down that it was called.
 PROGRAMS = """
-note() { echo "$*" >> asked; }
-for each in systemctl mkdir mount cp sed fallocate umount stat rm mountpoint; do
-  eval "$each() { note $each; }"
-done
+note() {{ echo "$*" >> asked; }}
+for each in {}; do eval "$each() {{ note $each; }}"; done
 shopt -s nullglob
 """
+EVERY = "systemctl mkdir mount cp awk fallocate umount stat rm mountpoint"
+OF_SYSTEM = "systemctl mount fallocate"
+
+
+def played(
+    cluster: Cluster, step: str, folder: Path, programs: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script about a small disk in a folder of its own, in place of the root.
+
+    Args:
+        cluster: The lab.
+        step: What of the fault, as ``inject``.
+        folder: The folder.
+        programs: Those that are only noted down.
+    """
+    shell: Any = cluster.on("node1")
+    getattr(fault.find("disk-pressure"), step)(Place(cluster, "node1"))
+    text = shell.asked[-1].replace("flock -w 20", "flock -w 0")
+    for each in ("/run", "/var/lib/kubelet"):
+        text = text.replace(each, f"{folder}{each}")
+        (folder / each[1:]).mkdir(parents=True, exist_ok=True)
+    argv = ["bash", "-Eeuo", "pipefail", "-c", PROGRAMS.format(programs) + text]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("step", ["inject", "undo"])
@@ -248,25 +270,48 @@ def test_no_script_about_a_small_disk_overtakes_another(
     cluster: Cluster, tmp_path: Path, step: str, is_held: bool
 ) -> None:
     """One goes on when its session is killed; whoever undoes it waits for its end."""
-    shell: Any = cluster.on("node1")
-    getattr(fault.find("disk-pressure"), step)(Place(cluster, "node1"))
-    text = shell.asked[-1].replace("flock -w 20", "flock -w 0")
-    for folder in ("/run", "/var/lib/kubelet"):
-        text = text.replace(folder, f"{tmp_path}{folder}")
     (tmp_path / "run" / "k8slab-small-disk").mkdir(parents=True)
     lock = tmp_path / "run" / "k8slab-disk.lock"
     lock.touch()
     handle = files.hold(lock) if is_held else None
-    argv = ["bash", "-Eeuo", "pipefail", "-c", PROGRAMS + text]
-    done = subprocess.run(
-        argv, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = played(cluster, step, tmp_path, EVERY)
     if handle is not None:
         os.close(handle)
 
     assert (done.returncode != 0) == is_held, done.stderr
     assert (tmp_path / "asked").exists() != is_held
     assert ("another script has held" in done.stderr) == is_held
+
+
+LIMITS = {
+    "none": "",
+    "an empty list": "evictionHard: {}\n",
+    "others": "evictionHard:\n    memory.available: 100Mi\n",
+    "a lab's": "evictionHard:\n  memory.available: 100Mi\n  nodefs.available: 0%\n",
+}
+
+
+@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
+def test_a_small_disk_is_full_whatever_the_kubelet_was_told(
+    cluster: Cluster, tmp_path: Path, limits: str
+) -> None:
+    """The kubelet of a machine that was there is told of no limits at all."""
+    folder = tmp_path / "var" / "lib" / "kubelet"
+    (folder / "pki").mkdir(parents=True)
+    first, last = "clusterDNS:\n- 10.96.0.10\n", "evictionMaxPodGracePeriod: 0\n"
+    before = f"{first}{limits}evictionPressureTransitionPeriod: 0s\n{last}"
+    (folder / "config.yaml").write_text(before)
+    done = played(cluster, "inject", tmp_path, OF_SYSTEM)
+
+    assert done.returncode == 0, done.stderr
+    small = (tmp_path / "run" / "k8slab-small-disk" / "config.yaml").read_text()
+    assert yaml.safe_load(small) == {
+        "clusterDNS": ["10.96.0.10"],
+        "evictionMaxPodGracePeriod": 0,
+        "evictionHard": {"nodefs.available": "50%"},
+        "evictionPressureTransitionPeriod": "5s",
+    }
+    assert (folder / "config.yaml").read_text() == before
 
 
 @pytest.mark.parametrize("where", ["", "master", "node9"])
@@ -452,3 +497,11 @@ def test_every_fault_says_what_a_table_of_symptoms_needs() -> None:
     for each in fault.every():
         for sentence in (each.symptom, each.cause, each.cure):
             assert sentence.endswith("."), (each.name, sentence)
+
+
+def test_no_fault_says_how_many_workers_there_are() -> None:
+    """A lab may have one, or five."""
+    said = " ".join(e.symptom + e.cause + e.cure for e in fault.every()).lower()
+
+    assert "workers" in said
+    assert not re.search(r"\b(both|two|three) workers", said)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,15 @@ from fakes.broken import Worker, notes
 from fakes.lab import RECORD
 
 from k8slab import fault
-from k8slab.errors import ApiError, BadInput, LabError, NotBegun, NotReady
+from k8slab.core.process import LocalRunner
+from k8slab.errors import (
+    ApiError,
+    BadInput,
+    CommandFailed,
+    LabError,
+    NotBegun,
+    NotReady,
+)
 from k8slab.fault import _control_plane, _journal, _objects, _shop
 from k8slab.fault._journal import Entry
 from k8slab.fault._kind import Place
@@ -25,6 +35,7 @@ from k8slab.machine import Machine
 SCALE = "GET /apis/apps/v1/namespaces/kube-system/deployments/metrics-server/scale"
 ADDON = SCALE.removesuffix("/scale")
 FIGURES = "GET /apis/metrics.k8s.io/v1beta1/nodes"
+SYSTEM = "kube-system"
 SEEDS = range(40)
 SHOP = "GET /apis/apps/v1/namespaces/t/deployments/shop"
 OWN = replace(RECORD, provider=INVENTORY)
@@ -79,6 +90,69 @@ def test_a_service_that_has_just_been_deleted_does_not_answer(
 
     seen = _shop.answers(Place(cluster, "t"))
     assert (seen.ok, seen.words) == (False, "there is no Service shop")
+
+
+def serve(fake: Any, port: int) -> None:
+    """Make a shop's Service on this computer, with one endpoint and a ready Pod."""
+    labels = {"kubernetes.io/service-name": "shop"}
+    ends = [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}]
+    known = {"metadata": {"name": "s", "labels": labels}, "endpoints": ends}
+    spec = {"clusterIP": "127.0.0.1", "ports": [{"port": port}]}
+    fake.put("endpointslices", known, "t")
+    fake.put("services", {"metadata": {"name": "shop"}, "spec": spec}, "t")
+    fake.put("pods", fake.pod("shop-1", labels={"app": "shop"}), "t")
+
+
+def test_a_master_asks_the_shop_without_a_program_that_it_may_lack(
+    cluster: Cluster, fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inventory's machine need not have nc."""
+    for name in ("bash", "timeout"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    master: Any = cluster.on("master")
+    master.run = LocalRunner().run
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        serve(fake, server.getsockname()[1])
+        seen = [_shop.answers(Place(cluster, "t"))]
+    seen.append(_shop.answers(Place(cluster, "t")))
+
+    assert [each.words for each in seen] == [
+        "1 endpoints, and the Service answers",
+        "1 endpoints, and nothing answers",
+    ]
+
+
+REFUSED = "echo 'refused\ncommand terminated with exit code 1' >&2; exit 1"
+
+
+@pytest.mark.parametrize(("said", "answers"), [("exit 0", True), (REFUSED, False)])
+def test_in_an_adopted_cluster_the_shop_s_own_pod_asks(
+    cluster: Cluster,
+    fake: Any,
+    folder: LabFolder,
+    kubectl: Callable[[str], None],
+    said: str,
+    answers: bool,
+) -> None:
+    """Nobody knows a machine there."""
+    cluster.record = TEAM
+    kubectl(f'echo "$@" > {folder.root}/asked; {said}')
+    serve(fake, 12345)
+
+    assert _shop.answers(Place(cluster, "t")).ok == answers
+    assert "exec shop-1 -n t" in (folder.root / "asked").read_text()
+
+
+def test_a_kubectl_that_asks_nobody_is_not_a_silent_shop(
+    cluster: Cluster, fake: Any, kubectl: Callable[[str], None]
+) -> None:
+    """As where its user may not run commands in Pods: no symptom, and no health."""
+    cluster.record = TEAM
+    kubectl("echo Forbidden >&2; exit 1")
+    serve(fake, 12345)
+    with pytest.raises(CommandFailed, match="Forbidden"):
+        fault.find("wrong-port").shows(Place(cluster, "t"))
 
 
 @pytest.mark.parametrize(("status", "passes"), [(404, True), (409, True), (403, False)])
@@ -287,6 +361,34 @@ def test_a_name_service_that_is_ending_may_answer_still(
 
     assert seen == [True, False]
     assert (undone.ok, undone.words) == (False, "earlier Pods of CoreDNS are ending")
+
+
+def test_a_name_service_without_pods_is_not_healthy(
+    cluster: Cluster, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets as many back as it had; an entry of an earlier version has no number."""
+    scaled = []
+
+    def note(at: Place, path: str, body: dict[str, Any]) -> None:
+        if path.endswith("/deployments/coredns"):
+            scaled.append(body["spec"]["replicas"])
+
+    monkeypatch.setattr(_control_plane, "patch", note)
+    dns, config = fault.find("dns-broken"), {"Corefile": "good"}
+    fake.put("configmaps", {"metadata": {"name": "coredns"}, "data": config}, SYSTEM)
+    saved = []
+    for replicas in (2, 0):
+        found = {"metadata": {"name": "coredns"}, "spec": {"replicas": replicas}}
+        fake.put("deployments", found, SYSTEM)
+        saved.append(dns.save(Place(cluster)))
+    at = Place(cluster, saved=saved[0])
+    seen = [dns.healthy(at), dns.undone(at)]
+    for each in (at, Place(cluster, saved={"corefile": "good"})):
+        dns.repair(each)
+
+    assert saved[0] == {"corefile": "good", "replicas": 2}
+    assert [each.ok for each in seen] == [False, False]
+    assert scaled == [2, 1]
 
 
 def test_a_lab_of_an_inventory_is_not_told_to_enable_an_addon(

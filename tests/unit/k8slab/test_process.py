@@ -137,6 +137,38 @@ def test_a_command_may_be_ended_from_two_threads(
     assert not thread.is_alive()
 
 
+# Ctrl-C is pressed again meanwhile.
+CLEANS_UP = 'kill $!; kill -INT $PPID; sleep 0.3; echo cleaned > "$1"; exit 130'
+
+
+@pytest.mark.parametrize(
+    ("at_an_interrupt", "is_killed"),
+    [(CLEANS_UP, False), (":", True)],
+    ids=["cleans up", "goes on"],
+)
+def test_an_interrupt_leaves_a_command_time_to_clean_up(
+    tmp_path: Path, at_an_interrupt: str, is_killed: bool
+) -> None:
+    """It gets a Ctrl-C of its own, and a second one does not end that time.
+
+    What goes on after it is killed.
+    """
+    log, pids = tmp_path / "log", list[int]()
+    until_it_ends = "while kill -0 $!; do wait; done"
+    words = f"trap '{at_an_interrupt}' INT; sleep 60 & echo $$; {until_it_ends}"
+    runner = LocalRunner(grace_s=0.3 if is_killed else 30)
+
+    def interrupt(line: str) -> None:
+        pids.append(int(line))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(["sh", "-c", words, "sh", str(log)], on_line=interrupt)
+
+    assert log.exists() != is_killed
+    assert [_gone(pid) for pid in pids] == [True]
+
+
 def test_a_full_error_pipe_does_not_block() -> None:
     """Two megabytes on one stream do not hold up the other."""
     flood = "head -c 2000000 /dev/zero | tr '\\0' e >&2; echo out"
@@ -184,6 +216,16 @@ def test_lines_come_while_the_command_runs() -> None:
 
     assert [line for line, _ in seen] == ["one", "two"]
     assert seen[1][1] - seen[0][1] > 0.2
+
+
+def test_a_carriage_return_belongs_to_what_was_printed() -> None:
+    """It ends no line; one at the end of a line is not handed on."""
+    seen: list[str] = []
+    argv = ["printf", r"a\r\nb\rc\r\n\n"]
+    done = LocalRunner().run(argv, on_line=seen.append)
+
+    assert done.stdout == "a\r\nb\rc\r\n\n"
+    assert seen == ["a", "b\rc", ""]
 
 
 def test_what_is_left_in_the_background_is_not_awaited(

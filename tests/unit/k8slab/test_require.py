@@ -168,6 +168,19 @@ def test_a_damaged_list_of_add_ons_names_none(folder: LabFolder, text: str) -> N
     assert folder.required() == {}
 
 
+def test_an_interrupt_lets_the_command_remove_what_it_made(
+    cluster: Cluster, folder: LabFolder, beside: Path
+) -> None:
+    """The command hears of it, too, and is not killed at once."""
+    removed = folder.root / "removed"
+    trap = f"trap 'kill $!; echo > {removed}; exit 130' INT"
+    write(beside, f"{trap}; sleep 60 & kill -INT $PPID; wait")
+    with pytest.raises(KeyboardInterrupt):
+        cluster.require("toy")
+
+    assert removed.exists()
+
+
 def test_a_failure_says_what_to_type(cluster: Cluster, beside: Path) -> None:
     """After what the command itself said."""
     write(beside, "echo broken >&2; exit 4")
@@ -205,3 +218,19 @@ def test_what_must_not_be_there_is_removed(
 
     assert capsys.readouterr().out == "disable toy\n"
     assert cluster.record.addons == ()
+
+
+def test_half_of_what_must_not_be_there_is_removed(
+    cluster: Cluster,
+    folder: LabFolder,
+    beside: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A command that was ended left it; it is not noted as enabled."""
+    folder.save(replace(lab.RECORD, complete=True, maker={"addon": "toy"}))
+    (folder.root / "then").write_text(replace(lab.RECORD, complete=True).to_json())
+    write(beside, f'echo "$2 $5"; cp {folder.root}/then {folder.record_file}')
+    cluster.disable("other", "toy")
+    cluster.disable("toy")
+
+    assert capsys.readouterr().out == "disable toy\n"

@@ -22,12 +22,14 @@ from labmaker import addons
 from labmaker.addons import ADDONS, AddOn, catalogue, find, images
 from labmaker.addons.base import LABEL, labelled, manifests, read, unavailable
 from labmaker.addons.local_path_provisioner import LocalPathProvisioner
+from labmaker.addons.metallb import MetalLB
 from labmaker.addons.traefik import Traefik
 from labmaker.addons.work import Work
 from labmaker.bundle import Bundle, versions
 from labmaker.bundle.components import find as component
 from labmaker.settings import Settings
 
+SYSTEM = "kube-system"
 REGISTRY = "docker/registry/v2"
 
 
@@ -81,6 +83,27 @@ def test_a_workload_without_its_pods_is_not_available(
         told.append(unavailable(cluster, [obj]))
 
     assert told == [f"there is no {kind} a", f"{kind} a: 1 of 2 available", ""]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_a_workload_that_is_to_have_no_pods_is_not_available(
+    cluster: Cluster, fake: FakeApi, kind: str
+) -> None:
+    """Somebody scaled it away; a lab that has the add-on wants it to work."""
+    meta = {"name": "a", "namespace": "kube-system", "generation": 1}
+    obj = {"kind": kind, "metadata": meta, "spec": {"replicas": 0}}
+    fake.put(f"{kind.lower()}s", {**obj, "status": {"observedGeneration": 1}}, SYSTEM)
+
+    assert unavailable(cluster, [obj]) == f"{kind} a: 0 of 1 available"
+
+
+@pytest.mark.parametrize("addon", ADDONS, ids=lambda addon: addon.name)
+def test_an_addon_that_is_enabled_again_gets_its_pods_back(addon: AddOn) -> None:
+    """Its manifests say how many there are, or what was scaled away stays away."""
+    made = read(manifests(addon.name))
+    scaled = [each["spec"] for each in made if each["kind"] == "Deployment"]
+
+    assert [spec.get("replicas") for spec in scaled] == [1]
 
 
 def test_what_is_made_in_comes_first_and_what_asks_comes_last() -> None:
@@ -295,6 +318,57 @@ def test_what_a_killed_command_left_is_removed_by_the_next(
     assert toy.removed == 1
 
 
+def test_half_of_an_addon_that_is_used_stays_as_an_enabled_one(
+    work: Work, toy: Toy, folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers have objects of it; enabling it again makes it whole."""
+
+    def interrupted(*_: object) -> None:
+        toy.used, toy.trouble = ["Service shop/door"], "it is not whole"
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(toy, "ready", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            work.enable(toy, no_bundle)
+    kept = state(work), toy.removed
+    monkeypatch.setattr(toy, "ready", lambda *_: None)
+    work.enable(toy, no_bundle)
+
+    assert kept == ((("toy",), None), 0)
+    assert told(folder) == ["apply", "apply"]
+
+
+def test_half_of_an_addon_that_is_used_keeps_no_command_from_its_work(
+    folder: LabFolder, cluster: Cluster, toy: Toy
+) -> None:
+    """A killed command left it; no phase counts as failed."""
+    folder.save(replace(lab.RECORD, complete=True, maker={"addon": "toy"}))
+    toy.used, ledger = ["Service shop/door"], Ledger()
+    work = Work(folder, cluster, ledger)
+    work.tidy(meant={"other"})
+
+    assert (state(work), toy.removed) == ((("toy",), None), 0)
+    assert [phase.outcome for phase in ledger.phases] == ["unchanged"]
+
+
+def test_what_does_not_work_after_a_start_is_enabled_again(
+    work: Work,
+    toy: Toy,
+    folder: LabFolder,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which puts back what is missing; that command is the next step."""
+    work.enable(toy, no_bundle)
+    monkeypatch.setattr("k8slab.lab.connect", lambda name: cluster)
+    toy.trouble = "it broke"
+    with pytest.raises(NotReady) as caught:
+        addons.resume(folder, Ledger())
+
+    assert caught.value.next == "'k8slab addon enable --name default toy'"
+
+
 def test_what_is_used_is_not_removed(work: Work, toy: Toy) -> None:
     """The error names what would be lost; the add-on is enabled as before."""
     work.enable(toy, no_bundle)
@@ -495,6 +569,31 @@ def test_what_readers_made_with_traefik_keeps_it(
         fake.put("ingresses", ingress, "shop")
 
     assert Traefik().in_use(cluster) == ["Gateway shop/door", "Ingress shop/ours"]
+
+
+def test_what_readers_made_of_metallb_s_kinds_keeps_it(
+    fake: FakeApi, cluster: Cluster
+) -> None:
+    """Its own pool goes with it, and so does what its speakers tell of Services."""
+    group = "metallb.io"
+    fake.kinds += [
+        (group, "v1beta1", "IPAddressPool", "ipaddresspools", True),
+        (group, "v1beta2", "BGPPeer", "bgppeers", True),
+        (group, "v1beta1", "ServiceL2Status", "servicel2statuses", True),
+    ]
+    own = {"name": "lab", "labels": {LABEL: "metallb"}}
+    fake.put("ipaddresspools", {"metadata": own}, "metallb-system")
+    fake.put("ipaddresspools", {"metadata": {"name": "mine"}}, "metallb-system")
+    fake.put("bgppeers", {"metadata": {"name": "router"}}, "metallb-system")
+    fake.put("servicel2statuses", {"metadata": {"name": "l2"}}, "metallb-system")
+    ingress = {"loadBalancer": {"ingress": [{"ip": "172.30.1.200"}]}}
+    fake.put("services", {"metadata": {"name": "door"}, "status": ingress}, "shop")
+
+    assert MetalLB().in_use(cluster) == [
+        "Service shop/door",
+        "BGPPeer metallb-system/router",
+        "IPAddressPool metallb-system/mine",
+    ]
 
 
 def test_volumes_that_were_made_keep_their_provisioner(
