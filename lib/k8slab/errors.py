@@ -33,6 +33,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -188,6 +189,16 @@ class CommandFailed(LabError):
     exit_code = 6
     _TAIL: ClassVar[int] = 12
     _SHOWN: ClassVar[int] = 1000
+    # https://github.com/kubernetes/kubectl/blob/master/pkg/cmd/util/helpers.go
+    _PASSING: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?m)^Error from server "
+        r"\((ServiceUnavailable|InternalError|Timeout|TooManyRequests)\)"
+        r"|^The connection to the server .* was refused"
+        r"|^Unable to connect to the server: .*(EOF|TLS handshake timeout)"
+    )
+    _AT_FIRST: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?m)^Error from server \(Forbidden\)|^error: You must be logged in"
+    )
     shown = False
     """Whether the reader saw already what the command said."""
     line = 0
@@ -214,6 +225,20 @@ class CommandFailed(LabError):
         self.returncode = returncode
         self.stdout = stdout
         self.stderr = stderr
+
+    @property
+    def passing(self) -> bool:
+        """Whether kubectl says that the API server answers another time."""
+        return self._is_kubectl and bool(self._PASSING.search(self.stderr))
+
+    @property
+    def passing_at_first(self) -> bool:
+        """Whether kubectl says what a server that starts answers, too."""
+        return self._is_kubectl and bool(self._AT_FIRST.search(self.stderr))
+
+    @property
+    def _is_kubectl(self) -> bool:
+        return self.argv[:1] == ("kubectl",)
 
     def _render_traceback_(self) -> list[str]:
         """Show the command's words once: not when they stand above already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import BadInput, Refused
@@ -93,7 +94,9 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
         remote = flag in ("-f", "--filename") and "://" in value
         missing = flag in ("-k", "--kustomize") and not Path(value).is_dir()
         if remote or (missing and _is_remote(value)):
-            raise _refusal(f"{flag} {value}", "a manifest on this machine")
+            raise _refusal(
+                f"{flag} {value}", "a manifest on this machine", _saved(flag)
+            )
         if missing:
             raise BadInput(
                 "there is no such folder",
@@ -109,20 +112,36 @@ def kubectl_arguments(argv: Sequence[str]) -> list[str]:
             raise _refusal(
                 f"--address {value}",
                 "an address of this computer alone: localhost or 127.0.0.1",
+                "leave it out: localhost is the default",
             )
         if verb == "proxy" and flag in _WIDENS:
             raise _open_proxy(f"{flag} {value}")
     if verb == "kustomize" and any("://" in each or ".com/" in each for each in own):
-        raise _refusal(" ".join(own), "a folder on this machine")
+        raise _refusal(" ".join(own), "a folder on this machine", _saved(verb))
     if verb == "config":
-        words = [each for each in own if not each.startswith("-")]
-        reads = len(words) > 1 and words[1] in _READS_CONFIG
-        if not reads or any(each.startswith(("--raw", "--flatten")) for each in own):
-            raise _refusal(
-                "config " + " ".join(words[1:2]),
-                "one of 'kubectl config' " + ", ".join(_READS_CONFIG),
-            )
+        _check_config(own)
     return list(argv)
+
+
+def _check_config(own: Sequence[str]) -> None:
+    """Refuse what changes or reveals the lab's kubeconfig; help does neither."""
+    words = [each for each in own if not each.startswith("-")]
+    helps = any(
+        each in ("-h", "--help") and not may_wait(before)
+        for before, each in pairwise(own)
+    )
+    if words == ["config"] or helps:
+        return
+    if len(words) < 2 or words[1] not in _READS_CONFIG:
+        raise _refusal(
+            "config " + " ".join(words[1:2]),
+            "one of 'kubectl config' " + ", ".join(_READS_CONFIG),
+            "a namespace is named with each command: -n NAMESPACE; in a cell the "
+            "chapter's is the default",
+        )
+    for each in own:
+        if each.startswith(("--raw", "--flatten")):
+            raise _refusal(each, f"config {words[1]} without {each}", "leave it out")
 
 
 def _is_remote(folder: str) -> bool:
@@ -218,10 +237,16 @@ def may_wait(word: str) -> bool:
     return "=" not in word and not set(word[1:]) <= SWITCHES
 
 
-def _refusal(seen: str, wanted: str) -> Refused:
+def _saved(flag: str) -> str:
+    """Return how to use here what stands on a server."""
+    return f"save it below manifests/, read it, then {flag} with its path"
+
+
+def _refusal(
+    seen: str,
+    wanted: str,
+    next: str = "use your own kubectl in a terminal outside of this JupyterLab",
+) -> Refused:
     return Refused(
-        "kubectl reaches this lab's cluster only",
-        wanted=wanted,
-        seen=seen,
-        next="use your own kubectl in a terminal outside of this JupyterLab",
+        "kubectl reaches this lab's cluster only", wanted=wanted, seen=seen, next=next
     )

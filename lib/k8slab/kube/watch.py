@@ -155,6 +155,8 @@ class Watch:
 def states(watch: Watch, timeout: float) -> Generator[list[Object], None, None]:
     """Yield all objects as they are now, again after every change, and at the end.
 
+    A refusal of the last look that may pass is borne, if any look was answered.
+
     Args:
         watch: The objects.
         timeout: Seconds until the last look, which happens also after `Watch.stop`.
@@ -164,8 +166,10 @@ def states(watch: Watch, timeout: float) -> Generator[list[Object], None, None]:
         BadInput: The server has no such kind of object.
     """
     objects: dict[str, Object] = {}
+    answered = False
     with closing(watch.follow(timeout)) as heard:
         for each in heard:
+            answered = True
             if isinstance(each, Listed):
                 objects = {key(obj): obj for obj in each.objects}
             elif not _take(objects, each):
@@ -175,6 +179,9 @@ def states(watch: Watch, timeout: float) -> Generator[list[Object], None, None]:
         yield list(watch.look(LAST_LOOK_S).objects)
     except ApiUnreachable:
         return
+    except ApiError as error:
+        if not answered or not (error.passing or error.passing_at_first):
+            raise
 
 
 def key(obj: Object) -> str:

@@ -172,6 +172,9 @@ def _read(line: str, names: Mapping[str, Any]) -> _Command:
         raise
     own = kubectl_arguments.own_arguments(argv)
     _refuse_patterns(words, line)
+    for part in filters:
+        if "{" not in part[0].text:  # the braces behind it may be another tool's
+            _filters.check_name(part)
     behind = [_names.put(part, names) for part in filters]
     namespace = current.current().namespace
     _limits.refuse_terminal(own, typed, namespace=namespace, named=given != words)
@@ -329,6 +332,7 @@ def on(line: str, cell: str, local_ns: Mapping[str, Any] | None = None) -> None:
     (words,) = _line.split(line, "%%on")
     given = _names.put(words, _names.known(local_ns))
     names, timeout = _on_arguments([each.text for each in given])
+    cell = cell.replace("\r\n", "\n")
     shells = [current.machines().on(name) for name in names]
     if len(shells) == 1:
         _script(shells[0], cell, timeout, names, _printer())
@@ -343,9 +347,12 @@ def on(line: str, cell: str, local_ns: Mapping[str, Any] | None = None) -> None:
         for each in shells:
             each.end()
 
-    for failure in in_parallel(tasks, abort=end):
-        if failure is not None:
-            raise failure
+    failures = [each for each in in_parallel(tasks, abort=end) if each is not None]
+    if failures:
+        first, *others = failures
+        for each in others:
+            first.add_note(f"{each.where}: {each.what}")
+        raise first
 
 
 def _script(

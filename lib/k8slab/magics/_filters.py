@@ -24,6 +24,27 @@ _NO_LINE = 1
 _TRIED_S = 5.0
 """Seconds for a filter to take or refuse its options; it needs milliseconds."""
 _PYTHON = "or Python: x = %kubectl …, then x.lines, x.text or x.json"
+_BACK = (
+    "x = %kubectl … in a line before, "
+    'then cluster.kubectl(["apply", "-f", "-"], input=x.text)'
+)
+"""What does the work of a pipe that leads back into kubectl."""
+
+
+def check_name(words: Sequence[Word]) -> None:
+    """Refuse what is not one of the filters.
+
+    Raises:
+        BadInput: With the filters there are, and what does the rest.
+    """
+    if words[0].text in _KNOWN:
+        return
+    raise BadInput(
+        f"no filter {words[0].typed!r} is offered behind a pipe",
+        wanted=f"one of {NAMES}",
+        seen=f"| {_typed(words)}",
+        next=_BACK if words[0].text == "kubectl" else _PYTHON,
+    )
 
 
 def check(words: Sequence[Word]) -> None:
@@ -32,16 +53,9 @@ def check(words: Sequence[Word]) -> None:
     Raises:
         BadInput: With the filters there are, and what does the rest.
     """
+    check_name(words)
     argv = [each.text for each in words]
-    known = _KNOWN.get(argv[0])
-    if known is None:
-        raise BadInput(
-            f"no filter {words[0].typed!r} is offered behind a pipe",
-            wanted=f"one of {NAMES}",
-            seen=f"| {_typed(words)}",
-            next=_PYTHON,
-        )
-    switches, valued, takes = known
+    switches, valued, takes = _KNOWN[argv[0]]
     others: list[str] = []
     pattern_given = False
     rest = iter(words[1:])

@@ -15,13 +15,19 @@ from IPython.core.completer import (
     context_matcher,
 )
 
-from ..errors import LabError, LabMissing
+from ..errors import LabError
 from ..kube import current
 
 LIMIT_S = 2.0
 """Seconds that kubectl may think; nobody waits longer for a Tab."""
 _NAMES = "k8slab_names"
-_FILES = ("-f", "--filename", "-k", "--kustomize")
+_ANY_FILE = ("--from-file", "--from-env-file")
+_FILES = ("-f", "--filename", "-k", "--kustomize", "--patch-file", *_ANY_FILE)
+# An option in one word with its path, before which a key of a ConfigMap may stand.
+_GLUED = re.compile(
+    r"(?P<flag>--(?:filename|kustomize|patch-file|from-env-file)=|-[fk](?=.)"
+    r"|--from-file=(?:[^=]*=)?)(?P<path>.*)"
+)
 _LINE = re.compile(
     r"(?:[\w.,\[\]'\" ]+=\s*)?(?P<magic>%kubectl|%%on) (?P<typed>.*)$", re.DOTALL
 )
@@ -59,9 +65,10 @@ def candidates(line: str) -> list[str]:
         words = shlex.split(line)
         if not line or line[-1].isspace():
             words.append("")
-        path = _path_of(words)
-        if path is not None:
-            return _paths(path)
+        known = _path_of(words)
+        if known is not None:
+            flag, path = known
+            return _paths(path, every=flag.startswith(_ANY_FILE))
         done = current.current().kubectl(
             ["__complete", *words], check=False, timeout=LIMIT_S
         )
@@ -77,19 +84,19 @@ def _rank(word: str) -> int:
     return 0 if word.rpartition(",")[2] in _EVERYDAY else 1
 
 
-def _path_of(words: list[str]) -> str | None:
-    """Return the path that is typed behind ``-f``; None when no path is."""
+def _path_of(words: list[str]) -> tuple[str, str] | None:
+    """Return an option as ``-f``, and the path behind it; None when no path is."""
     verb, *rest = words
     if not rest or verb == "logs":
         return None
-    for flag in _FILES:
-        if rest[-1].startswith(f"{flag}="):
-            return rest[-1].partition("=")[2]
-    return rest[-1] if len(rest) > 1 and rest[-2] in _FILES else None
+    if glued := _GLUED.fullmatch(rest[-1]):
+        return glued["flag"], glued["path"]
+    flag = rest[-2] if len(rest) > 1 else ""
+    return (flag, rest[-1]) if flag in _FILES else None
 
 
-def _paths(begin: str) -> list[str]:
-    """Return the folders and manifests whose path begins as typed."""
+def _paths(begin: str, *, every: bool) -> list[str]:
+    """Return the folders and manifests, or every file, whose path begins as typed."""
     folder, _, name = begin.rpartition("/")
     base = f"{folder}/" if "/" in begin else ""
     try:
@@ -100,7 +107,7 @@ def _paths(begin: str) -> list[str]:
     return [
         f"{base}{path.name}{'/' if path.is_dir() else ''}"
         for path in fits
-        if path.is_dir() or path.suffix in (".yaml", ".yml", ".json")
+        if every or path.is_dir() or path.suffix in (".yaml", ".yml", ".json")
     ]
 
 
@@ -116,8 +123,8 @@ def _match(context: CompletionContext) -> dict[str, Any]:
     if (not known and not kubectl) or "|" in typed:
         return {"completions": [], "suppress": False}
     word = "" if typed[-1:].isspace() else typed.split(" ")[-1]
-    flag = next((f"{each}=" for each in _FILES if word.startswith(f"{each}=")), "")
-    word = word.removeprefix(flag)
+    if glued := _GLUED.match(word):
+        word = glued["path"]
     found = candidates(typed) if kubectl else _machines()
     return {
         "completions": [
@@ -176,6 +183,6 @@ def _names_of(shell: Any) -> Any:
 def _machines() -> list[str]:
     try:
         machines: Any = current.machines()
-    except LabMissing:
+        return list(getattr(machines, "machines", ()))
+    except LabError:  # no lab, or one without machines
         return []
-    return list(getattr(machines, "machines", ()))

@@ -27,12 +27,18 @@ def offer(shell: Any) -> None:
     def tb(line: str) -> None:
         """Show the full trace of the last error; as IPython's own, for ours too."""
         error = getattr(sys, "last_value", None)  # there was none yet
-        if isinstance(error, LabError) and not line:
-            kind, trace = type(error), sys.last_traceback
-            lines = shell.InteractiveTB.structured_traceback(kind, error, trace)
-            shell._showtraceback(kind, error, lines)
-        else:
+        teller, mode = shell.InteractiveTB, line.strip().capitalize()
+        usual = teller.mode
+        if not isinstance(error, LabError) or mode not in ("", *teller.valid_modes):
             own.tb(line)
+            return
+        try:
+            teller.set_mode(mode or usual)
+            kind, trace = type(error), sys.last_traceback
+            lines = teller.structured_traceback(kind, error, trace)
+            shell._showtraceback(kind, error, lines)
+        finally:
+            teller.set_mode(usual)
 
     own = shell.magics_manager.registry["ExecutionMagics"]
     shell.register_magic_function(tb, "line", "tb")

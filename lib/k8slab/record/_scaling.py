@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..core.patience import stretched
+from ..core.poll import Patience, SystemClock
 from ..errors import ApiError, BadInput, LabError
 from ..kube.namespace import Namespace
 from ..kube.objects import Object
@@ -149,6 +150,7 @@ class _Sampler:
         self.story = Scaling(_target(source.get(KIND, name), source.where), self._look)
         self._over = threading.Event()
         self._failure: LabError | None = None
+        self._patience = Patience(SystemClock())
         self._thread = threading.Thread(
             target=self._run, name=f"k8slab record {name}", daemon=True
         )
@@ -165,7 +167,7 @@ class _Sampler:
     def finish(self) -> None:
         """Look a last time; raise what a look met."""
         if self._failure is None:
-            self._look()
+            self._look(last=True)
         if self._failure is not None:
             raise self._failure
 
@@ -177,7 +179,7 @@ class _Sampler:
             if self._over.wait(due - self.story.now()):
                 return
 
-    def _look(self) -> None:
+    def _look(self, *, last: bool = False) -> None:
         """Take a sample; an error that passes leaves a hole."""
         at_s = self.story.now()
         try:
@@ -185,9 +187,14 @@ class _Sampler:
             ready = self._ready(scaler)
             load = self._answered()
         except LabError as error:
-            if not error.passing:
+            try:
+                self._patience.bear(error)
+            except LabError:
+                self._failure = error
+            if last and not error.passing:  # no later look can tell whether it does
                 self._failure = error
             return
+        self._patience.reset()
         seen = Scaler.read(scaler)
         # Before it has looked for the first time, it wants what there is.
         self.story.add(Sample(at_s, load, seen.average, seen.wanted or ready, ready))

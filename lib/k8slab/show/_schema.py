@@ -180,7 +180,8 @@ def _fields(model: str, value: Any, place: Place) -> Iterator[Problem]:
             yield _problem(f"there is no field {below}", below, wanted, key)
             continue
         kind = types[key]
-        if key in _AMOUNTS or (key == "value" and _VALUES.fullmatch(model)):
+        is_amount = key in _AMOUNTS and not _LIST.fullmatch(kind)
+        if is_amount or (key == "value" and _VALUES.fullmatch(model)):
             kind = re.sub(r"\bstr(?=\W*$)", "amount", kind)
         if (model, key) in _BASE64:
             kind = "dict[str, bytes]"
@@ -214,13 +215,15 @@ def _typed(kind: str, value: Any, place: Place) -> Iterator[Problem]:
         if not isinstance(value, str) or not _TIME.fullmatch(value):
             wanted = "a time, as 2026-11-28T09:00:00Z"
             yield _problem(f"{place} is no time", place, wanted, value)
-    elif kind == "int" and _last(place) in _SMALL and _fits(kind, value):
+    elif kind == "int" and _last(place) in _SMALL and _is_whole(value):
         if not _is_small(value):
             wanted = "a number of at most 2147483647"
             yield _problem(f"{place} is too large", place, wanted, value)
     elif kind in _PLAIN:
         if not _fits(kind, value):
-            yield _problem(f"{place} has the wrong type", place, _name(kind), value)
+            quoted = kind in ("int", "float", "bool") and isinstance(value, str)
+            shown = json.dumps(value, ensure_ascii=False) if quoted else value
+            yield _problem(f"{place} has the wrong type", place, _name(kind), shown)
         elif kind == "bytes" and not _is_base64(value):
             yield _problem(f"{place} is not base64", place, _name(kind), value)
     else:
@@ -241,8 +244,11 @@ def _last(place: Place) -> str:
 
 def _is_small(value: Any) -> bool:
     """Say whether a value is a whole number of 32 bits."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return is_whole and -(2**31) <= value < 2**31
+    return _is_whole(value) and -(2**31) <= value < 2**31
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_amount(value: Any) -> bool:
@@ -262,9 +268,10 @@ def _is_base64(text: str) -> bool:
 def _name(kind: str) -> str:
     return {
         "str": "text; a number or true is text in quotes",
-        "bool": "true or false",
+        "bool": "true or false, without quotes",
+        "int": "a whole number, without quotes",
         "bytes": "base64; plain text belongs below stringData",
-    }.get(kind, "a number")
+    }.get(kind, "a number, without quotes")
 
 
 def _problem(what: str, place: Place, wanted: str, seen: Any) -> Problem:

@@ -26,6 +26,7 @@ _HALVES = re.compile(
 # kubectl splits a file at these lines before it reads it as YAML.
 _SEPARATOR = re.compile(r"^---[^\S\n]*([^\s#])", re.M)
 _SLASH = re.compile(r"(?<!\\)(?:\\\\)*(\\/)")
+_TEXT = "tag:yaml.org,2002:str"
 _NULLS = ("", "~", "null", "Null", "NULL")
 _STRANGE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
@@ -71,6 +72,15 @@ class _Loader(_BASE, yaml.composer.Composer):  # type: ignore[misc]
             self.anchors.pop(self.peek_event().anchor, None)
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Put in what ``<<`` names where it stands: of two keys the later counts."""
+        pairs: list[Any] = []
+        for pair in node.value:
+            one = yaml.MappingNode(node.tag, [pair], node.start_mark, node.end_mark)
+            super().flatten_mapping(one)
+            pairs += one.value
+        node.value = pairs
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         """Read a value; one that is not what its tag says has a place."""
@@ -156,9 +166,16 @@ def _as_it_stands(loader: Any, *tag_and_node: Any) -> Any:
     return node.value
 
 
-for _tag in ("tag:yaml.org,2002:value", "tag:yaml.org,2002:merge"):
-    _Loader.add_constructor(_tag, _as_it_stands)
+def _moment(loader: Any, node: yaml.ScalarNode) -> str:
+    """Read a time, which stays the text that it is."""
+    loader.construct_yaml_timestamp(node)
+    return str(node.value)
+
+
+for _tag in ("value", "merge", "set", "omap", "pairs"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _as_it_stands)
 _Loader.add_multi_constructor("!", _as_it_stands)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _moment)
 
 
 @dataclass(frozen=True)
@@ -324,14 +341,14 @@ def _documents(loader: Any, has_aliases: bool) -> Iterator[Document]:
             continue
         if has_aliases:
             _measure(node, 0, {}, set())
-        _refuse_keys(node, set())
+        _settle_keys(loader, node, set())
         yield Document(node, _plain(loader.construct_document(node)))
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as the JSON that kubectl sends: keys are text, 3.0 is 3."""
+    """Return a value as the JSON that kubectl sends: 3.0 is 3."""
     if isinstance(value, dict):
-        return {_key(key): _plain(each) for key, each in value.items()}
+        return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_plain(each) for each in value]
     if isinstance(value, float):
@@ -344,10 +361,11 @@ def _plain(value: Any) -> Any:
 
 
 def _key(key: Any) -> str:
+    """Return a key as the text that kubectl makes of it."""
     if isinstance(key, bytes):
         return key.decode("utf-8", "replace")
-    if not isinstance(key, str | int | float):
-        raise TypeError("a key is text or a number")
+    if isinstance(key, float):
+        return f"{key:g}"
     return str(key).lower() if isinstance(key, bool) else str(key)
 
 
@@ -371,14 +389,18 @@ def _measure(
     return size
 
 
-def _refuse_keys(node: yaml.Node, seen: set[int]) -> None:
-    """Refuse keys that stand twice, and those that are no word."""
+def _settle_keys(loader: Any, node: yaml.Node, seen: set[int]) -> None:
+    """Make all keys text, of which JSON's are made; refuse what cannot be one.
+
+    Python would have ``1`` and ``true`` for one key. Refused are keys that stand twice,
+    and those that are no word.
+    """
     if id(node) in seen:
         return
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
-        for key, _ in node.value:
+        for place, (key, value) in enumerate(node.value):
             word, mark = key.value, key.start_mark
             is_word = isinstance(key, yaml.ScalarNode)
             if not is_word or key.tag == "tag:yaml.org,2002:null":
@@ -389,17 +411,21 @@ def _refuse_keys(node: yaml.Node, seen: set[int]) -> None:
                     wanted="a word; null in quotes, 'null', is one",
                     seen=(word or "nothing") if is_word else f"a {key.id}",
                 )
+            if key.tag not in (_TEXT, "tag:yaml.org,2002:merge"):
+                word = _key(loader.construct_object(key))
+                text = yaml.ScalarNode(_TEXT, word, mark, key.end_mark)
+                node.value[place] = (text, value)
             if word in keys and word != "<<":
                 raise Unreadable(
                     "a key stands twice",
                     mark.line + 1,
                     mark.column + 1,
                     wanted=f"one {word}",
-                    seen=word,
+                    seen=key.value,
                 )
             keys.add(word)
     for each in _below(node):
-        _refuse_keys(each, seen)
+        _settle_keys(loader, each, seen)
 
 
 def _below(node: yaml.Node) -> Iterator[yaml.Node]:

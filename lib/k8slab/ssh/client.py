@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from ..errors import (
     LabError,
     MachineUnreachable,
 )
-from . import files
+from . import failing, files
 from .command import LOST, RemoteCommand
 from .connect import Login, is_refusal
 
@@ -36,19 +35,6 @@ SUDO = ("sudo", "-n", "--")
 """What a user who is not root puts before a command; nobody could type a password."""
 T = TypeVar("T")
 _SCRIPT = '__=$(cat); set {options}; eval "$__"'
-# Bash tells, on a line of its own mark, which line failed; other shells have no ERR.
-_MARK = "\x1ek8slab-line "
-# Not where a script goes on behind it: in a substitution, behind 'set +e'; nor for the
-# whole of it, which is what 'eval' is.
-_TRAP = (  # one line, for lines are counted from the script's own first one
-    r"""trap 'if [[ $BASH_SUBSHELL = 0 && $- = *e* """
-    r"""&& $BASH_COMMAND != "eval \"\$__\"" ]]; """
-    r"""then printf "\036k8slab-line %s\n" "$LINENO" >&2; fi' ERR; """
-)
-_TOLD = re.compile(rf"{_MARK}(\d+)\n?")
-# Without ERR, bash ends a script where it cannot go on.
-_ENDS = "unbound variable|syntax error|unexpected|exec: |bad substitution"
-_BASH = re.compile(rf"(?m)^bash: (?:eval: )?line (\d+): (?=.*(?:{_ENDS}))")
 _PIPE_CLOSED = 141
 """The exit code of a line in which a program wrote what the next no longer reads."""
 
@@ -165,11 +151,11 @@ class SSHShell:
         """
         bash = shell == "bash"
         run = _SCRIPT.format(options="-Eeuo pipefail" if bash else "-eu")
-        argv = [shell, "-c", (_TRAP if bash else "") + run, shell]
+        argv = [shell, "-c", (failing.TRAP if bash else "") + run, shell]
         shown = [shell, "-s"]
 
         def pass_on(line: str) -> None:
-            said, mark, _ = line.partition(_MARK)
+            said, mark, _ = line.partition(failing.MARK)
             if on_line is not None and (said or not mark):
                 on_line(said)
 
@@ -180,12 +166,11 @@ class SSHShell:
             error.what = f"the script did not end within {limit} and was ended"
             error.where = self.where
             raise
-        told = _TOLD.findall(done.stderr) or _BASH.findall(done.stderr)
-        done = replace(done, stderr=_TOLD.sub("", done.stderr))
+        line = failing.line_of(done, text)
+        done = replace(done, stderr=failing.without_marks(done.stderr))
         if done.ok or not check:
             return done
-        line = int(told[-1]) if told else 0
-        raise _failed(done, line if line <= text.count("\n") + 1 else 0)
+        raise _failed(done, line)
 
     def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
         """Write a file in one step, so that no reader ever sees half of it.

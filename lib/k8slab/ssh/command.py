@@ -27,8 +27,13 @@ _MARK = re.compile(rb"k8slab-pid (\d+)\n")
 _LINE = "echo k8slab-pid $$; echo k8slab-pid $$ >&2; exec {}"
 """What a POSIX shell runs, whatever shell the user who logs in has."""
 _CHUNK = 65536
-_ENGLISH = ("env", "LC_ALL=C")
+_ENGLISH = "LC_ALL=C"
 """What programs say is read here, whatever the language of a machine is."""
+_PROXIES = tuple(f"{kind}_proxy" for kind in ("http", "https", "all", "no"))
+_DIRECT = tuple(f"-u{name}" for each in _PROXIES for name in (each, each.upper()))
+"""What a machine says of its proxy, which has no way to the machine's own cluster."""
+_FETCHES = "apt-get"
+"""The command that needs the proxy."""
 
 
 class OpenChannel(Protocol):
@@ -162,7 +167,8 @@ class RemoteCommand:
         """
         limit = f"{max(self._timeout, 0.001):.3f}"
         limited = ["timeout", "-k", f"{KILL_AFTER_S:g}", limit]
-        words = [*self._root, *_ENGLISH, *limited, *argv]
+        direct = () if _FETCHES in argv else _DIRECT
+        words = [*self._root, "env", *direct, _ENGLISH, *limited, *argv]
         line = shlex.join(["exec", "sh", "-c", _LINE.format(shlex.join(words))])
         self._thread(lambda: self._drive(line, input))
         try:

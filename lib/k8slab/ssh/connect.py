@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import paramiko
 
-from ..core.hints import command, down_then_up
+from ..core.hints import anew, command
 from ..core.patience import stretched
 from ..errors import HostKeyMismatch, LabError, MachineUnreachable
 from .keys import read_key
@@ -188,9 +188,7 @@ class Login:
                 f"compare it with what its own console says: {look}; if it was "
                 f"replaced, forget the lab: {command('down', self.lab, '--forget')}"
             )
-        return (
-            f"if the machine was replaced, make the lab anew: {down_then_up(self.lab)}"
-        )
+        return f"if the machine was replaced, {anew(self.lab)}"
 
     def _plug(
         self, behind: paramiko.SSHClient | None, timeout: float
@@ -231,7 +229,7 @@ class Login:
             where=str(self.key),
             wanted="an Ed25519 key in OpenSSH format without a passphrase",
             seen=seen,
-            next=f"make the lab anew: {down_then_up(self.lab)}",
+            next=anew(self.lab),
         )
 
 

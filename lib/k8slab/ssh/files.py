@@ -178,3 +178,5 @@ def _make_folder(sftp: paramiko.SFTPClient, folder: PurePosixPath) -> None:
         _make_folder(sftp, folder.parent)
         with suppress(OSError):
             sftp.mkdir(str(folder), 0o755)
+            # Of which the umask of who logs in may have taken something away.
+            sftp.chmod(str(folder), 0o755)

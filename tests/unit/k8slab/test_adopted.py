@@ -25,6 +25,7 @@ from k8slab.kube.kubeconfig import Kubeconfig
 from k8slab.kube.objects import Pod
 from k8slab.kube.pinning import Fingerprint
 from k8slab.lab_record import ADOPTED, LabRecord
+from k8slab.widgets._watching import Watching
 
 PREFIX = "registry.example/team/book"
 RECORD = replace(
@@ -98,6 +99,7 @@ def test_a_token_stands_in_every_request(fake: FakeApi, team: Cluster) -> None:
         lambda team: fault.inject("pending-taints", "chapter"),
         lambda team: fault.inject("claim-without-class", "chapter"),
         lambda team: fault.inject("webhook-silent", "chapter"),
+        lambda team: fault.inject("stuck-namespace", "chapter"),
     ],
 )
 def test_what_needs_a_machine_says_so(
@@ -252,3 +254,15 @@ def test_no_step_brings_an_adopted_cluster_up(fake: FakeApi, folder: LabFolder) 
         assert error.value.next
         assert "k8slab" not in error.value.next
     team.close()
+
+
+def test_a_live_view_gives_the_advice_of_the_cell(team: Cluster, fake: FakeApi) -> None:
+    """Its connection is one to somebody's cluster, too."""
+    watching = Watching(team, "pods", lambda _: None, timeout=0.1)
+    fake.errors["GET /api/v1/pods"] = (401, {"kind": "Status"})
+    with pytest.raises(ApiError) as cell:
+        team.find("pods")
+    with pytest.raises(ApiError) as live:
+        watching.run()
+
+    assert live.value.next == cell.value.next != ""

@@ -103,6 +103,47 @@ def test_hints_come_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == ""
 
 
+def test_each_claim_has_its_own_first_hint(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Tries of one claim use up no hint of the next, and a true claim begins anew."""
+    true = [False, False]
+    seen = []
+    for at in (0, 0, 1, 0):
+        check.exercise(
+            "own hints",
+            ("one", lambda: true[0], "one's first", "one's second"),
+            ("two", lambda: true[1], "two's first", "two's second"),
+        )
+        seen.append(capsys.readouterr().out.splitlines()[-1])
+        true[0] = at == 0 and len(seen) == 2
+
+    assert seen == [
+        "  hint: one's first",
+        "  hint: one's second",
+        "  hint: two's first",
+        "  hint: one's first",
+    ]
+
+
+def test_what_was_waited_for_is_not_called_seen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A wait in vain says what it waited for; that is what was not seen."""
+
+    def two() -> bool:
+        what = "2 endpoints of Service front: not within 2 s"
+        raise NotReady(what, wanted="2 ready", seen="3 ready", waited_s=2.0)
+
+    check.exercise("waits", ("it reaches two", two, "look"))
+
+    assert capsys.readouterr().out.splitlines() == [
+        "✘ it reaches two",
+        "  waited for: 2 endpoints of Service front: not within 2 s",
+        "  hint: look",
+    ]
+
+
 def test_a_solved_exercise_is_true(capsys: pytest.CaptureFixture[str]) -> None:
     """A solved exercise prints marks and what to do next, and no hint."""
     verdict = check.exercise("solved", ("one", True, "hint"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -136,6 +137,37 @@ def test_a_lock_that_is_held_is_refused(tmp_path: Path, folder: bool) -> None:
         pass  # its holder is gone, and so is the lock
 
     assert caught.value.seen == ("" if folder else f"process {holder.pid}")
+
+
+def test_locks_are_taken_over_nfs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It locks what is open for writing; for a folder that is a file in it."""
+    flock = fcntl.flock
+
+    def nfs(handle: int, how: int) -> None:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", nfs)
+    folder, file = tmp_path / "journal", tmp_path / "entry"
+    folder.mkdir()
+    file.touch()
+    handle = files.hold(file)
+    assert handle is not None
+    assert files.hold(file) is None
+    os.close(handle)
+    with (
+        files.locked(folder),
+        pytest.raises(InUse, match="the oven"),
+        files.locked(folder, wait=False, busy="the oven is busy"),
+    ):
+        pass
+    with files.locked(folder, wait=False):
+        pass  # given back
+
+    assert [path.name for path in folder.iterdir()] == [".lock"]
 
 
 def test_nobody_else_locks_or_replaces_files() -> None:

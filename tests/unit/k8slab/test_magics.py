@@ -223,6 +223,14 @@ def test_on_runs_the_cell_on_the_machine(
     assert capsys.readouterr().out == "active\n"
 
 
+def test_on_takes_a_cell_with_the_line_ends_of_windows(cluster: Cluster) -> None:
+    """As text is pasted; no command has a carriage return in its last word."""
+    magics.on("node1", "true\r\nsystemctl is-active kubelet\r\n")
+
+    script = "true\nsystemctl is-active kubelet\n"
+    assert cluster.on("node1").asked == [script]  # type: ignore[attr-defined]
+
+
 def test_on_a_failing_script_raises(cluster: Cluster) -> None:
     """A script that fails becomes CommandFailed, with the machine named."""
     cluster.on("node1").answer = lambda text: (3, "", "inactive\n")  # type: ignore[attr-defined]
@@ -275,6 +283,17 @@ def test_on_several_machines_one_that_fails_ends_no_other(
     with pytest.raises(CommandFailed, match="node1"):
         magics.on("node1 node2", "hostname")
     assert capsys.readouterr().out == "--- node1\nno\n--- node2\nyes\n"
+
+
+def test_on_several_machines_each_failure_is_told(cluster: Cluster) -> None:
+    """The first is the error, and the others stand below it."""
+    answering(cluster, lambda text: (3, "", ""), lambda text: (4, "", ""))
+
+    with pytest.raises(CommandFailed, match="node1") as caught:
+        magics.on("node1 node2", "hostname")
+    told = caught.value._render_traceback_()[0].splitlines()[-1]
+    assert told.startswith("node2: ")
+    assert told.endswith("'bash' ended with exit code 4")
 
 
 def test_machines_that_are_no_cluster_yet(cluster: Cluster, kubectl: Any) -> None:

@@ -486,6 +486,18 @@ def test_a_result_in_braces_is_as_many_words_as_it_printed(typed: Any) -> None:
     ]  # one, of two lines
 
 
+def test_carriage_returns_are_kept(
+    cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a ConfigMap may hold them, and a filter counts lines as in a shell."""
+    kubectl(r"printf 'a\rb\r\nc\r\n'")
+
+    assert magics.kubectl("get configmap a").text == "a\rb\r\nc\r\n"
+    assert capsys.readouterr().out == "a\rb\nc\n"
+    assert magics.kubectl("get configmap a | wc -l") == "2"
+    assert magics.kubectl("get configmap a | wc -c") == "8"
+
+
 @pytest.mark.parametrize("pipe", ["wc -l", "grep -c ."])
 def test_nothing_is_counted_as_none(
     cluster: Cluster, kubectl: Any, capsys: pytest.CaptureFixture[str], pipe: str
@@ -647,6 +659,34 @@ def test_a_filter_that_cannot_work_is_refused_before_anything_is_sent(
 
     assert caught.value.seen.startswith(said)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "pipe", ["awk '{print}'", "xargs -I{} x", "grep x | awk {print}"]
+)
+def test_a_filter_that_there_is_not_is_named_before_its_braces_are_read(
+    typed: Any, pipe: str
+) -> None:
+    """They are another tool's, and no Python names."""
+    with pytest.raises(BadInput, match=r"no filter '(awk|xargs)'") as caught:
+        typed(f"get pods | {pipe}")
+
+    assert caught.value.next.startswith("or Python: x = %kubectl")
+
+
+def test_what_a_command_printed_is_applied_from_python(
+    cluster: Cluster, kubectl: Any
+) -> None:
+    """As the error says to who pipes it into another kubectl."""
+    make = "create configmap a --dry-run=client -o yaml"
+    with pytest.raises(BadInput, match="no filter 'kubectl' is offered") as caught:
+        magics.kubectl(f"{make} | kubectl apply -f -")
+    kubectl('[ "$1" = create ] && echo made && exit; read a; echo "$*: $a"')
+    names = {"cluster": cluster, "x": magics.kubectl(make)}
+    advised = caught.value.next.partition(", then ")[2]
+
+    assert caught.value.next.startswith("x = %kubectl … in a line before, then ")
+    assert eval(advised, names).stdout == "apply -f -: made\n"  # noqa: S307
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,10 @@ def test_events_are_lines_the_latest_last(api: Any, cluster: Cluster) -> None:
 
 
 def test_moments_are_the_first_of_their_reason(api: Any, cluster: Cluster) -> None:
-    """Of each object; an Event of either form, and of another reason none."""
+    """Of each object; an Event of either form, and of another reason none.
+
+    Of two in one second, the one that the API server got later comes later.
+    """
     ns = cluster.scratch("chapter")
     for number, (name, reason, stamps) in enumerate(
         [
@@ -271,6 +274,7 @@ def test_moments_are_the_first_of_their_reason(api: Any, cluster: Cluster) -> No
             ("echo-1", "Started", {"firstTimestamp": "2026-11-01T00:00:01Z"}),
             ("echo-1", "Killing", {"firstTimestamp": "2026-11-01T00:00:00Z"}),
             ("echo-2", "Started", {"eventTime": "2026-11-01T00:00:01.500000Z"}),
+            ("echo-3", "Started", {"firstTimestamp": "2026-11-01T00:00:01Z"}),
         ]
     ):
         event = {"metadata": {"name": f"e{number}"}, "reason": reason, **stamps}
@@ -278,10 +282,12 @@ def test_moments_are_the_first_of_their_reason(api: Any, cluster: Cluster) -> No
 
     moments = ns.moments("Started")
 
-    assert {name: f"{at:%S.%f}" for name, at in moments.items()} == {
+    assert {name: f"{at:%S.%f}" for name, (at, _) in moments.items()} == {
         "echo-1": "01.000000",
         "echo-2": "01.500000",
+        "echo-3": "01.000000",
     }
+    assert moments["echo-1"] < moments["echo-3"] < moments["echo-2"]
 
 
 def test_kinds_have_many_names(cluster: Cluster) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from k8slab.errors import BadInput
 from k8slab.folder import LabFolder
 from k8slab.kube import current
 from k8slab.kube.cluster import Cluster
+from k8slab.lab_record import ADOPTED
 from k8slab.notebook import completion, phases, short_errors
 
 
@@ -87,6 +89,34 @@ def test_tab_completes_paths_of_manifests(
         "../manifests/web/pod-b.yaml",
     ]
     assert completed(shell, "%kubectl apply -f nowhere/") == []
+    assert completed(shell, "%kubectl apply --filename=../man") == ["../manifests/"]
+    assert completed(shell, "%kubectl apply -f../man") == ["../manifests/"]
+    assert completed(shell, "%kubectl apply -k../man") == ["../manifests/"]
+    patch = completed(shell, "%kubectl patch rc x --patch-file=../manifests/web/pod-a")
+    assert patch == ["../manifests/web/pod-a.yaml"]
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        *("--from-file=", "--from-file ", "--from-file=app.ini=", "--from-env-file="),
+        "--from-env-file ",
+    ],
+)
+def test_tab_completes_paths_of_all_files_for_a_configmap(
+    cluster: Cluster,
+    shell: InteractiveShell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flag: str,
+) -> None:
+    """Whatever their names end with."""
+    for name in ("app.ini", "app.yaml", "other"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    line = f"%kubectl create configmap web {flag}"
+
+    assert completed(shell, f"{line}./a") == ["./app.ini", "./app.yaml"]
 
 
 def test_tab_behind_a_module_lists_what_is_for_readers(
@@ -109,6 +139,15 @@ def test_tab_behind_a_module_lists_what_is_for_readers(
 def test_tab_completes_machines(cluster: Cluster, shell: InteractiveShell) -> None:
     """Those whose name begins as typed."""
     assert completed(shell, "%%on no") == [m for m in cluster.machines if m != "master"]
+
+
+def test_tab_offers_no_machine_where_there_is_none(
+    cluster: Cluster, shell: InteractiveShell
+) -> None:
+    """As on a cluster that was adopted, whose machines are somebody else's."""
+    cluster.record = replace(cluster.record, provider=ADOPTED)
+
+    assert completed(shell, "%%on ") == []
 
 
 def test_tab_without_a_lab_offers_nothing(shell: InteractiveShell) -> None:
@@ -167,6 +206,38 @@ def test_tb_gives_the_full_trace(shell: InteractiveShell) -> None:
     assert folded == ""
     told(shell, "def far():\n    raise KeyboardInterrupt\n\nfar()")
     assert "in far" in told(shell, "%tb")[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("Plain", "in deep"),
+        ("Context", "----> 3     raise raised"),
+        ("verbose", "held = 'a value'"),
+        ("Minimal", "BadInput: no such thing"),
+    ],
+)
+def test_tb_gives_the_trace_in_a_mode(
+    shell: InteractiveShell, mode: str, said: str
+) -> None:
+    """For this once, as IPython gives it of any error."""
+    shell.user_ns["raised"] = BadInput("no such thing")
+    code = "def deep():\n    held = 'a value'; str(held)\n    raise raised\n\ndeep()"
+    told(shell, code)
+    before = shell.InteractiveTB.mode
+    text, folded = told(shell, f"%tb {mode}")
+
+    assert said in text
+    assert ("in deep" in text) is (mode != "Minimal")
+    assert (shell.InteractiveTB.mode, folded) == (before, "")
+
+
+def test_tb_in_a_mode_that_is_none_is_ipythons_matter(shell: InteractiveShell) -> None:
+    """It warns, and names those there are."""
+    shell.user_ns["raised"] = BadInput("no such thing")
+    told(shell, "raise raised")
+    with pytest.warns(UserWarning, match="Valid modes"):
+        told(shell, "%tb Loud")
 
 
 def test_tb_before_any_error_is_no_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,14 @@ import pytest
 
 from k8slab import wait
 from k8slab.core import poll
-from k8slab.errors import ApiError, ApiUnreachable, BadInput, LabError, NotReady
+from k8slab.errors import (
+    ApiError,
+    ApiUnreachable,
+    BadInput,
+    CommandFailed,
+    LabError,
+    NotReady,
+)
 from k8slab.kube import watch
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
@@ -148,6 +156,68 @@ def test_an_answer_that_stays_ends_a_wait_at_once(
         wait.pods(ns, ready=1, timeout=LIMIT_S)
 
     assert len(fake.requests) == 1
+
+
+def test_a_refused_last_look_keeps_what_was_seen(fake: Any, ns: Namespace) -> None:
+    """The deadline's error tells the state, and not that answer."""
+
+    def refuse_the_last(method: str, path: str) -> None:
+        if fake.requests.count("GET /api/v1/namespaces/chapter/pods") > 2:
+            fake.passing = [503]
+
+    fake.on_request = refuse_the_last
+    with pytest.raises(NotReady, match=r"not within 0\.5 s") as caught:
+        wait.pods(ns, ready=2, timeout=0.5)
+
+    assert "1 ready" in caught.value.seen
+    assert "503" not in caught.value.seen
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error from server (ServiceUnavailable): the server is unable to handle it",
+        "Error from server (InternalError): an error on the server",
+        "Error from server (Timeout): the request timed out",
+        "Error from server (TooManyRequests): the server asks to wait",
+        "E0101 memcache.go] x\nThe connection to the server 10.0.0.1:6443 was refused",
+        "Unable to connect to the server: EOF",
+        "Unable to connect to the server: net/http: TLS handshake timeout",
+        "error: You must be logged in to the server (Unauthorized)",
+        "Error from server (Forbidden): nodes is forbidden",
+    ],
+)
+def test_a_look_through_kubectl_is_repeated(
+    cluster: Cluster, kubectl: Callable[[str], None], said: str
+) -> None:
+    """What it says of a server that starts passes, as that server's own answers do."""
+    again = 'test -e "$HOME/asked" && echo there && exit'
+    complain = f': >"$HOME/asked"; printf "%s\\n" {shlex.quote(said)} >&2; exit 1'
+    kubectl(f"{again}\n{complain}")
+    seen = wait.until(
+        lambda: cluster.kubectl(["get", "pods"]).stdout,
+        what="Pods",
+        want="some",
+        timeout=LIMIT_S,
+    )
+
+    assert seen == "there\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["kubectl"], "Error from server (NotFound): pods not found"),
+        (["kubectl"], "Unable to connect to the server: x509: unknown authority"),
+        (["kubectl"], "a Pod said: Error from server (Timeout)"),
+        (["curl"], "Error from server (Timeout): the request timed out"),
+    ],
+)
+def test_another_complaint_ends_a_wait(argv: list[str], said: str) -> None:
+    """Also one that looks like it, of another program."""
+    error = CommandFailed(argv, where="here", returncode=1, stderr=said)
+
+    assert (error.passing, error.passing_at_first) == (False, False)
 
 
 def test_an_unknown_kind_is_not_waited_for(ns: Namespace) -> None:

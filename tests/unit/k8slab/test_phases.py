@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
@@ -152,6 +153,30 @@ def test_a_terminal_shows_each_phase_and_is_left_clean() -> None:
     assert out.getvalue().count("write [lab] file") >= 2
     assert "write  file" not in out.getvalue()
     assert out.getvalue().rstrip().endswith("\x1b[?25h")  # the cursor is back
+
+
+class Closed(io.StringIO):
+    """A terminal that was closed; the thread that draws in it is let be."""
+
+    gone = False
+
+    def write(self, text: str) -> int:
+        """Refuse what this thread writes."""
+        if self.gone and threading.current_thread() is threading.main_thread():
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+def test_work_goes_on_in_a_terminal_that_was_closed() -> None:
+    """Also where colours are forced: a phase that could not begin there ends well."""
+    out = Closed()
+    ledger = Ledger(Live(Console(file=out, force_terminal=True, width=80)))
+    out.gone = True
+    with ledger.phase("join", "node1"):
+        ledger.tell("node1", "half way")
+    ledger.close()
+
+    assert [phase.outcome for phase in ledger.phases] == ["changed"]
 
 
 def test_a_pipe_gets_plain_lines() -> None:

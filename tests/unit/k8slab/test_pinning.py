@@ -54,6 +54,8 @@ ELSEWHERE = [
     "config set clusters.kubernetes.server https://10.0.0.1",
     "config use-context other",
     "config set-context --current --namespace=x",
+    "config set-context --current --namespace --help",
+    "config set-context --current --namespace -- -h",
     "-n x config unset users",
     "config view --raw",
     "config view --flatten",
@@ -92,6 +94,9 @@ HARMLESS = [
     "get pods --as=system:serviceaccount:x:y --as-group=z",
     "config view",
     "config current-context",
+    "config",
+    "config -h",
+    "config set-context --help",
     "get pods config",
     "port-forward pod/x 1:2 --address=localhost",
     "proxy --port=0 --address=127.0.0.1",
@@ -114,6 +119,27 @@ def test_arguments_that_lead_elsewhere_are_refused(line: str) -> None:
 
     with pytest.raises(Refused):
         kubectl_arguments(argv)
+
+
+@pytest.mark.parametrize(
+    ("line", "way"),
+    [
+        ("config set-context --current --namespace=db", "-n NAMESPACE"),
+        ("config use-context x", "-n NAMESPACE"),
+        ("config view --raw", "leave it out"),
+        ("apply -f https://10.0.0.1/x.yaml", "then -f with its path"),
+        ("apply -k github.com/a/b", "then -k with its path"),
+        ("kustomize https://10.0.0.1/base", "then kustomize with its path"),
+        ("port-forward pod/x 1:2 --address=0.0.0.0", "leave it out"),
+    ],
+)
+def test_a_refusal_does_not_send_to_another_cluster(line: str, way: str) -> None:
+    """Where the reader's own kubectl would do it there, what to do here is told."""
+    with pytest.raises(Refused) as caught:
+        kubectl_arguments(shlex.split(line))
+
+    assert way in caught.value.next
+    assert "your own kubectl" not in caught.value.next
 
 
 @pytest.mark.parametrize("line", HARMLESS)

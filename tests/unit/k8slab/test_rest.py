@@ -124,8 +124,37 @@ def test_a_server_that_is_gone_is_unreachable(cluster: Cluster, fake: Any) -> No
 
     with pytest.raises(Unreachable) as caught:
         rest.curl("/version")
-    assert caught.value.what == "nobody listens there (connection refused)"
+    assert caught.value.what == "nothing answers there (connection refused or no way)"
     assert caught.value.where == 'curl --cacert ca.crt "$API/version"'
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error", "match"),
+    [
+        (28, "000", Unreachable, "no answer in time"),
+        (52, "000", Unreachable, r"\(no answer\)"),
+        (28, "200", CommandFailed, "exit code 28"),
+        (77, "000", CommandFailed, "exit code 77"),
+    ],
+    ids=["silent", "hung up", "endless", "curl itself"],
+)
+def test_silence_is_told_from_what_curl_gives_up(
+    cluster: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    status: str,
+    error: type[LabError],
+    match: str,
+) -> None:
+    """A server that says nothing is unreachable; one that never ends has answered."""
+    curl = tmp_path / "curl"
+    curl.write_text(f"#!/bin/sh\nprintf '\\nHTTP-STATUS {status}'\nexit {code}\n")
+    curl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    with pytest.raises(error, match=match):
+        rest.curl("/version")
 
 
 def test_a_refusal_is_an_answer(cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from k8slab import record, show, wait, widgets
+from k8slab.core import poll
 from k8slab.core.poll import until
 from k8slab.errors import ApiError, BadInput, NotReady
 from k8slab.kube.cluster import Cluster
@@ -52,6 +53,11 @@ def put(fake: Any, scaler: Any, ready: int = 1) -> None:
     fake.put("horizontalpodautoscalers", scaler, "chapter")
     shop = {"metadata": {"name": "shop"}, "status": {"readyReplicas": ready}}
     fake.put("deployments", shop, "chapter")
+
+
+def _ended() -> bool:
+    """Say whether no recording is at work."""
+    return not [t for t in threading.enumerate() if t.name == "k8slab record shop"]
 
 
 @pytest.fixture
@@ -148,7 +154,7 @@ def test_a_recording_leaves_no_thread(
         pass
 
     assert time.monotonic() - began < 30
-    assert not [t for t in threading.enumerate() if t.name == "k8slab record shop"]
+    assert _ended()
 
 
 def test_an_error_that_passes_leaves_a_hole(fake: Any, ns: Namespace) -> None:
@@ -159,6 +165,42 @@ def test_an_error_that_passes_leaves_a_hole(fake: Any, ns: Namespace) -> None:
 
     assert fake.passing == []
     assert len(seen.samples) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_server_that_starts_leaves_a_hole(
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """It knows nobody and nothing yet; the looks after that go on."""
+    monkeypatch.setattr(_scaling, "EVERY_S", 0.05)
+    with record.scaling(ns, "shop", load="app=visitors") as seen:
+        until(lambda: seen.samples, what="a sample", want="one", timeout=5)
+        fake.passing = [status]
+        until(lambda: not fake.passing, what="the refusal", want="over", timeout=5)
+        known = len(seen.samples)
+        until(lambda: len(seen.samples) > known, what="it", want="on", timeout=5)
+
+    assert fake.passing == []
+
+
+def test_a_refusal_that_lasts_ends_a_recording(
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the grace, though the server answers again in the end."""
+    monkeypatch.setattr(_scaling, "EVERY_S", 0.05)
+    monkeypatch.setattr(poll, "GRACE_S", 0.2)
+
+    def refuse() -> None:
+        with record.scaling(ns, "shop", load="app=visitors") as seen:
+            until(lambda: seen.samples, what="a sample", want="one", timeout=5)
+            fake.passing = [403] * 1000
+            asked = len(fake.requests)
+            until(lambda: len(fake.requests) > asked, what="it", want="1", timeout=5)
+            until(_ended, what="the recording", want="ended", timeout=5)
+            fake.passing = []
+
+    with pytest.raises(ApiError, match="403"):
+        refuse()
 
 
 def test_an_error_that_stays_is_raised_at_the_end(fake: Any, ns: Namespace) -> None:

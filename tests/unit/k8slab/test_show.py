@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -157,7 +158,7 @@ def test_a_missing_file_names_the_near_one(write: Any) -> None:
         ),
         (("metadata:\n", "metadate:\n"), 1, "metadata at the top", None),
         (("  replicas: 3", "  replica: 3"), 7, "replicas", "replica"),
-        (("  replicas: 3", "  replicas: many"), 7, "a number", "many"),
+        (("  replicas: 3", "  replicas: many"), 7, "a whole number", '"many"'),
         (("          image:", "          imag:"), 19, "image", "imag"),
         (("          ports:", "          port:"), 20, "ports", "port"),
         (("spec:\n  rep", "speck:\n  rep"), 6, "spec", "speck"),
@@ -178,6 +179,50 @@ def test_what_kubernetes_would_refuse_is_refused(
     assert error.where.split(":")[:2] == ["manifests/x/rc.yaml", str(line)]
     assert wanted is None or wanted in error.wanted
     assert seen is None or error.seen == seen
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted", "seen"),
+    [
+        ("replicas: '3'", "a whole number, without quotes", '"3"'),
+        ("replicas: 80.5", "a whole number, without quotes", "80.5"),
+        ("replicas: true", "a whole number, without quotes", "true"),
+        ("paused: 'true'", "true or false, without quotes", '"true"'),
+        ("paused: é", "true or false, without quotes", '"é"'),
+        ("paused: 1", "true or false, without quotes", "1"),
+    ],
+)
+def test_what_was_wanted_is_not_what_is_seen(
+    write: Any, line: str, wanted: str, seen: str
+) -> None:
+    """A text in the place of a number is shown in its quotes."""
+    error = refusal(write(of("Deployment", f"spec:\n  {line}", "apps/v1")))
+
+    assert (error.wanted, error.seen) == (wanted, seen)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what", "wanted"),
+    [
+        ("kind: Pod\nmetadata:\nname: web\n", 3, "metadata is empty", "below it"),
+        ("kind: Pod\nmetadata: {}\n", 3, "metadata is empty", "below it"),
+        ("kind:\nmetadata:\n  name: web\n", 2, "kind is empty", "behind it"),
+        (
+            "kind: Pod\nmetadata:\n\u00a0\u00a0name: web\n",
+            4,
+            "name is indented with U+00A0",
+            "plain spaces",
+        ),
+    ],
+)
+def test_a_field_that_is_there_is_not_called_missing(
+    write: Any, text: str, line: int, what: str, wanted: str
+) -> None:
+    """It is empty, or what belongs to it is indented with another blank."""
+    error = refusal(write(f"apiVersion: v1\n{text}"))
+
+    assert (error.what, error.where) == (what, f"manifests/x/rc.yaml:{line}")
+    assert wanted in error.wanted
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: 1\n---\nb: 2\n"])
@@ -222,6 +267,8 @@ LONG = f"a: &a {'y' * 20_000}\nb: [" + ", ".join(["*a"] * 5000) + "]\n"
         (CONFIG + "data:\n\ta: b\n", "6:1", "never with a tab"),
         (CONFIG + "data:\n  a: b\n  a: c\n", "7:3", "a key stands twice"),
         (CONFIG + "data: {a: b, a: c}\n", "5:14", "a key stands twice"),
+        (CONFIG + "data: {y: b, true: c}\n", "5:14", "a key stands twice"),
+        (CONFIG + "data: {1: b, '1': c}\n", "5:14", "a key stands twice"),
         (CONFIG + "data:\n  a: 'b\n", None, "this is not YAML"),
         (CONFIG + "data: *nobody\n", "5:7", "this is not YAML"),
         (CONFIG + "data: !!python/name:os.system x\n", "5:7", "this is not YAML"),
@@ -275,7 +322,7 @@ def test_what_is_no_manifest_is_our_error(
         (CONFIG + "data: {port: 8080}\n", 5, "text"),
         (CONFIG + "data:\n  answer: y\n", 6, "text"),
         (CONFIG.replace("web", "n"), 4, "text"),
-        (CONFIG + "data:\n  yes: true\n", 5, "text"),
+        (CONFIG + "data:\n  yes: true\n", 6, "text"),
         (CONFIG + "data:\n  a:\n    b: c\n", 6, "text"),
         (CONFIG + "data:\n  a: [b]\n", 6, "text"),
         (CONFIG + "data:\n- a\n", 5, "key: value"),
@@ -304,13 +351,13 @@ def test_what_is_no_manifest_is_our_error(
             for port in ("true", "1.5", "[a]", "99999999999")
         ),
         (of("Deployment", "spec:\n  replicas: 99999999999", "apps/v1"), 6, "at most"),
-        (of("Deployment", "spec:\n  replicas: 1e20", "apps/v1"), 6, "a number"),
+        (of("Deployment", "spec:\n  replicas: 1e20", "apps/v1"), 6, "at most"),
         (of("Pod", "  creationTimestamp: yesterday"), 5, "a time"),
         (of("Pod", "  creationTimestamp: 2026-11-01"), 5, "a time"),
         (CONFIG + "data:\n  a: 1.5_5\n", 6, "text"),
         (CONFIG + "data:\n  a: 0X1F\n", 6, "text"),
         (of("Pod", "  labels:\n    app: x\n    app.kubernetes.io/name: 5"), 7, "text"),
-        (of("Deployment", "spec:\n  replicas: '3'", "apps/v1"), 6, "a number"),
+        (of("Deployment", "spec:\n  replicas: '3'", "apps/v1"), 6, "whole number"),
         (of("Deployment", "spec:\n  paused: 1", "apps/v1"), 6, "true or false"),
     ],
 )
@@ -369,6 +416,13 @@ def test_values_of_the_wrong_type_are_refused(
         of("Event", "involvedObject: {kind: Pod}"),
         of("Event", "regarding: {kind: Pod}", "events.k8s.io/v1"),
         of("ResourceClaim", "spec: {devices: {}}", "resource.k8s.io/v1"),
+        of(
+            "ResourceClaim",
+            "spec: {devices: {constraints: [{requests: [gpu, nic]}]}}",
+            "resource.k8s.io/v1",
+        ),
+        CONFIG + "data:\n  a: !!timestamp 2026-01-01\n",
+        of("Gateway", "spec: {listeners: []}", "gateway.networking.k8s.io/v1"),
     ],
 )
 def test_what_kubectl_takes_is_taken(write: Any, text: str | bytes) -> None:
@@ -424,6 +478,50 @@ def test_numbers_are_sent_as_kubectl_sends_them(write: Any) -> None:
     assert read.data["a"] == [
         *(420, 420, 3, 1000, "2026-11-01", "1:30", 1000, 16, "1", None),
     ]
+
+
+def test_keys_are_the_text_that_kubectl_sends(write: Any) -> None:
+    """``1`` and ``true`` are two keys, though Python has them for one."""
+    path = write("{y: a, 1: b, 0: c, no: d, 2.0: e, 2.50: f, 1e6: g, 0x10: h, =: i}")
+    read = _manifest.read(_manifest.find(path))
+
+    assert read.data == {
+        **{"true": "a", "1": "b", "0": "c", "false": "d"},
+        **{"2": "e", "2.5": "f", "1e+06": "g", "16": "h", "=": "i"},
+    }
+    aliased = _manifest.read(_manifest.find(write("a: &a 1\n*a : b\n")))
+    assert aliased.data == {"a": 1, "1": "b"}
+
+
+def test_a_key_of_another_type_has_a_line(write: Any) -> None:
+    """Where a value of it is wrong."""
+    assert refusal(write(CONFIG + "data:\n  y: 5\n  1: ok\n")).where.endswith(":6")
+
+
+def test_tags_that_json_does_not_have_say_little(write: Any) -> None:
+    """A time is its text, a set has keys, pairs in order are a list."""
+    path = write(
+        "a: !!timestamp 2026-01-01\nb: !!set {c, d}\n"
+        "e: !!omap [f: 1]\ng: !!pairs [h: 2]\n"
+    )
+
+    assert _manifest.read(_manifest.find(path)).data == {
+        "a": "2026-01-01",
+        "b": {"c": None, "d": None},
+        "e": [{"f": 1}],
+        "g": [{"h": 2}],
+    }
+
+
+def test_of_a_merge_and_a_key_the_later_counts(write: Any) -> None:
+    """As kubectl reads it, whichever of them that is."""
+    path = write(
+        "a: &a {x: merged}\nb: {x: own, <<: *a}\nc: {<<: *a, x: own}\n"
+        "d: {<<: [{x: first}, *a]}\n"
+    )
+    read = _manifest.read(_manifest.find(path)).data
+
+    assert [read[key]["x"] for key in "bcd"] == ["merged", "own", "first"]
 
 
 @pytest.mark.parametrize(
@@ -593,6 +691,67 @@ def test_an_object_that_exists_is_no_fault(
     fake.errors[place] = (status, {"kind": "Status"})
 
     show.validate(write(RC))
+
+
+def _away(fake: Any) -> None:
+    fake.close()
+
+
+def _hangs_up(fake: Any) -> None:
+    def leave(method: str, path: str) -> None:
+        if method == "POST":
+            raise ConnectionError
+
+    fake.on_request = leave
+
+
+AWAY: dict[str, Callable[[Any], None]] = {
+    "it is away": _away,
+    "it knows nobody yet": lambda fake: fake.passing.append(403),
+    "it starts": lambda fake: fake.passing.append(503),
+    "it goes before it judges": _hangs_up,
+    "it restarts before it judges": lambda fake: fake.errors.update(
+        {
+            f"POST {path}": (503, {"kind": "Status"})
+            for path in (
+                "/api/v1/namespaces/default/replicationcontrollers",
+                "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways",
+            )
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("how", AWAY)
+@pytest.mark.parametrize(
+    "text", [RC, of("Gateway", "", "gateway.networking.k8s.io/v1")]
+)
+def test_without_the_api_server_the_client_judges(
+    write: Any, cluster: Cluster, fake: Any, how: str, text: str
+) -> None:
+    """Its own kinds; of those that somebody added it knows nothing."""
+    AWAY[how](fake)
+
+    show.validate(write(text))
+
+
+@pytest.mark.parametrize("how", AWAY)
+def test_what_the_client_refuses_is_refused_without_a_server(
+    write: Any, cluster: Cluster, fake: Any, how: str
+) -> None:
+    """With file and line, as ever."""
+    AWAY[how](fake)
+
+    assert refusal(write(RC.replace("replicas: 3", "replicas: x"))).where.endswith(":7")
+
+
+@pytest.mark.parametrize("api_version", ["app/v1", "apps/v2", "networking.k8s.io/v9"])
+def test_a_group_of_the_client_is_known_without_a_server(
+    write: Any, api_version: str
+) -> None:
+    """And so is that an added one has a name with a dot."""
+    with pytest.raises(BadManifest, match="Kubernetes does not know this"):
+        show.validate(write(of("Deployment", "spec: {}", api_version)))
 
 
 def test_the_client_knows_the_common_kinds() -> None:

@@ -17,6 +17,7 @@ import pytest
 from fakes.ssh_server import FakeMachine
 
 from k8slab import wait
+from k8slab.core.hints import command
 from k8slab.errors import (
     CommandFailed,
     CommandTimeout,
@@ -287,6 +288,19 @@ def test_a_script_stops_at_its_first_failure(machine: FakeMachine) -> None:
         ("x=1\nx=$(false)\n", 2),
         ("echo 'a\x0cb'\nfalse\n", 2),
         ("true\nexec nosuch\n", 2),
+        ("readonly x=1\ntrue\nx=2\n", 3),
+        ("true\n: ${NODE:?missing}\n", 2),
+        ("true\nsource /nosuch\n", 2),
+        ("true\nx[-9]=1\n", 2),
+        ("f() {\n  readonly y=1\n  y=2\n}\nf\n", 3),
+        ("true\ncd /nosuch || exit 1\n", 2),
+        ("nosuch || true\ntrue\nexit 1\n", 0),
+        ("cd /nosuch || true\necho other >&2\nexit 1\n", 0),
+        ("true\neval 'true\nfalse'\ntrue\n", 0),
+        ("true\neval ': ;\n${NODE:?missing}'\ntrue\ntrue\n", 0),
+        ("true\neval true\nfalse\n", 3),
+        ("true\neval false\ntrue\n", 2),
+        (". <(printf 'true\\ntrue\\nfalse')\ntrue\ntrue\n", 0),
     ],
 )
 def test_a_failing_line_of_a_script_is_named(
@@ -350,6 +364,23 @@ def test_an_unknown_host_is_refused(machine: FakeMachine, content: str | None) -
         machine.runner().run(["true"])
 
     assert (machine.commands, "SHA256:" in caught.value.seen) == ([], True)
+
+
+def test_a_lab_whose_keys_are_lost_is_made_anew_as_it_was(
+    machine: FakeMachine, tmp_path: Path
+) -> None:
+    """Of the same size: its record tells it, and no machine has to answer for that."""
+    machine.pin(generate_key()[1])
+    broken = tmp_path / "broken"
+    broken.write_text("x")
+    with pytest.raises(HostKeyMismatch) as replaced:
+        machine.runner().run(["true"])
+    with pytest.raises(LabError, match="private key") as unread:
+        machine.runner(key=broken).run(["true"])
+
+    anew = f"make the lab anew: {command('reset', machine.runner().lab)}"
+    assert replaced.value.next == f"if the machine was replaced, {anew}"
+    assert unread.value.next == anew
 
 
 def test_a_foreign_key_is_refused(machine: FakeMachine, tmp_path: Path) -> None:
@@ -423,6 +454,21 @@ def test_a_file_is_written_once(machine: FakeMachine) -> None:
     file = machine.root / "etc/deep/file"
     assert (changes, text) == ([True, False, True, True], "two\n")
     assert file.stat().st_mode & 0o7777 == 0o600
+
+
+def test_everybody_may_enter_a_folder_that_is_made(machine: FakeMachine) -> None:
+    """As apt's own user must, whatever umask a login gives; others stay as they are."""
+    (machine.root / "etc").mkdir(mode=0o700)
+    before = os.umask(0o077)
+    try:
+        with machine.runner() as ssh:
+            ssh.put("/etc/apt/keys/lab.gpg", "a key")
+    finally:
+        os.umask(before)
+    made = ("etc/apt", "etc/apt/keys", "etc")
+    modes = [(machine.root / name).stat().st_mode & 0o777 for name in made]
+
+    assert modes == [0o755, 0o755, 0o700]
 
 
 def test_a_file_is_replaced_in_one_step(machine: FakeMachine) -> None:

@@ -102,6 +102,26 @@ def test_a_machine_of_another_language_speaks_english(
         assert ssh.script("echo $LC_ALL").stdout == "C\n"
 
 
+def test_only_a_package_manager_goes_by_a_machines_proxy(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no way to the machine's own API server, and Pods would inherit it."""
+    (tmp_path / "apt-get").write_text("#!/bin/sh\nexec printenv\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    names = {f"{kind}_proxy" for kind in ("http", "https", "all", "no")}
+    names |= {name.upper() for name in names}
+    for name in names:
+        monkeypatch.setenv(name, "proxy.example:3128")
+    with made("node1").runner() as ssh:
+        told = ssh.run(["printenv"]).stdout + ssh.script("printenv").stdout
+        by_apt = ssh.run(["env", "X=1", "apt-get", "update"]).stdout
+
+    assert "proxy.example" not in told
+    assert "\nLC_ALL=C\n" in told
+    assert names <= {line.partition("=")[0] for line in by_apt.splitlines()}
+
+
 @pytest.mark.usefixtures("sudo")
 def test_a_command_of_roots_is_ended_by_root(made: Made) -> None:
     """Who logs in may not signal it."""
@@ -119,7 +139,8 @@ def test_a_command_of_roots_is_ended_by_root(made: Made) -> None:
             want="by sudo",
             timeout=5,
         )
-    assert "exec sudo -n -- env LC_ALL=C timeout -k" in machine.commands[0]
+    assert "exec sudo -n -- env -uhttp_proxy " in machine.commands[0]
+    assert " LC_ALL=C timeout -k" in machine.commands[0]
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
