@@ -41,32 +41,38 @@ $(STAMP): requirements.lock pyproject.toml
 	  if command -v $$name >/dev/null && $$name -c "$$fits"; then python=$$name; break; fi
 	done
 	if [ -z "$$python" ]; then
-	  echo 'Python 3.11, 3.12 or 3.13 is needed: apt-get install python3' >&2
+	  cure='put one of them on the PATH'
+	  seen=$$(python3 --version 2>&1) || { seen='no python3' cure='apt-get install python3'; }
+	  for name in python3.13 python3.12 python3.11; do
+	    if apt-cache show $$name >/dev/null 2>&1; then cure="apt-get install $$name $$name-venv"; break; fi
+	  done
+	  echo "Python 3.11, 3.12 or 3.13 is needed, and here is $$seen: $$cure" >&2
 	  exit 3
 	fi
 	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then
 	  if [ "$$(id -u)" != 0 ]; then
-	    echo "$$python has no venv: apt-get install python3-venv" >&2
+	    echo "$$python has no venv: apt-get install $$python-venv" >&2
 	    exit 3
 	  fi
-	  echo 'installing python3-venv'
+	  echo "installing $$python-venv"
 	  # A new machine may be at its first upgrade, which is waited for.
 	  apt='apt-get -qq -y -oDPkg::Lock::Timeout=600'
-	  $$apt install python3-venv || {
+	  $$apt install $$python-venv || {
 	    for try in $$(seq 60); do
 	      said=$$(LC_ALL=C $$apt update 2>&1) && break
 	      case $$said in *'get lock'*) sleep 10 ;; *) echo "$$said" >&2; break ;; esac
 	    done
-	    $$apt install python3-venv
+	    $$apt install $$python-venv
 	  }
 	fi
 	# Also one that is half made, or of another Python.
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $$python -m venv --clear .venv
 	echo 'installing what requirements.lock names into .venv'
-	if command -v uv >/dev/null; then
-	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
-	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	else
+	export PIP_USER=0 # there is no other place, whatever pip.conf says
+	# uv reads no pip.conf, which may name the index that is reached from here.
+	if ! command -v uv >/dev/null ||
+	  ! uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements.lock ||
+	  ! uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; then
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	  $(BIN)/python -m compileall -qq -j 0 .venv/lib || : # a few files are of another Python
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -159,5 +165,5 @@ environment: $(STAMP) ## write environment.yml from pyproject.toml
 
 .PHONY: clean
 clean: ## remove what was built here; .venv, the bundle and labs stay
-	@rm -rf _build $(OUT) .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf _build $(OUT) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -path ./.venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -print0 | xargs -0r rm -rf

@@ -43,6 +43,9 @@ class FakeHost:
         engine_says: What a provider's command says of itself.
         says: What other commands print, by the whole line, or by the first word.
         files: What further files say, by their paths.
+        packages: The Debian packages that are installed.
+        absent: Files that are not there, by their paths.
+        devices: Those that it has, by their paths.
     """
 
     where = "this computer"
@@ -78,6 +81,9 @@ class FakeHost:
         self.engine_hangs = False
         self.says: dict[str, str] = {}
         self.files: dict[str, str] = {}
+        self.packages: set[str] = set()
+        self.absent: set[str] = set()
+        self.devices = {"/dev/kmsg"}
         self.asked: list[tuple[str, ...]] = []
 
     def inotify_in_use(self) -> int:
@@ -89,6 +95,7 @@ class FakeHost:
         files = {
             "/proc/self/status": f"Name:\tx\nUid:\t{self.uid}\t{self.uid}\t0\t0\n"
             f"CapInh:\t0000000000000000\nCapEff:\t{self.capabilities:016x}\n",
+            "/proc/self/uid_map": "         0          0 4294967295\n",
             "/proc/self/mounts": "proc /proc proc rw 0 0\n"
             + "".join(
                 f"cgroup /sys/fs/cgroup/{c} cgroup rw,relatime,{c} 0 0\n"
@@ -108,13 +115,17 @@ class FakeHost:
             files["/sys/fs/cgroup/cgroup.controllers"] = self.unified
         files["/etc/containers/storage.conf"] = f"[storage]\ngraphroot='{IMAGES}'\n"
         files |= self.files
-        if path not in files:
+        if path not in files or path in self.absent:
             raise FileNotFoundError(path)
         return files[path]
 
     def has(self, command: str) -> bool:
         """Say whether the command is there."""
         return command in self.commands
+
+    def is_there(self, path: str) -> bool:
+        """Say whether the device is there."""
+        return path in self.devices
 
     def run(self, argv: Sequence[str], **_: object) -> Completed:
         """Answer as the command would; it serves as a runner, too."""
@@ -123,7 +134,11 @@ class FakeHost:
             return self._engine(tuple(argv))
         if argv[0] == "env" and "install" in argv:
             self.commands |= {MODPROBE} if "kmod" in argv else set()
-        if argv[0] in ("env", "dpkg-query", "sysctl"):
+        if argv[0] == "dpkg-query":
+            there = sorted(self.packages & set(argv))
+            shown = "".join(f"{name} 1 install ok installed\n" for name in there)
+            return Completed(tuple(argv), self.where, 0, shown, "", 0.0)
+        if argv[0] in ("env", "sysctl"):
             said = f"{self.inotify}\n" if argv[0] == "sysctl" else ""
             return Completed(tuple(argv), self.where, 0, said, "", 0.0)
         if argv[0] not in self.commands:

@@ -59,6 +59,10 @@ class _Files(paramiko.SFTPServerInterface):
     def mkdir(self, path: str, attr: Any) -> Any:
         return self._try("mkdir", path, self._real(path).mkdir)
 
+    def chattr(self, path: str, attr: Any) -> Any:
+        mode = attr.st_mode & 0o7777
+        return self._try("chmod", path, lambda: self._real(path).chmod(mode))
+
     def remove(self, path: str) -> Any:
         return self._try("remove", path, self._real(path).unlink)
 

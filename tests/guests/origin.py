@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from k8slab.core.process import Runner
-from k8slab.errors import BundleError
-from labmaker.bundle import source, versions
 from labmaker.bundle.debian import sources
 
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -42,12 +40,11 @@ def read(release: str, run: Runner) -> Origin:
     """Read what this computer has for a release of Debian.
 
     Args:
-        release: Its code name. Where this computer's apt has no source of it, the
-            sources of the release that machines are made of are taken.
+        release: Its code name.
         run: Runs commands on this computer.
 
     Raises:
-        BundleError: There is no source of either release.
+        BundleError: There is no source of Debian's.
     """
     variables = dict(_variables(os.environ))
     named = [Path(value) for value in variables.values() if value.startswith("/")]
@@ -57,15 +54,9 @@ def read(release: str, run: Runner) -> Origin:
 
 
 def _sources(release: str, run: Runner) -> Iterator[str]:
-    known = versions.read(source()).debian
-    try:
-        lines = sources(run, release)
-    except BundleError:
-        lines = sources(run, known)
-    for line in lines:
-        kind, address, name, part = line.split()
-        name = name.replace(known, release)
-        yield f"{kind} [signed-by={KEYS}] {address} {name} {part}"
+    for line in sources(run, release):
+        *_, address, name, part = line.split()
+        yield f"deb [signed-by={KEYS}] {address} {name} {part}"
 
 
 def _variables(all_: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import everything
 import pytest
 from bench import __main__ as bench
 from bench import chapters, labs
@@ -26,21 +27,21 @@ def test_a_part_is_measured_anew(tmp_path: Path) -> None:
 
 
 def test_chapters_side_by_side_are_compared() -> None:
-    """With those of one worker."""
-    took = {1: 1000.0, 2: 600.0}
+    """As 'make test' runs them, with those of one worker."""
+    took = {1: 1000.0, len(everything.WORKERS): 400.0}
 
     shown = chapters.measure(lambda workers: (took[workers], {"a": "passed"}))
 
     rows = [line.split(" | ")[:3] for line in shown.blocks[1].splitlines()[2:]]
-    assert rows == [["| 1", "1000", "1.00"], ["| 2", "600", "0.60"]]
+    assert rows == [["| 1", "1000", "1.00"], ["| 3", "400", "0.40"]]
     assert "the same 1 cells passed" in shown.blocks[2]
 
 
 def test_an_outcome_that_differs_is_no_measurement() -> None:
     """One that was skipped would make it faster."""
-    outcome = {1: "passed", 2: "skipped"}
+    outcome = {1: "passed", 3: "skipped"}
 
-    with pytest.raises(chapters.OtherResult, match="2 workers") as caught:
+    with pytest.raises(chapters.OtherResult, match="3 workers") as caught:
         chapters.measure(lambda workers: (1.0, {"a": outcome[workers]}))
 
     assert "a: skipped" in caught.value.seen

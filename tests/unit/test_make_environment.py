@@ -20,23 +20,36 @@ case "$*" in
 esac
 """
 UV = "#!/bin/sh\n"
+OTHER = "#!/bin/sh\n[ $1 = --version ] && echo Python {} || exit 1\n"
+PIP = """
+import os, sys
+with open("piped", "a") as file:
+    print(os.environ.get("PIP_USER"), *sys.argv[1:], file=file)
+"""
 
 
-def make(root: Path) -> list[str]:
-    """Run the recipe with a Python that makes nothing; return what it was to make."""
-    programs = root / "programs"
-    programs.mkdir()
-    for name, text in (("python3", PYTHON), ("uv", UV)):
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
-    subprocess.run(
+def run(root: Path, **programs: str) -> subprocess.CompletedProcess[str]:
+    """Run the recipe with other programs than this computer's."""
+    folder = root / "programs"
+    folder.mkdir()
+    for name, text in {"python3": PYTHON, "uv": UV, **programs}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return subprocess.run(
         ["make", ".venv/.installed"],
         cwd=root,
-        env={"HOME": str(root), "PATH": f"{programs}:{os.environ['PATH']}"},
+        env={"HOME": str(root), "PATH": f"{folder}:{os.environ['PATH']}"},
         capture_output=True,
-        check=True,
+        check=False,
+        text=True,
         timeout=60,
     )
+
+
+def make(root: Path, **programs: str) -> list[str]:
+    """Run the recipe with a Python that makes nothing; return what it was to make."""
+    done = run(root, **programs)
+    assert done.returncode == 0, done.stderr
     made = root / "made"
     return made.read_text().splitlines() if made.exists() else []
 
@@ -88,3 +101,46 @@ def test_an_environment_whose_python_is_gone_is_made_anew(clone: Path) -> None:
     python.symlink_to("/usr/bin/python3.0")
 
     assert make(clone) == ["-m venv --clear .venv"]
+
+
+def test_a_python_that_does_not_fit_is_told_with_one_that_does(clone: Path) -> None:
+    """What is there is said, and a package that is none of what is there."""
+    (clone / ".venv" / ".installed").unlink()
+    others = {f"python3.{minor}": OTHER.format("3.9.2") for minor in (11, 12, 13)}
+    apt = "#!/bin/sh\n[ $2 = python3.12 ]\n"
+    new = OTHER.format("3.14.1")
+    told = run(clone, python3=new, **{"apt-cache": apt}, **others).stderr
+    shutil.rmtree(clone / "programs")
+    alone = run(clone, python3=new, **{"apt-cache": UV + "exit 100\n"}, **others).stderr
+
+    assert "needed, and here is Python 3.14.1: apt-get install python3.12 " in told
+    assert " python3.12-venv" in told
+    assert "Python 3.14.1: put one of them on the PATH" in alone
+
+
+@pytest.mark.parametrize("name", ["python3", "python3.11"])
+def test_the_chosen_pythons_own_venv_is_named(clone: Path, name: str) -> None:
+    """Another one's does not serve it."""
+    (clone / ".venv" / ".installed").unlink()
+    lacks = PYTHON.replace("case", "case $* in *ensurepip*) exit 1 ;; esac\ncase", 1)
+    programs = {f"python3.{minor}": OTHER.format("3.9.2") for minor in (12, 13)}
+    programs |= {"python3": OTHER.format("3.14.1"), name: lacks}
+    done = run(clone, id="#!/bin/sh\necho 1000\n", **programs)
+
+    assert f"{name} has no venv: apt-get install {name}-venv\n" in done.stderr
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_pip_does_what_uv_cannot(clone: Path, works: bool) -> None:
+    """Which knows no pip.conf, where the index may be named; nor is 'user' heeded."""
+    (clone / ".venv" / ".installed").unlink()
+    (main,) = (clone / ".venv" / "lib").glob("python*/site-packages/pip/__main__.py")
+    main.write_text(PIP)
+    make(clone, uv=UV if works else f"{UV}exit 2\n")
+    lines = (clone / "piped").read_text().splitlines()
+    installs = [line.split() for line in lines if " install " in line]
+
+    assert [line[-1] for line in installs] == (
+        [] if works else ["requirements.lock", "."]
+    )
+    assert all(line[0] == "0" for line in installs)

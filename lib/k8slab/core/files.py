@@ -7,7 +7,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ..errors import InUse
@@ -110,6 +110,7 @@ def locked(
         InUse: Another process holds it, and ``wait`` is false.
     """
     is_folder = path.is_dir()
+    inside: AbstractContextManager[None] = nullcontext()
     flags = os.O_RDONLY if is_folder else os.O_RDWR | os.O_CREAT
     handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
@@ -123,9 +124,15 @@ def locked(
                 seen=f"process {holder}" if holder else "",
                 next="wait for it to end, then repeat the command",
             ) from error
+        except OSError as error:
+            # NFS locks only what is open for writing, which a folder never is.
+            if not is_folder or error.errno != errno.EBADF:
+                raise
+            inside = locked(path / ".lock", wait=wait, busy=busy)
         if not is_folder:
             _sign(handle)
-        yield
+        with inside:
+            yield
     finally:
         os.close(handle)
 
@@ -152,7 +159,7 @@ def hold(path: Path) -> int | None:
     Returns:
         The handle; None when another process holds the file.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)  # as NFS wants it for a lock
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -149,8 +149,10 @@ class Bundle:
             file: The file to write; it appears when it is complete.
 
         Raises:
-            BundleError: A file of the bundle is broken, or the disk is full.
+            BundleError: The file cannot be there, a file of the bundle is broken, or
+                the disk is full.
         """
+        transfer.refuse_place(file)
         kit = self.kit
         self.verify([artefact.name for artefact in kit])
         transfer.export(self._cache, kit, file, LocalRunner())

@@ -67,6 +67,8 @@ _WAY = tuple(
 _WHO = "/etc/apt/auth.conf /etc/apt/auth.conf.d/*"
 """The files of apt's names and passwords."""
 _HERE = "etc/apt/apt.conf.d/99way"
+_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+"""The keys of all releases; apt may trust those of its own only."""
 _LEFT_OUT = ("doc/*", "info/*", "lintian/*", "locale/*", "man/*")
 _EMPTIED = (
     _HERE,
@@ -89,36 +91,44 @@ _EMPTIED = (
 
 
 def sources(run: Runner, release: str) -> list[str]:
-    """Return the source lines of a Debian release that this computer's apt uses.
+    """Return the source lines of a Debian release, as this computer's apt reaches it.
+
+    Where apt knows another release only, as on a later Debian, that one's mirrors are
+    taken: they have this one, too.
 
     Args:
         run: Runs commands on this computer.
         release: The release's code name; its updates are found, too.
 
     Raises:
-        BundleError: Apt knows no source of that release.
+        BundleError: Apt knows no source of Debian's.
     """
     fields = "$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(COMPONENT)"
     seen = run.run(
         ["apt-get", "indextargets", "--format", fields, "Created-By: Packages"]
     )
-    lines = []
+    known, others = [], set()
+    signed = f"[signed-by={_KEYS}] " if _KEYS.is_file() else ""
     for line in sorted(set(seen.stdout.splitlines())):
         origin, name, address, part = line.split("|")
-        if origin == "Debian" and name.removesuffix("-security") in (
-            release,
-            f"{release}-updates",
-        ):
-            lines.append(f"deb {address} {name} {part}")
-    if not any(line.split()[2] == release for line in lines):
-        raise BundleError(
-            f"this computer's apt has no source of Debian {release}",
-            where="apt-get indextargets",
-            wanted=f"Origin Debian, Codename {release}",
-            seen="; ".join(lines) or "nothing of that release",
-            next=f"add a source of Debian {release}, run 'apt-get update'",
-        )
-    return lines
+        base, dash, kind = name.partition("-")
+        if origin != "Debian" or kind not in ("", "updates", "security"):
+            continue
+        if base == release:
+            known.append(f"deb {address} {name} {part}")
+        others.add(f"deb {signed}{address} {release}{dash}{kind} {part}")
+    for lines in (known, sorted(others)):
+        if any(line.split()[-2] == release for line in lines):
+            return lines
+    raise BundleError(
+        f"this computer's apt has no source of Debian {release}",
+        where="apt-get indextargets",
+        wanted=f"Origin Debian, Codename {release} or another release's",
+        seen="; ".join(known) or "no source of Debian's",
+        next="on a Debian run 'apt-get update'; on another system take over a bundle "
+        "that was built on a Debian: 'k8slab bundle export FILE' there, then 'k8slab "
+        "bundle import FILE' here",
+    )
 
 
 def make_file_system(

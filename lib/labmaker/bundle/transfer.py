@@ -27,12 +27,32 @@ _TAR = ("tar", "--force-local", "--numeric-owner", "--xattrs", "--xattrs-include
 _PACK = ("-I", "zstd -T0 -3 --long=30")
 _UNPACK = ("-I", "zstd -d --long=30")
 _NEXT = "export the bundle again, and compare the sizes of both files"
+_PLACE = "name a file in a folder that is there, and that can be written"
 
 
 def manifest(artefacts: Sequence[Artefact]) -> str:
     """Return the list of artefacts with their checksums, as JSON."""
     entries = [asdict(artefact) for artefact in artefacts]
     return json.dumps({"artefacts": entries}, indent=1) + "\n"
+
+
+def refuse_place(file: Path) -> None:
+    """Refuse a file that cannot be written, before the minutes that its content takes.
+
+    Raises:
+        BundleError: It is a folder, or its own folder is not there or not to write in.
+    """
+    if file.is_dir():
+        seen = "a folder of that name"
+    elif not file.parent.is_dir():
+        seen = f"no folder {file.parent}"
+    elif not os.access(file.parent, os.W_OK):
+        seen = f"a folder {file.parent} that cannot be written"
+    else:
+        return
+    raise BundleError(
+        "the bundle cannot be exported", where=str(file), seen=seen, next=_PLACE
+    )
 
 
 def export(
@@ -76,7 +96,7 @@ def export(
             "the bundle cannot be exported",
             where=str(file),
             seen=problem.what,
-            next="name a file in a folder that is there, and that can be written",
+            next=_PLACE,
         ) from error
 
 

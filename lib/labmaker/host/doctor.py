@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from k8slab.core import outside
+from k8slab.core.hints import command
 from k8slab.errors import CommandFailed, HostProblem, RangeInUse
 
 from .. import computer
+from ..apt import installed
 from ..computer import ROUTES, Computer, ThisComputer, foreign_routes
 from ..plan import SLOTS, AddressPlan
 from ..providers import Provider
@@ -52,6 +54,11 @@ CONTROLLERS = {
     1: {"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "pids", "blkio"},
     2: {"cpu", "cpuset", "memory", "pids"},
 }
+ALL_USERS = ["0", "0", "4294967295"]
+"""Every user is the computer's own: what its own user namespace says of them."""
+ZFS_CACHE = "/proc/spl/kstat/zfs/arcstats"
+KERNEL_LOG = "/dev/kmsg"
+"""What each kubelet reads of the kernel; without it, it ends."""
 PACKAGES = {
     "ip": "iproute2",
     "iptables": "iptables",
@@ -100,6 +107,7 @@ def diagnose(
     has_bundle: bool,
     provider: Provider,
     machines: int = MACHINES,
+    packages: Sequence[str] = (),
     host: Computer | None = None,
 ) -> list[Finding]:
     """Look at everything a lab needs of this computer; change nothing.
@@ -111,6 +119,8 @@ def diagnose(
         has_bundle: Whether the bundle is built, so that less disk is needed.
         provider: What will provide the machines.
         machines: How many the lab has, the depot included.
+        packages: The Debian packages that ``setup`` installs; none are looked at
+            without.
         host: The computer; this one by default.
 
     Returns:
@@ -123,6 +133,8 @@ def diagnose(
         _root(host),
         _capabilities(host),
         *_commands(host),
+        *_packages(host, packages),
+        _kernel_log(host),
         provides,
         _cgroups(host),
         _inotify(host, machines),
@@ -162,9 +174,25 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
 
 def _root(host: Computer) -> Finding:
     user = (computer.status(host, "Uid").split() or ["?"])[1:2] or ["?"]
+    if user[0] == "0" and not _has_all_users(host):
+        return Finding(
+            "user",
+            False,
+            "root of a user namespace",
+            "root of the computer itself",
+            "use root of the computer itself, a virtual machine, or a privileged "
+            "container",
+        )
     ok = user[0] == "0"
     cure = "" if ok else outside.root_shell()
     return Finding("user", ok, f"user id {user[0]}", "user id 0", cure)
+
+
+def _has_all_users(host: Computer) -> bool:
+    try:
+        return host.read_text("/proc/self/uid_map").split() == ALL_USERS
+    except OSError:
+        return True  # a kernel that knows no user namespaces
 
 
 def _capabilities(host: Computer) -> Finding:
@@ -192,6 +220,25 @@ def _commands(host: Computer) -> Iterator[Finding]:
                 f"the command {name}",
                 f"apt-get install --yes {package}",
             )
+
+
+def _packages(host: Computer, names: Sequence[str]) -> Iterator[Finding]:
+    """Look for what a build would lack half way; a bundle that is there needs less."""
+    if not names or not host.has("dpkg-query"):
+        return
+    there = installed(host.run, names)
+    lacking = [name for name in names if name not in there]
+    seen = f"missing: {', '.join(lacking)}" if lacking else "all are installed"
+    cure = command("setup") if lacking else ""
+    wanted = "what building the bundle and carrying a lab take"
+    yield Finding("packages", not lacking, seen, wanted, cure, "warning")
+
+
+def _kernel_log(host: Computer) -> Finding:
+    ok = host.is_there(KERNEL_LOG)
+    cure = f"begin this container anew with --device={KERNEL_LOG}, or --privileged"
+    seen = KERNEL_LOG if ok else f"no {KERNEL_LOG}"
+    return Finding("kernel log", ok, seen, KERNEL_LOG, "" if ok else cure)
 
 
 def _provider(provider: Provider) -> tuple[Finding, list[Path]]:
@@ -239,7 +286,17 @@ def inotify_wanted(host: Computer, machines: int = MACHINES) -> tuple[int, int, 
 
 def _inotify(host: Computer, machines: int) -> Finding:
     need = machines * INOTIFY_OF_A_MACHINE
-    allowed, free, wanted = inotify_wanted(host, machines)
+    try:
+        allowed, free, wanted = inotify_wanted(host, machines)
+    except OSError as error:
+        return Finding(
+            "inotify instances",
+            False,
+            str(error),
+            f"a kernel that allows {INOTIFY_INSTANCES}",
+            "use a computer, or a container, whose kernel is Linux itself: a sandbox, "
+            "as gVisor, carries no lab",
+        )
     ok = allowed >= wanted
     return Finding(
         "inotify instances",
@@ -290,6 +347,7 @@ def _memory(host: Computer, machines: int) -> Finding:
     text = host.read_text("/proc/meminfo")
     found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.M)
     seen, of = int(found[1]) * 1024 if found else 0, "this computer"
+    seen += _cached_by_zfs(host)
     left = confines.memory(host)
     if left is not None and left < seen:
         seen, of = max(left, 0), "this container"
@@ -297,6 +355,16 @@ def _memory(host: Computer, machines: int) -> Finding:
     ok = seen >= need
     cure = "" if ok else f"end other programs, or give {of} more memory"
     return Finding("memory", ok, f"{_gib(seen)} available", _gib(need), cure)
+
+
+def _cached_by_zfs(host: Computer) -> int:
+    """Return the bytes that ZFS gives back when asked, which count as used."""
+    try:
+        told = host.read_text(ZFS_CACHE)
+    except OSError:
+        return 0
+    sizes = dict(re.findall(r"^(size|c_min)\s+\d+\s+(\d+)$", told, re.M))
+    return max(0, int(sizes.get("size", 0)) - int(sizes.get("c_min", 0)))
 
 
 def _disk(

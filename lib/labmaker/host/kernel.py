@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from k8slab.core.phases import Ledger
 from k8slab.core.process import Runner
-from k8slab.errors import HostProblem
+from k8slab.errors import HostProblem, LabError
 
-from ..computer import Computer, holds
+from ..computer import SYS_ADMIN, Computer, holds
 
 MODPROBE = "/sbin/modprobe"
 """Where the kernel itself looks for it, whatever the PATH."""
@@ -42,6 +42,9 @@ MODULES = (
     Module("overlay", "/proc/filesystems", "overlay"),
     Module("nf_conntrack", "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_syn_sent"),
 )
+_BRIDGES = MODULES[0]
+_NOT_THERE = 9
+"""What the trial ends with in a new network that lacks a setting."""
 
 
 def missing(host: Computer) -> list[Module]:
@@ -54,6 +57,9 @@ def look(host: Computer) -> tuple[str, str]:
     lacking = [module.name for module in missing(host)]
     names = ", ".join(lacking)
     if not lacking:
+        if _is_only_here(host):
+            seen = f"{_BRIDGES.name}, of which machines would see nothing"
+            return seen, "boot Linux 5.3 or newer"
         return "all are there", ""
     if not host.has(MODPROBE):
         return f"no {names}, and no {MODPROBE}", f"apt-get install --yes {PACKAGE}"
@@ -111,6 +117,18 @@ def _is_there(module: Module, host: Computer) -> bool:
     except OSError:
         return False
     return not module.word or module.word in text.split()
+
+
+def _is_only_here(host: Computer) -> bool:
+    """Say whether a network of a machine's own lacks what this computer's has."""
+    if not (holds(host, SYS_ADMIN) and host.has("unshare")):
+        return False
+    trial = f"test -e {_BRIDGES.path} || exit {_NOT_THERE}"
+    try:
+        code = host.run(["unshare", "--net", "sh", "-c", trial]).returncode
+    except LabError:
+        return False
+    return code == _NOT_THERE
 
 
 def _content(module: Module) -> str:

@@ -18,8 +18,8 @@ from ..plan import AddressPlan
 
 _OLD_TABLES = "/proc/net/ip_tables_names"
 """Which tables of the older kind there are; to ask for them would make them."""
-_OURS = ("ip", "filter", "FORWARD")
-"""The family, table and chain that iptables makes where it writes rules for nft."""
+_OURS = (("ip", "filter", "FORWARD"), ("ip", "filter", "OUTPUT"))
+"""The family, table and chains that iptables makes where it writes rules for nft."""
 _FAMILIES = ("ip", "inet", "bridge")
 _KEPT = "; and write it into its settings, where it outlives a boot"
 
@@ -32,11 +32,13 @@ class _Firewall:
         seen: What it is.
         told: Its rules, which may let the lab's packets pass.
         cure: What has it let them pass.
+        ranges: The addresses that a rule of it must name.
     """
 
     seen: str
     told: str
     cure: str
+    ranges: Sequence[str]
 
 
 def look(host: Computer, plan: AddressPlan) -> tuple[str, str]:
@@ -47,41 +49,63 @@ def look(host: Computer, plan: AddressPlan) -> tuple[str, str]:
         plan: The lab's addresses.
     """
     ranges = [str(plan.network), str(plan.pods)]
-    every = [*_older(host, ranges), *_nft(host, ranges), *_zones(host, ranges)]
-    found = [one for one in every if not all(each in one.told for each in ranges)]
+    every = [
+        *_older(host, ranges),
+        *_leaving(host, str(plan.network)),
+        *_nft(host, ranges, str(plan.network)),
+        *_zones(host, ranges),
+    ]
+    found = [one for one in every if not all(each in one.told for each in one.ranges)]
     return "\n".join(one.seen for one in found), "\n".join(one.cure for one in found)
 
 
 def _older(host: Computer, ranges: Sequence[str]) -> Iterator[_Firewall]:
     """Yield that of the older iptables, where the newer one is used."""
     command = "iptables-legacy"
-    tables = ""
-    with suppress(OSError):
-        tables = host.read_text(_OLD_TABLES)
-    if "filter" not in tables.split() or not host.has(command) or _uses_older(host):
+    if not (_has_older_filter(host) and host.has(command)) or _uses_older(host):
         return
     told = _said(host, command, "-S", "FORWARD")
     if "-P FORWARD DROP" in told.splitlines():
         cure = f"{command} -I FORWARD -s {','.join(ranges)} -j ACCEPT{_KEPT}"
-        yield _Firewall(f"{command} has the policy DROP for FORWARD", told, cure)
+        seen = f"{command} has the policy DROP for FORWARD"
+        yield _Firewall(seen, told, cure, ranges)
 
 
-def _nft(host: Computer, ranges: Sequence[str]) -> Iterator[_Firewall]:
-    """Yield the chains of nft that drop by policy, but for the one of our iptables."""
+def _leaving(host: Computer, machines: str) -> Iterator[_Firewall]:
+    """Yield our iptables where it drops what this computer itself sends."""
+    if _uses_older(host) and not _has_older_filter(host):
+        return
+    rules = _said(host, "iptables", "--wait", "-S").splitlines()
+    told = "\n".join(each for each in rules if "output" in each.lower())
+    if "-P OUTPUT DROP" in rules:
+        cure = f"iptables -I OUTPUT -d {machines} -j ACCEPT{_KEPT}"
+        if "ufw-user-output" in told:
+            cure = f"ufw allow out to {machines}"
+        seen = "iptables has the policy DROP for OUTPUT"
+        yield _Firewall(seen, told, cure, [machines])
+
+
+def _nft(host: Computer, ranges: Sequence[str], machines: str) -> Iterator[_Firewall]:
+    """Yield the chains of nft that drop by policy, but for those of our iptables."""
     if not host.has("nft"):
         return
     for chain in _chains(_said(host, "nft", "-j", "list", "chains")):
         place = (chain["family"], chain["table"], chain["name"])
-        drops = (chain.get("hook"), chain.get("policy")) == ("forward", "drop")
+        hook, drops = chain.get("hook"), chain.get("policy") == "drop"
         if not drops or place[0] not in _FAMILIES:
             continue
-        if place == _OURS and not _uses_older(host):
+        if place in _OURS and not _uses_older(host):
+            continue
+        if hook == "forward":
+            named, which = ranges, f"saddr '{{ {', '.join(ranges)} }}'"
+        elif hook == "output":
+            named, which = [machines], f"daddr {machines}"
+        else:
             continue
         told = _said(host, "nft", "list", "chain", *place)
-        addresses = f"'{{ {', '.join(ranges)} }}'"
-        rule = f"{' '.join(place)} ip saddr {addresses} accept"
+        rule = f"{' '.join(place)} ip {which} accept"
         seen = f"the chain {' '.join(place)} of nft has the policy drop"
-        yield _Firewall(seen, told, f"nft insert rule {rule}{_KEPT}")
+        yield _Firewall(seen, told, f"nft insert rule {rule}{_KEPT}", named)
 
 
 def _zones(host: Computer, ranges: Sequence[str]) -> Iterator[_Firewall]:
@@ -95,7 +119,15 @@ def _zones(host: Computer, ranges: Sequence[str]) -> Iterator[_Firewall]:
         "firewalld runs, and does not trust the lab's addresses",
         _said(host, command, zone, "--list-sources"),
         f"{command} {added}; {command} --permanent {added}",
+        ranges,
     )
+
+
+def _has_older_filter(host: Computer) -> bool:
+    """Say whether the older iptables has rules that filter, without making any."""
+    with suppress(OSError):
+        return "filter" in host.read_text(_OLD_TABLES).split()
+    return False
 
 
 def _uses_older(host: Computer) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 
 from k8slab.core.hints import command
 from k8slab.core.phases import Ledger
@@ -12,7 +13,7 @@ from k8slab.core.process import Completed, Runner
 from k8slab.core.signals import deferred
 from k8slab.errors import CommandFailed, CommandTimeout, HostProblem
 
-from ..apt import is_locked, once_free
+from ..apt import installed, is_locked, once_free
 from ..computer import Computer, ThisComputer
 from . import kernel
 from .doctor import INOTIFY, MACHINES, inotify_wanted
@@ -42,7 +43,6 @@ def prepare(
     ledger: Ledger,
     *,
     host: Computer | None = None,
-    clock: Clock | None = None,
 ) -> None:
     """Install what is missing, load what is a module, and raise what is too low.
 
@@ -51,7 +51,6 @@ def prepare(
         runner: Runs commands on this computer.
         ledger: Times and shows the phases.
         host: The computer; this one by default.
-        clock: The clock; tests give their own.
 
     Raises:
         CommandFailed: A package cannot be installed, or the limit not be written.
@@ -61,7 +60,7 @@ def prepare(
     host = host or ThisComputer()
     wanted = [*names, *kernel.packages(host)]
     _refuse_others(host, wanted)
-    install(wanted, runner, ledger, clock=clock)
+    install(wanted, runner, ledger)
     kernel.load(host, runner, ledger)
     raise_inotify(runner, ledger, host=host)
 
@@ -87,10 +86,7 @@ def missing(names: Sequence[str], runner: Runner) -> list[str]:
         names: The packages' names.
         runner: Runs ``dpkg-query`` on this computer.
     """
-    show = "--showformat=${Package} ${db:Status-Status}\n"
-    asked = runner.run(["dpkg-query", "--show", show, *names], check=False)
-    rows = (line.split() for line in asked.stdout.splitlines())
-    there = {row[0] for row in rows if row[1:] == ["installed"]}
+    there = installed(partial(runner.run, check=False), names)
     return [name for name in names if name not in there]
 
 

@@ -36,8 +36,13 @@ NEEDED = (
     *("mount", "util-linux", "kmod", "curl"),
 )
 """What our packages stand on, beside what they bring themselves."""
+SETTINGS = ("/etc/containerd/config.toml", "/etc/crictl.yaml", "/etc/default/kubelet")
+"""The settings that our packages bring; dpkg asks whether it may replace others, and
+where a package that was removed, but not purged, had them and they are gone."""
 RESOLV = "/etc/resolv.conf"
 """Where a machine names its name servers; no Pod can ask one on its loopback."""
+UFW = "/etc/ufw/ufw.conf"
+"""Where ufw says whether it is enabled; its unit is active in any case."""
 
 _SCRIPT = """\
 export LC_ALL=C
@@ -58,7 +63,8 @@ say swap "$(awk 'NR > 1 {print $1}' /proc/swaps | xargs)"
 say ports "$(ss -Htln 2>/dev/null | awk '{n = split($4, a, ":"); print a[n]}' | xargs)"
 say device "$(ip -o -4 address show to __ADDRESS__/32 | awk '{print $2}' | head -n 1)"
 say routes "$(ip -4 route show table all | \
-awk '$1 != "default" {print ($1 ~ /^[a-z]/) ? $2 : $1}' | grep / | xargs || true)"
+awk '$1 != "default" {print ($1 ~ /^[a-z]/) ? $2 : $1}' |
+    grep -E '^[0-9.]+(/[0-9]+)?$' | xargs || true)"
 resolv=__RESOLV__  # or what kubeadm has the kubelet read in its place
 systemctl --quiet is-active systemd-resolved 2>/dev/null &&
     resolv=/run/systemd/resolve/resolv.conf
@@ -69,11 +75,17 @@ for tree in __TREES__; do
     test -e $tree && say there $tree
     test -n "$(ls -A $tree 2>/dev/null)" && say full $tree
 done
+for file in __SETTINGS__; do
+    test -e $file && say settings $file
+    say owners "$(dpkg-query --search $file 2>/dev/null | sed 's/: .*//; s/,//g')"
+done
 for other in __OTHERS__; do
     ip -4 route get $other 2>/dev/null | grep -q ' via ' && say routed $other
 done
 for unit in ufw firewalld; do
-    systemctl --quiet is-active $unit 2>/dev/null && say firewall $unit
+    systemctl --quiet is-active $unit 2>/dev/null || continue
+    [ $unit = ufw ] && ! grep -qi '^ENABLED=yes' __UFW__ 2>/dev/null && continue
+    say firewall $unit
 done
 test -e /proc/sys/net/bridge/bridge-nf-call-iptables ||
     modprobe --dry-run br_netfilter 2>/dev/null || say lacks br_netfilter
@@ -153,6 +165,8 @@ def ask(machine: MachineRecord, others: list[MachineRecord], shell: Shell) -> Fa
         ("__TREES__", TREES),
         ("__NEEDED__", NEEDED),
         ("__RESOLV__", [RESOLV]),
+        ("__SETTINGS__", SETTINGS),
+        ("__UFW__", [UFW]),
     ):
         text = text.replace(word, " ".join(values))
     before = time.time()

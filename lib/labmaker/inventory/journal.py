@@ -9,6 +9,7 @@ import re
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,28 @@ class Journal:
             os.close(handle)
 
     def entries(self) -> list[Entry]:
-        """Return all entries; one whose writing was interrupted changed nothing."""
+        """Return all entries; one whose writing was interrupted changed nothing.
+
+        Raises:
+            LabError: One cannot be read, and so nobody knows what was changed.
+        """
         if not self.file.exists():
             return []
-        lines = self.file.read_text("utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        lines = self.file.read_bytes().splitlines(keepends=True)
+        return [self._entry(line) for line in lines if line.endswith(b"\n")]
+
+    def _entry(self, line: bytes) -> Entry:
+        with suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and "kind" in entry:
+                return entry
+        raise LabError(
+            f"the notes of what was changed on {self.file.stem} cannot be read",
+            where=str(self.file),
+            wanted="an object of JSON in each line",
+            seen=repr(line[:200])[1:],
+            next="put the file back from a backup, or mend that line",
+        )
 
     def keep(self, entries: Sequence[Entry]) -> None:
         """Keep only these entries, on the disk when this returns: others are undone.

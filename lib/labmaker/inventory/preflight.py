@@ -232,6 +232,15 @@ def _taken(
                 f"files of another cluster are there: {', '.join(full)}",
                 ("take another machine, or remove them if nobody needs them"),
             )
+        left, owners = facts.words("settings"), dict.fromkeys(facts.words("owners"))
+        if left or owners:
+            steps = [f"mv {name} {name}.before" for name in left]
+            steps += [f"dpkg --purge {' '.join(owners)}"] if owners else []
+            yield (
+                "settings of an earlier installation are there: "
+                + ", ".join([*left, *(f"those of {name}" for name in owners)]),
+                "move them away: " + "; ".join(steps),
+            )
     wanted = {*_ON_EACH, *(_ON_MASTER if machine.is_master else ())}
     wanted |= {DEPOT_PORT} if machine.name == inventory.depot else set()
     used = sorted(wanted & {int(p) for p in facts.words("ports") if p.isdigit()})

@@ -14,15 +14,16 @@ from k8slab.core import files
 from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger, Phase
-from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
-from k8slab.errors import BadInput, LabError, MachineUnreachable
+from k8slab.core.terminal import say
+from k8slab.errors import BadInput, LabError, MachineUnreachable, NotReady
 from k8slab.folder import LabFolder
 from k8slab.lab_record import INVENTORY, LabRecord, MachineRecord, Ranges
+from k8slab.machine import Machine
 from k8slab.ssh.client import SSHShell
 
-from .. import faults
+from .. import advice, faults
 from ..bundle import Bundle
 from ..clone import clone
 from ..install import bring_up, health
@@ -249,7 +250,7 @@ class InventoryWork:
     def _take_back(
         self, ledger: Ledger, record: LabRecord, file: Path, error: BaseException
     ) -> None:
-        """Undo an installation that failed; say so in the error."""
+        """Undo an installation that failed; say so in the error, or beside it."""
         step = "what was done is undone; have it kept the next time, to look at it: "
         step += command(
             "up", record.name, f"--inventory {shlex.quote(str(file))} --keep"
@@ -261,7 +262,9 @@ class InventoryWork:
             step = f"some of it is not undone, as {why}; do that by "
             step += command("down", record.name, "--yes")
         if isinstance(error, LabError):
-            error.next = step
+            error.next = "; ".join(filter(None, [advice.cure(error.next), step]))
+        else:  # as Ctrl-C, which tells nothing itself
+            say(step)
 
     def _undo(
         self, ledger: Ledger, record: LabRecord, shells: Mapping[str, SSHShell]
@@ -315,15 +318,12 @@ class InventoryWork:
     ) -> None:
         for machine in silent:
             with ledger.phase("switch on", machine.name):
-                self._runner.run(machine.power_on, timeout=_ON_S)
-                until(
-                    shells[machine.name].is_up,
-                    what=f"{machine.name} does not answer on SSH",
-                    want="a login",
-                    timeout=_ON_S,
-                    where=machine.name,
-                    next="look at its console",
-                )
+                switched = Machine(machine, shells[machine.name], self._runner)
+                try:
+                    switched.power_on(timeout=_ON_S)
+                except NotReady as error:
+                    error.next = "look at its console"
+                    raise
 
     def _restore_hosts(
         self, ledger: Ledger, record: LabRecord, shells: Mapping[str, SSHShell]

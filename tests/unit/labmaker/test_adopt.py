@@ -27,6 +27,7 @@ from k8slab.kube import current
 from labmaker import adopted, bare, bundle, cli, lifecycle, spare
 from labmaker.adopted import adopt
 from labmaker.adopted.adopt import Adopted
+from labmaker.settings import Settings
 
 READS = {"GET /api/v1/namespaces/kube-system", "GET /version"}
 
@@ -169,6 +170,38 @@ def test_a_cluster_is_adopted_again_for_new_credentials(
 
     assert taken(images="r/p").record.prefix == "r/p"
     assert not (folder.root / "client").exists()
+
+
+def test_images_stay_where_they_are(taken: Callable[..., Adopted], home: Path) -> None:
+    """Whether it is adopted again for new credentials, or as its errors say."""
+    taken(images="r/p")
+    again = taken().record
+    (home / "team" / "kubeconfig").write_text("{", "utf-8")
+    with pytest.raises(LabError) as caught:
+        lab.connect("team").version()
+
+    adopts = "'k8slab adopt --name team --kubeconfig FILE --images r/p'"
+    assert again.prefix == "r/p"
+    assert again.anew == f"'k8slab down --name team', then {adopts}"
+    assert adopts in caught.value.next
+
+
+def test_a_record_of_another_version_is_forgotten_and_adopted_again(
+    taken: Callable[..., Adopted], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without root, as its error says: 'up' would make machines in its place."""
+    taken()
+    record = home / "team" / "lab.json"
+    record.write_text(record.read_text("utf-8").replace('"schema": 1', '"schema": 9'))
+    with pytest.raises(LabError, match="another version") as caught:
+        lab.find("team")
+    monkeypatch.setattr(lifecycle, "_transitions", None)
+    said = CliRunner().invoke(cli.app, ["down", "--name", "team"])
+
+    adopts = "'k8slab adopt --name team --kubeconfig FILE'"
+    assert caught.value.next.endswith(f"'k8slab down --name team', then {adopts}")
+    assert "forgotten; nothing in it was touched" in said.output
+    assert taken().record.is_adopted
 
 
 def test_another_cluster_does_not_take_the_name(
@@ -319,6 +352,7 @@ def test_credentials_that_are_refused_have_a_next_step(
         lambda: spare.fresh(lab.connect("team")),
         bare.fresh,
         bare.install,
+        lambda: Settings.of(lab.connect("team").record),
     ],
 )
 def test_what_needs_machines_is_refused(

@@ -138,6 +138,23 @@ def test_an_exported_bundle_can_be_imported(root: Path, tmp_path: Path) -> None:
     assert there.verify() == [artefact.name for artefact in here.kit]
 
 
+@pytest.mark.parametrize(
+    ("file", "seen"), [("none/kit.tar", "no folder"), ("there", "a folder of that")]
+)
+def test_a_place_for_an_export_is_looked_at_first(
+    root: Path, tmp_path: Path, file: str, seen: str
+) -> None:
+    """Before the whole kit is read, which takes minutes, and would tell its own."""
+    (tmp_path / "there").mkdir()
+    bundle = Bundle.open(root, BUNDLE)
+    (bundle.path("store") / "file").write_text("STORE")
+    with pytest.raises(BundleError, match="cannot be exported") as caught:
+        bundle.export(tmp_path / file)
+
+    assert caught.value.seen.startswith(seen)
+    assert caught.value.next.startswith("name a file in a folder that is there")
+
+
 def test_the_kit_has_nothing_that_only_builds_it(root: Path) -> None:
     """No compiled program but kubectl, no image of Pods beside the registry's."""
     kit = {artefact.name for artefact in Bundle.open(root, BUNDLE).kit}

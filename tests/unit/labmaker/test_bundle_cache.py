@@ -1,5 +1,6 @@
 """How artefacts are kept, and how a broken one is noticed."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -70,6 +71,28 @@ def test_harm_to_a_file_is_seen(cache: Cache, harm, seen: str) -> None:  # type:
     expected = describe(folder)["bin/program"]["sha256"] if seen == "sha256" else seen
     assert caught.value.seen == expected
     assert caught.value.where.startswith(str(folder))
+
+
+def test_what_only_root_may_look_at_is_passed_over(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others open a bundle that root shares; all other files are still compared."""
+    folder = cache.folder("part", KEY)
+    files = cache.files(cache.artefact("part", KEY))
+    lstat = Path.lstat
+
+    def refuse(path: Path) -> os.stat_result:
+        if path.name == "program":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    compare(folder, files, hashes=False)
+    with pytest.raises(PermissionError):
+        compare(folder, files, hashes=True)
+    (folder / "link").unlink()
+    with pytest.raises(BundleError, match="broken"):
+        compare(folder, files, hashes=False)
 
 
 def test_a_changed_list_of_files_is_seen(cache: Cache) -> None:

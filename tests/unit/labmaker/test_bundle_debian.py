@@ -52,13 +52,54 @@ def test_only_debians_own_sources_of_the_release_are_taken() -> None:
     ]
 
 
-def test_a_host_of_another_release_is_told_what_is_missing() -> None:
-    """The error names the release and what to add."""
-    with pytest.raises(BundleError) as caught:
-        debian.sources(FakeHost("Debian|trixie|http://m.example/|main\n"), "bookworm")
+TRIXIE = """\
+Debian|trixie|http://mirror.example/debian/|main
+Debian|trixie|http://mirror.example/debian/|non-free-firmware
+Debian|trixie-proposed-updates|http://mirror.example/debian/|main
+Debian|trixie-security|http://mirror.example/security/|main
+Debian|trixie-updates|http://mirror.example/debian/|main
+Debian Backports|trixie-backports|http://mirror.example/debian/|main
+Somebody|trixie|https://other.example/apt/|main
+"""
 
-    assert caught.value.wanted == "Origin Debian, Codename bookworm"
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_a_later_debians_mirrors_have_the_release_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: bool
+) -> None:
+    """Its suites are named, and the keys of all releases where they are there."""
+    ring = tmp_path / "ring.gpg"
+    if keys:
+        ring.touch()
+    monkeypatch.setattr(debian, "_KEYS", ring)
+    some = "Debian|bookworm-updates|http://mirror.example/debian/|main\n"
+    deb = f"deb [signed-by={ring}]" if keys else "deb"
+
+    assert debian.sources(FakeHost(TRIXIE + some), "bookworm") == [
+        f"{deb} http://mirror.example/debian/ bookworm main",
+        f"{deb} http://mirror.example/debian/ bookworm non-free-firmware",
+        f"{deb} http://mirror.example/debian/ bookworm-updates main",
+        f"{deb} http://mirror.example/security/ bookworm-security main",
+    ]
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        "Ubuntu|noble|http://m.example/ubuntu/|main\n",
+        "Debian|trixie-updates|http://m.example/debian/|main\n",
+        "",
+    ],
+)
+def test_a_host_without_a_source_of_debians_is_told_what_to_do(targets: str) -> None:
+    """A bundle comes from elsewhere; nothing mixes releases in its own sources."""
+    with pytest.raises(BundleError) as caught:
+        debian.sources(FakeHost(targets), "bookworm")
+
+    assert caught.value.wanted.startswith("Origin Debian, Codename bookworm")
     assert "apt-get update" in caught.value.next
+    assert "'k8slab bundle import FILE'" in caught.value.next
+    assert "add a source" not in caught.value.next
 
 
 def test_mmdebstrap_cannot_leave_mounts_behind(tmp_path: Path) -> None:

@@ -23,16 +23,17 @@ from paths import ROOT
 from k8slab import lab
 from k8slab.core import hints, terminal
 from k8slab.core.hints import command, down_then_up
+from k8slab.core.names import INSTALL
 from k8slab.core.phases import Ledger, Plain
 from k8slab.errors import BadInput, LabMissing, NotReady
 from k8slab.folder import LabFolder
-from labmaker import cli
+from labmaker import advice, cli
 from labmaker.cli.shared import typed_as
 from labmaker.lifecycle import transitions
 from labmaker.lifecycle.removed import Removed
 from labmaker.plan import SLOTS, AddressPlan
 from labmaker.providers import provider_of
-from labmaker.settings import Settings, free_slot
+from labmaker.settings import Settings, free_slot, own_lab
 
 LIB = ROOT / "lib"
 LAB = "blue"
@@ -249,9 +250,49 @@ def test_a_hint_after_a_failed_up_fits_what_is_left(
     if keep:
         assert verbs(said) <= TAKES_A_LAB_THAT_WAS_NEVER_UP
         assert verbs(said) & {"reset", "down"}
+        assert said.count("k8slab reset") <= 1
     else:
         assert verbs(said) <= NEEDS_NO_LAB
         assert hint == said or "--keep" in said
+
+
+@pytest.mark.parametrize("hint", ["", command("up", LAB)], ids=["none", "up"])
+@pytest.mark.parametrize(
+    ("workers", "image", "slot", "asked"),
+    [(2, "ready", None, ""), (4, "bare", 2, " --nodes 4 --image bare --slot 2")],
+)
+def test_an_up_that_failed_is_repeated_as_it_was_asked_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hint: str,
+    workers: int,
+    image: str,
+    slot: int | None,
+    asked: str,
+) -> None:
+    """Another lab than the one that failed may well come up."""
+    work = Failing(tmp_path, hint, monkeypatch)
+    with pytest.raises(NotReady) as caught:
+        work.create(
+            Ledger(), workers=workers, image=image, slot=slot, keep=False, cluster=True
+        )
+
+    assert caught.value.next.endswith(f": 'k8slab up --name blue --keep{asked}'")
+    assert verbs(caught.value.next) == {"up"}
+
+
+def test_the_lab_that_a_chapter_makes_is_made_by_its_first_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command refuses such a name; other labs keep theirs."""
+    monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
+    own = own_lab(LAB, INSTALL)
+    hints_ = [lab.make_it(own), advice.after_removal("", own), hints.anew(own)]
+
+    assert [verbs(said) for said in hints_] == [set()] * 3
+    assert all("run the chapter's first cell again" in said for said in hints_)
+    assert verbs(lab.make_it(LAB)) == {"up"}
+    assert verbs(hints.anew(LAB)) == {"reset"}
 
 
 def test_a_lab_that_was_never_up_is_not_sent_to_up(

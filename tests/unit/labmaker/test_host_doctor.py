@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 from fakes.host import CACHE, IMAGES, STATE, FakeHost
+from typer.testing import CliRunner
 
 from k8slab.core import outside
 from k8slab.core.process import Completed, LocalRunner
 from k8slab.errors import CommandTimeout, HostProblem
+from labmaker import cli, computer, providers
 from labmaker.computer import ThisComputer
-from labmaker.host import mounts
+from labmaker.host import doctor, mounts, setup
 from labmaker.host.doctor import (
     CAPABILITIES,
     DISK_TO_RUN,
@@ -24,6 +26,7 @@ from labmaker.host.doctor import (
     diagnose,
     raise_on_errors,
 )
+from labmaker.lifecycle import preflight
 from labmaker.plan import AddressPlan
 from labmaker.providers import provider_of
 
@@ -36,6 +39,7 @@ def _diagnose(
     has_bundle: bool = False,
     plan: AddressPlan = PLAN,
     provider: str = "podman",
+    packages: Sequence[str] = (),
 ) -> list[Finding]:
     return diagnose(
         plan,
@@ -43,6 +47,7 @@ def _diagnose(
         folders=[CACHE, STATE],
         has_bundle=has_bundle,
         provider=provider_of(provider, "test", host, host=host),
+        packages=packages,
         host=host,
     )
 
@@ -148,6 +153,50 @@ def test_a_missing_capability_is_named(name: str) -> None:
     assert (finding.name, finding.seen) == ("capabilities", f"missing: {name}")
 
 
+def test_packages_that_setup_installs_are_told_before_a_build_lacks_them() -> None:
+    """By one question, with the command that installs them; nothing is stopped."""
+    host, wanted = FakeHost(), ("gnupg", "mmdebstrap", "zstd")
+    host.packages = {"bash", "gnupg"}
+    (finding,) = [f for f in _diagnose(host, packages=wanted) if not f.ok]
+    asked = [argv for argv in host.asked if argv[0] == "dpkg-query"]
+    host.packages |= set(wanted)
+    after = _diagnose(host, packages=wanted)
+    host.commands.discard("dpkg-query")
+
+    assert (finding.name, finding.severity) == ("packages", "warning")
+    assert finding.seen == "missing: mmdebstrap, zstd"
+    assert finding.cure == "'k8slab setup'"
+    assert len(asked) == 1
+    assert _bad(after) == []
+    assert _bad(_diagnose(host, packages=["other"])) == []  # as on Fedora
+
+
+def test_the_doctor_looks_for_what_setup_installs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more, or it would still warn after a setup; and no less."""
+    seen: list[list[str]] = []
+
+    def look(*_: object, packages: Sequence[str], **__: object) -> list[Finding]:
+        seen.append(list(packages))
+        return []
+
+    monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
+    monkeypatch.setenv("K8SLAB_PROVIDER", "podman")
+    monkeypatch.setattr(computer, "ThisComputer", FakeHost)
+    monkeypatch.setattr(preflight, "choose_plan", lambda *_: PLAN)
+    monkeypatch.setattr(providers, "networks", lambda *_: ())
+    monkeypatch.setattr(doctor, "diagnose", look)
+    monkeypatch.setattr(setup, "prepare", lambda names, *_: seen.append(list(names)))
+    for word in ("doctor", "setup"):
+        said = CliRunner().invoke(cli.app, [word])
+        assert said.exit_code == 0, said.output
+    found, installed = seen
+
+    assert found == installed
+    assert {"zstd", "mmdebstrap"} <= set(found)
+
+
 def test_capability_numbers_are_the_kernels() -> None:
     """The numbers agree with the kernel's header where a test can know them."""
     known = {"NET_ADMIN": 12, "SYS_ADMIN": 21, "MKNOD": 27, "NET_RAW": 13}
@@ -176,6 +225,64 @@ def test_a_missing_cgroup_controller_is_named() -> None:
     finding = _only(host)
 
     assert (finding.name, finding.seen) == ("cgroups", "version 1 without pids")
+
+
+USERS = "/proc/self/uid_map"
+
+
+@pytest.mark.parametrize(
+    ("users", "ok"),
+    [
+        ("         0     100000      65536\n", False),
+        ("0 0 65536\n65536 165536 1000\n", False),
+        ("0 0 4294967295\n", True),
+        (None, True),
+    ],
+)
+def test_root_of_a_user_namespace_is_told(users: str | None, ok: bool) -> None:
+    """As in an unprivileged container; a kernel may know no such namespaces."""
+    host = FakeHost()
+    if users is None:
+        host.absent.add(USERS)
+    else:
+        host.files[USERS] = users
+    bad = [f for f in _diagnose(host) if not f.ok]
+
+    assert [(f.name, f.seen, f.severity) for f in bad] == (
+        [] if ok else [("user", "root of a user namespace", "error")]
+    )
+    assert all("privileged container" in f.cure for f in bad)
+
+
+def test_another_user_of_a_user_namespace_is_no_root() -> None:
+    """To become root comes first."""
+    host = FakeHost()
+    host.uid = 1000
+    host.files[USERS] = "1000 1000 1\n"
+
+    assert _only(host).cure == outside.root_shell()
+
+
+def test_a_computer_without_the_kernels_log_is_told() -> None:
+    """Kubelets end without it; machines have the devices that this computer has."""
+    host = FakeHost()
+    host.devices.clear()
+    finding = _only(host)
+
+    assert (finding.name, finding.severity) == ("kernel log", "error")
+    assert (finding.seen, finding.wanted) == ("no /dev/kmsg", "/dev/kmsg")
+    assert "--device=/dev/kmsg" in finding.cure
+
+
+def test_a_kernel_without_limits_of_inotify_is_told() -> None:
+    """As gVisor's, which is none of Linux; the diagnosis goes on."""
+    host = FakeHost()
+    host.absent.add("/proc/sys/fs/inotify/max_user_instances")
+    finding = _only(host)
+
+    assert (finding.name, finding.severity) == ("inotify instances", "error")
+    assert "max_user_instances" in finding.seen
+    assert "gVisor" in finding.cure
 
 
 def test_cgroups_of_version_2_are_told_apart() -> None:
@@ -226,6 +333,26 @@ def test_few_inotify_instances_are_told(
     )
 
 
+def test_a_process_that_ends_while_it_is_looked_at_holds_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its folder is gone then, which is no error of this computer."""
+    gone = f"/proc/{os.getpid()}/fd"
+
+    def until_it_ends(look: Callable[[str], object]) -> Callable[[str], object]:
+        def looked(folder: str) -> object:
+            if str(folder) == gone:
+                raise FileNotFoundError(gone)
+            return look(folder)
+
+        return looked
+
+    monkeypatch.setattr(os, "scandir", until_it_ends(os.scandir))
+    monkeypatch.setattr(os, "listdir", until_it_ends(os.listdir))
+
+    assert ThisComputer().inotify_in_use() >= 0
+
+
 @pytest.mark.parametrize(("limit", "ok"), [("4096", False), ("unlimited", True)])
 def test_a_low_limit_of_open_files_is_told(limit: str, ok: bool) -> None:
     """The hard limit counts, not the soft one, where root may not raise it."""
@@ -246,6 +373,27 @@ def test_too_little_memory_is_told() -> None:
     finding = _only(host)
 
     assert (finding.seen, finding.wanted) == ("2.0 GiB available", "3.0 GiB")
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "seen"),
+    [(2048, 1024, ""), (2000, 1024, "3.0 GiB available"), (9, 99, "2.0 GiB available")],
+)
+def test_memory_that_zfs_gives_back_is_available(
+    size: int, least: int, seen: str
+) -> None:
+    """Its cache counts as used, down to what it always keeps."""
+    host = FakeHost()
+    host.memory_kb = 2 * 1024 * 1024
+    host.files["/proc/spl/kstat/zfs/arcstats"] = (
+        "13 1 0x01 147 39984 9 9\nname                            type data\n"
+        f"hits                            4    99\nc_min     4    {least << 20}\n"
+        f"size                            4    {size << 20}\n"
+        f"compressed_size                 4    {99 << 30}\n"
+    )
+    bad = [f for f in _diagnose(host) if not f.ok]
+
+    assert [(f.name, f.seen) for f in bad] == ([("memory", seen)] if seen else [])
 
 
 @pytest.mark.parametrize(
@@ -483,9 +631,11 @@ OLDER = "/proc/net/ip_tables_names"
 RANGES = [str(PLAN.network), str(PLAN.pods)]
 
 
-def _chain(family: str, table: str, name: str, policy: str) -> dict[str, object]:
+def _chain(
+    family: str, table: str, name: str, policy: str, hook: str = "forward"
+) -> dict[str, object]:
     of = {"family": family, "table": table, "name": name}
-    return {"chain": {**of, "hook": "forward", "prio": 0, "policy": policy}}
+    return {"chain": {**of, "hook": hook, "prio": 0, "policy": policy}}
 
 
 def _beside(command: str) -> FakeHost:
@@ -569,6 +719,75 @@ def test_the_newer_iptables_is_another_firewall_where_the_older_one_is_used() ->
     host.says["nft -j list chains"] = json.dumps({"nftables": chains})
 
     assert "nft insert rule ip filter FORWARD" in _only(host).cure
+
+
+LEAVES = "iptables --wait -S"
+UFW = "-P OUTPUT DROP\n-N ufw-user-output\n-A OUTPUT -j ufw-before-output\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "cure", "allowed"),
+    [
+        ("-P OUTPUT DROP\n", "iptables -I OUTPUT -d {} -j ACCEPT; ", "-A OUTPUT -d {}"),
+        (UFW, "ufw allow out to {}", "-A ufw-user-output -d {} -j ACCEPT"),
+    ],
+    ids=["plain", "ufw"],
+)
+def test_a_firewall_that_drops_what_leaves_is_told(
+    rules: str, cure: str, allowed: str
+) -> None:
+    """This computer speaks to the machines; what an engine forwards is no matter."""
+    host = FakeHost()
+    host.commands.add("nft")
+    ours = [_chain("ip", "filter", "OUTPUT", "drop", "output")]  # told once
+    host.says["nft -j list chains"] = json.dumps({"nftables": ours})
+    host.says[LEAVES] = f"{rules}-A NETAVARK_FORWARD -d {RANGES[0]} -j ACCEPT\n"
+    finding = _only(host)
+    host.says[LEAVES] = rules + allowed.format(RANGES[0])
+
+    assert (finding.name, finding.severity) == ("other firewalls", "warning")
+    assert finding.seen == "iptables has the policy DROP for OUTPUT"
+    assert finding.cure.startswith(cure.format(RANGES[0]))
+    assert _bad(_diagnose(host)) == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "version", "asked"),
+    [
+        ({}, "nf_tables", True),
+        ({}, "legacy", False),
+        ({OLDER: "filter\n"}, "legacy", True),
+    ],
+)
+def test_no_table_is_made_to_look_for_what_drops(
+    tables: dict[str, str], version: str, asked: bool
+) -> None:
+    """The older iptables makes one where it is asked for its rules."""
+    host = FakeHost()
+    host.files = tables
+    host.says["iptables --version"] = f"iptables v1.8.9 ({version})\n"
+    host.says[LEAVES] = "-P OUTPUT DROP\n"
+
+    assert _bad(_diagnose(host)) == ([("other firewalls", "warning")] if asked else [])
+    assert (tuple(LEAVES.split()) in host.asked) == asked
+
+
+def test_a_chain_of_nft_that_drops_what_leaves_is_told() -> None:
+    """It has to let pass what goes to the machines; packets of Pods are forwarded."""
+    host = _beside("nft")
+    chains = [
+        _chain("inet", "filter", "input", "drop", "input"),
+        _chain("inet", "filter", "output", "drop", "output"),
+    ]
+    host.says["nft -j list chains"] = json.dumps({"nftables": chains})
+    rules = "nft list chain inet filter output"
+    finding = _only(host)
+    host.says[rules] = f"ip daddr {RANGES[0]} accept\n"
+
+    assert finding.cure.startswith(
+        f"nft insert rule inet filter output ip daddr {RANGES[0]} accept"
+    )
+    assert _bad(_diagnose(host)) == []
 
 
 @pytest.mark.parametrize("said", ["", "no JSON", '{"nftables": []}'])
@@ -707,6 +926,7 @@ def test_this_computer_can_be_asked(tmp_path: Path) -> None:
 
     assert computer.read_text("/proc/self/status").startswith("Name:")
     assert (computer.has("sh"), computer.has("no-such-command")) == (True, False)
+    assert (computer.is_there("/dev/null"), computer.is_there("/no")) == (True, False)
     assert computer.run(["sh", "-c", "exit 3"]).returncode == 3
     assert computer.free_bytes(tmp_path / "not" / "yet") > 0
     assert computer.free_inodes(tmp_path / "not" / "yet") != 0

@@ -204,9 +204,9 @@ esac
 
 
 def recipe() -> str:
-    """Return the Makefile's lines that install python3-venv, as a shell has them."""
+    """Return the Makefile's lines that install a Python's venv, as a shell has them."""
     text = (ROOT / "Makefile").read_text("utf-8")
-    lines = text.partition("  echo 'installing python3-venv'\n")[2]
+    lines = text.partition('  echo "installing $$python-venv"\n')[2]
     return lines.partition("\n\tfi\n")[0].replace("$$", "$").replace("\t", "")
 
 
@@ -220,11 +220,11 @@ def test_make_waits_for_another_package_manager(
     for name, text in (("apt-get", FLAKY), ("sleep", "#!/bin/sh\n")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    env = {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin", "LATE": late}
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LATE": late, "python": "python3"}
     done = subprocess.run(
         ["bash", "--norc", "-euo", "pipefail", "-c", recipe()],
         cwd=tmp_path,
-        env=env,
+        env={**os.environ, **env},
         capture_output=True,
         text=True,
         check=False,

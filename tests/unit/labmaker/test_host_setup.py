@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ from fakes.host import (
 )
 
 from k8slab.core.phases import Ledger
-from k8slab.core.process import Completed
+from k8slab.core.process import Completed, LocalRunner
 from k8slab.errors import CommandFailed, HostProblem
 from k8slab.folder import LabFolder
 from labmaker.host import kernel, setup
-from labmaker.host.doctor import Finding, diagnose
+from labmaker.host.doctor import CAPABILITIES, Finding, diagnose
 from labmaker.lifecycle.transitions import Transitions
 from labmaker.plan import AddressPlan
 from labmaker.providers import provider_of
@@ -163,6 +164,56 @@ def test_a_module_that_does_not_exist_is_told() -> None:
     assert "Module br_netfilter not found" in caught.value.seen
     assert "/proc/sys/net/bridge/bridge-nf-call-iptables" in caught.value.wanted
     assert "'/sbin/modprobe br_netfilter'" in caught.value.next
+
+
+class Unsharing(FakeHost):
+    """A computer that makes a new network by the given program."""
+
+    def __init__(self, folder: Path, unshare: str) -> None:
+        super().__init__()
+        self.commands.add("unshare")
+        (folder / "unshare").write_text(f"#!/bin/sh\n{unshare}\n")
+        (folder / "unshare").chmod(0o755)
+        self._path = f"{folder}:{os.environ['PATH']}"
+
+    def run(self, argv: Sequence[str], **options: object) -> Completed:
+        """Run that program; answer the rest as others do."""
+        if argv[:2] != ["unshare", "--net"]:
+            return super().run(argv, **options)
+        return LocalRunner(env={"PATH": self._path}).run(argv, check=False)
+
+
+@pytest.mark.parametrize(
+    ("unshare", "setting", "ok"),
+    [
+        ('shift; exec "$@"', True, True),
+        ('shift; exec "$@"', False, False),
+        ("exit 1", False, True),
+    ],
+    ids=["there", "only here", "not to be tried"],
+)
+def test_an_old_kernel_whose_bridges_filter_only_here_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    unshare: str,
+    setting: bool,
+    ok: bool,
+) -> None:
+    """Before 5.3 a new network has no setting of br_netfilter, and machines need it."""
+    host = Unsharing(tmp_path, unshare)
+    host.kernel.add("br_netfilter")
+    file = tmp_path / "bridge-nf-call-iptables"
+    if setting:
+        file.touch()
+    there = kernel.Module("br_netfilter", str(file))
+    monkeypatch.setattr(kernel, "_BRIDGES", there)
+    found = [(f.name, f.severity, f.cure) for f in bad(host)]
+    host.capabilities &= ~(1 << CAPABILITIES["SYS_ADMIN"])
+
+    assert found == (
+        [] if ok else [("kernel modules", "error", "boot Linux 5.3 or newer")]
+    )
+    assert [f.name for f in bad(host)] == ["capabilities"]  # it is not tried
 
 
 def test_a_module_that_may_not_be_loaded_is_told() -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,8 +21,16 @@ from fakes.shell import FakeShell
 from typer.testing import CliRunner
 
 from k8slab import lab
+from k8slab.core import hints
 from k8slab.core.phases import Ledger, Plain
-from k8slab.errors import BadInput, LabError, LabMissing, MachineUnreachable
+from k8slab.errors import (
+    BadInput,
+    CommandFailed,
+    LabError,
+    LabMissing,
+    MachineUnreachable,
+    NotReady,
+)
 from k8slab.folder import LabFolder
 from k8slab.lab_record import (
     AGENT,
@@ -186,6 +195,29 @@ def test_power_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran == [("virsh", "destroy", "it")] * 2
 
 
+def test_a_command_that_fails_on_a_machine_that_is_on_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As that of an engine for which this is a mistake; a silent one has a console."""
+    master, _ = made(("virsh", "start", "it")).machines
+    at_work, shell = InventoryWork(lab.folder("own")), FakeShell("master", "")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise CommandFailed(["virsh"], where="here", returncode=1, stdout="", stderr="")
+
+    monkeypatch.setattr(at_work, "_runner", SimpleNamespace(run=refuse))
+    shells: Any = {"master": shell}
+    at_work._power_on(Ledger(), [master], shells)
+    monkeypatch.setattr(at_work, "_runner", SimpleNamespace(run=lambda *_, **__: None))
+    monkeypatch.setattr(work, "_ON_S", 0.1)
+    monkeypatch.setattr(shell, "is_up", lambda: False)
+    with pytest.raises(NotReady) as caught:
+        at_work._power_on(Ledger(), [master], shells)
+
+    assert caught.value.next == "look at its console"
+    assert caught.value.wanted == "a login over SSH"  # it has no key of the lab
+
+
 def test_machines_are_not_made_anew() -> None:
     """It says how to do both halves."""
     made()
@@ -295,6 +327,67 @@ def test_an_installation_that_a_full_disk_kept_is_told(
     assert error.next.endswith("'k8slab down --name own --yes'")
 
 
+@pytest.mark.parametrize("line", [b'{"kind": "clu', b"5", b"{}", b'"\xff"'])
+def test_notes_that_cannot_be_read_are_named(line: bytes) -> None:
+    """Other machines are cleaned, and this one can be left as it is."""
+    record, folder = made(), lab.folder("own")
+    notes = Journal(folder.undo / "node1.jsonl")
+    notes.note("cluster")
+    with notes.file.open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(LabError, match="changed on node1 cannot be read") as caught:
+        InventoryWork(folder).remove(Ledger(), record)
+    said = CliRunner().invoke(cli.app, ["down", "--name", "own", "--forget"])
+
+    assert caught.value.where == str(notes.file)
+    assert caught.value.next.endswith("'k8slab down --name own --forget'")
+    assert "its machines stay as they are" in said.output
+    assert not folder.root.exists()
+
+
+@pytest.mark.parametrize("undone", [True, False])
+def test_an_installation_that_failed_keeps_its_cure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, undone: bool
+) -> None:
+    """Before what became of the machines; not one for a lab that is gone by then."""
+
+    def fail(*_: object) -> None:
+        if not undone:
+            raise MachineUnreachable("node1 does not answer on SSH")
+
+    monkeypatch.setattr(InventoryWork, "remove", fail)
+    at_work, record = InventoryWork(lab.folder("own")), made()
+    mends = LabError("the packages are locked", next="wait for it to end")
+    looks = LabError("it is not Ready", next=hints.command("ssh", "own", "node1"))
+    for error in (mends, looks):
+        at_work._take_back(Ledger(), record, tmp_path / "x", error)
+
+    step = "what was done is undone" if undone else "some of it is not undone"
+    assert mends.next.startswith(f"wait for it to end; {step}")
+    assert looks.next.startswith(step)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("disk")], ids=repr)
+def test_machines_that_stay_changed_are_told_after_every_end(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+) -> None:
+    """The last word would be 'interrupted', with nothing to do about them."""
+
+    def fail(*_: object) -> None:
+        raise MachineUnreachable("node1 does not answer on SSH")
+
+    monkeypatch.setattr(InventoryWork, "remove", fail)
+    at_work = InventoryWork(lab.folder("own"))
+    at_work._take_back(Ledger(), made(), tmp_path / "x", error)
+
+    said = capsys.readouterr().err
+    assert said.startswith("some of it is not undone, as node1 does not answer")
+    assert said.endswith("'k8slab down --name own --yes'\n")
+
+
 def test_a_new_lab_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The faults of one that had its name would be undone on other machines."""
     folder = lab.folder("own")
@@ -372,8 +465,10 @@ def test_another_inventory_needs_another_name(tmp_path: Path) -> None:
 
 def test_no_machine_is_added_to_machines_that_were_there() -> None:
     """Add-ons and spare machines need a lab that was made here."""
-    with pytest.raises(LabError, match="were there before it"):
+    with pytest.raises(LabError, match="were there before it") as caught:
         Settings.of(made())
+
+    assert caught.value.next == "make a lab beside it: 'k8slab up'"  # not this one
 
 
 def test_ssh_reaches_them_as_the_inventory_says() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fakes.shell import FakeShell
+from paths import BUNDLE
 
 from k8slab.core.process import LocalRunner
 from k8slab.errors import CommandFailed, HostProblem, LabError
@@ -78,6 +79,8 @@ def test_usual_machines_can_be_used(inventory: Inventory) -> None:
     assert judged(inventory, os="debian 13") == []
 
 
+MOVED = "move them away: mv /etc/a /etc/a.before; mv /etc/b /etc/b.before"
+PURGED = "move them away: mv /etc/a /etc/a.before; dpkg --purge a b"
 BAD = [
     ({"uid": "1000"}, "not root", "sudo: true"),
     ({"os": "ubuntu 24.04", "name": "Ubuntu 24.04"}, "runs Ubuntu 24.04", "12 or 13"),
@@ -91,6 +94,9 @@ BAD = [
     ({"disk_kb": "1000000"}, "1000 MB are free", "4000 MB"),
     ({"found": "crio"}, "it has crio already", "remove"),
     ({"full": "/etc/kubernetes"}, "another cluster are there: /etc/kubernetes", ""),
+    ({"settings": "/etc/a /etc/b"}, "installation are there: /etc/a, /etc/b", MOVED),
+    ({"settings": "/etc/a", "owners": "a b a"}, "a, those of a, those of b", PURGED),
+    ({"owners": "kubelet"}, "are there: those of kubelet", "away: dpkg --purge kubele"),
     ({"ports": "22 10250 10256"}, "ports are in use: 10250, 10256", "ss -tlnp"),
     ({"time": "1090"}, "90 s ahead of", "timedatectl"),
     ({"time": "900"}, "100 s behind", "timedatectl"),
@@ -98,6 +104,7 @@ BAD = [
     ({"device": "lo"}, "no address 192.0.2.12", "network of the machines"),
     ({"firewall": "ufw"}, "the firewall ufw is active", "disable"),
     ({"routes": "10.0.0.0/8"}, "10.0.0.0/8, which meets the pods", "'pods'"),
+    ({"routes": "10.244.1.7"}, "10.244.1.7/32, which meets the pods", "'pods'"),
     ({"routes": "10.96.0.0/24"}, "10.96.0.0/24, which meets the serv", "'services'"),
     ({"routed": "127.0.0.1"}, "reaches 127.0.0.1 through a router", "cni"),
 ]
@@ -113,6 +120,21 @@ def test_each_thing_that_differs_is_found(
     assert found.startswith("node1: ")
     assert seen in found.partition("; ")[0]
     assert cure in found.partition("; ")[2]
+
+
+def test_settings_of_a_package_that_is_there_go_with_it(inventory: Inventory) -> None:
+    """Who removes containerd need not move them."""
+    (found,) = judged(inventory, found="containerd", settings=facts.SETTINGS[0])
+
+    assert found.startswith("node1: it has containerd already")
+
+
+def test_all_settings_that_packages_bring_are_looked_for() -> None:
+    """A package that brings another one brings dpkg's question, too."""
+    lists = (BUNDLE / "packages").glob("*/DEBIAN/conffiles")
+    brought = [line for each in lists for line in each.read_text().split()]
+
+    assert sorted(brought) == sorted(facts.SETTINGS)
 
 
 def test_a_control_plane_needs_more(inventory: Inventory) -> None:
@@ -322,3 +344,67 @@ def test_only_name_servers_that_a_pod_can_ask_count(
     machine: Any = type("M", (), {"address": IPv4Address("127.0.0.1")})
 
     assert facts.ask(machine, [], runner).said["servers"] == servers
+
+
+def asked(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str) -> Facts:
+    """Return what a computer says some of whose programs print something else."""
+    for name, text in {"apt-cache": "", **programs}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin:/usr/sbin:/sbin")
+    runner: Any = LocalRunner()
+    machine: Any = type("M", (), {"address": IPv4Address("127.0.0.1")})
+    return facts.ask(machine, [], runner)
+
+
+def test_a_route_to_one_address_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A removal flushes all that lie in the ranges; a default route is none."""
+    ip = """cat << END
+default via 192.0.2.1 dev eth0
+10.244.1.7 via 192.0.2.9 dev wg0
+blackhole 198.51.100.0/24
+local 192.0.2.12 dev eth0 table local
+unreachable default dev lo
+END"""
+    seen = asked(tmp_path, monkeypatch, ip=ip).words("routes")
+
+    assert seen == ("10.244.1.7", "198.51.100.0/24", "192.0.2.12")
+
+
+@pytest.mark.parametrize(
+    ("conf", "firewalls"),
+    [
+        ("# comment\nENABLED=yes\nLOGLEVEL=low\n", ("ufw",)),
+        ("ENABLED=no\n", ()),
+        (None, ()),
+    ],
+)
+def test_ufw_is_a_firewall_where_it_is_enabled(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    conf: str | None,
+    firewalls: tuple[str, ...],
+) -> None:
+    """Its unit is active where it is only installed."""
+    monkeypatch.setattr(facts, "UFW", str(tmp_path / "ufw.conf"))
+    if conf is not None:
+        (tmp_path / "ufw.conf").write_text(conf)
+    active = "case $* in *is-active*ufw*) ;; *) exit 3 ;; esac"
+
+    assert asked(tmp_path, monkeypatch, systemctl=active).words("firewall") == firewalls
+
+
+def test_settings_that_are_there_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also whose they were, for dpkg asks about those that are gone, too."""
+    names = (str(tmp_path / "there"), str(tmp_path / "not"))
+    (tmp_path / "there").touch()
+    monkeypatch.setattr(facts, "SETTINGS", names)
+    query = f"[ $2 = {names[1]} ] && echo 'kubelet, b:amd64: {names[1]}'"
+    seen = asked(tmp_path, monkeypatch, **{"dpkg-query": query})
+
+    assert seen.words("settings") == names[:1]
+    assert seen.words("owners") == ("kubelet", "b:amd64")

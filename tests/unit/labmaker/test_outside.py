@@ -159,15 +159,18 @@ def test_nobody_is_sent_to_become_what_they_are(
     assert outside.ours(error).next == outside.become_root()
 
 
+BASH = 'env "PATH=$PATH:/usr/sbin:/sbin" bash'
+
+
 @pytest.mark.parametrize(
     ("has_sudo", "variables", "shell"),
     [
-        (True, {}, "sudo -s"),
-        (True, {"K8SLAB_LAB": "blue"}, "sudo --preserve-env=K8SLAB_LAB -s"),
+        (True, {}, f"sudo {BASH}"),
+        (True, {"K8SLAB_LAB": "blue"}, f"sudo --preserve-env=K8SLAB_LAB {BASH}"),
         (
             True,
             {"K8SLAB_LAB": "blue", "K8SLAB_HOME": "/srv/k8slab", "EDITOR": "vi"},
-            "sudo --preserve-env=K8SLAB_HOME,K8SLAB_LAB -s",
+            f"sudo --preserve-env=K8SLAB_HOME,K8SLAB_LAB {BASH}",
         ),
         (False, {"K8SLAB_LAB": "blue"}, 'PATH="$PATH:/usr/sbin:/sbin" su'),
     ],
@@ -204,6 +207,37 @@ def test_a_command_that_is_repeated_as_root_means_the_same_lab(
     assert steps == {f"become root, then repeat the command: {shell}"}
 
 
+SUDO = """\
+#!/bin/sh
+case $1 in --preserve-env=*) keeps=${1#*=}; shift ;; esac
+case $1 in -s) shift; set -- sh "$@" ;; esac
+exec env -i PATH=/usr/bin:/bin $(env | grep "^${keeps:-none}=") "$@"
+"""
+"""Debian's sudo: it keeps what it is told to, and sets a path of its own."""
+
+
+def test_a_shell_of_root_finds_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was typed before, by its name; and it means the same lab."""
+    for name in [each for each in os.environ if each.startswith("K8SLAB_")]:
+        monkeypatch.delenv(name)
+    for name, text in (("sudo", SUDO), ("k8slab", "#!/bin/sh\necho $K8SLAB_LAB\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("K8SLAB_LAB", "blue")
+    done = subprocess.run(
+        ["sh", "-c", outside.root_shell()],
+        input="k8slab up\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("blue\n", "")
+
+
 def test_a_full_disk_that_has_no_name_is_found_by_the_reader() -> None:
     """'That disk' is one only where it is named."""
     nameless = outside.ours(OSError(errno.ENOSPC, "No space left on device"))
@@ -213,10 +247,14 @@ def test_a_full_disk_that_has_no_name_is_found_by_the_reader() -> None:
     assert "that disk" in named.next
 
 
-def test_a_file_that_is_no_text_is_told() -> None:
-    """An encoding error is ours, too, and an error of ours stays as it is."""
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """By its name, for a command shows no trace; an error of ours stays as it is."""
     with pytest.raises(HostProblem, match="text"), outside.told():
         b"\xff".decode()
+    (tmp_path / "notes").write_bytes(b"\xff")
+    with pytest.raises(HostProblem) as named, outside.told():
+        (tmp_path / "notes").read_text("utf-8")
+    assert named.value.where == str(tmp_path / "notes")
     with pytest.raises(HostProblem, match="JSON"), outside.told():
         json.loads("ip: command not found")
     mine = LabError("mine")
@@ -320,7 +358,6 @@ def test_no_output_is_cut(tmp_path: Path, columns: str) -> None:
     status = run("status", env=env)
 
     assert "…" not in said.stdout + status.stdout
-    assert "make it again" in status.stdout or "k8slab down" in status.stdout
     assert "'k8slab down --name long-name', then" in status.stdout
 
 

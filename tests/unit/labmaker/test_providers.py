@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from fakes.host import ALL_CAPABILITIES, IMAGES, FakeHost, docker_info
-from paths import ROOT
+from paths import BUNDLE, ROOT
 
 from k8slab.core.phases import Ledger
 from k8slab.core.process import Completed, LocalRunner
 from k8slab.errors import BadInput, CommandFailed, HostProblem
 from k8slab.folder import LabFolder
+from labmaker.bundle import versions
 from labmaker.lifecycle.transitions import Transitions
 from labmaker.plan import AddressPlan
 from labmaker.providers import (
@@ -577,6 +578,13 @@ def test_setup_installs_what_a_provider_needs_and_no_second_docker() -> None:
     assert set(packages("docker", host=host)) == builder
     host.commands.add("runc")  # of its containerd.io, which excludes Debian's
     assert set(packages("docker", host=host)) == builder - {"runc"}
+
+
+def test_what_a_build_needs_is_listed_once() -> None:
+    """A version's list would install Debian's beside one that is there already."""
+    listed = set(versions.read(BUNDLE).host_packages)
+
+    assert listed & {*packages(*NAMES, host=FakeHost()), "podman", "runc"} == set()
 
 
 def _named() -> Iterator[str]:

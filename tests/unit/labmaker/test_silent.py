@@ -11,7 +11,7 @@ import pytest
 from fakes.host import FakeHost
 
 from k8slab.core.phases import Ledger
-from k8slab.errors import HostKeyMismatch, LabError
+from k8slab.errors import HostKeyMismatch, LabError, NotReady
 from k8slab.folder import LabFolder
 from labmaker import fleet as fleets
 from labmaker.fleet import Fleet
@@ -102,6 +102,17 @@ def test_the_card_of_a_machine_that_was_started_is_asked_for_anew(
         f"ip neighbour flush to {address}",
         "reach",
     ]
+
+
+def test_a_machine_that_never_answers_leads_to_a_lab_of_the_same_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """'down', then 'up' would make one of the usual size in its place."""
+    monkeypatch.setattr(fleets, "SSH_TIMEOUT_S", 0.1)
+    with pytest.raises(NotReady) as caught:
+        fleet(tmp_path, Provider({}), {"node1": NEVER})._reach("node1")
+
+    assert caught.value.next.endswith("make the lab anew: 'k8slab reset --name test'")
 
 
 def test_a_machine_that_is_just_starting_is_not_silent(tmp_path: Path) -> None:
