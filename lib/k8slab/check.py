@@ -12,7 +12,7 @@ from typing import overload
 import yaml
 
 from . import progress
-from .errors import BadInput, CheckFailed, LabError, NoMachines, NotBegun
+from .errors import BadInput, CheckFailed, LabError, NoMachines, NotBegun, NotReady
 
 __all__ = ["exercise", "fails", "grade", "that"]
 
@@ -23,12 +23,12 @@ _NOT_THERE = (TypeError, ValueError, AttributeError, StopIteration)
 """What a fact meets when what it asks for is not there yet."""
 _NOT_BEGUN = (NameError, NotBegun)
 
-# The lines are what nbval compares, so they never hold what a cluster makes up.
-_UNSTABLE = (
+UNSTABLE = (
     (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b"), "an address"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "a UID"),
     (re.compile(r"(?<=[a-z0-9])-[bcdfghjklmnpqrstvwxz2456789]{5}\b"), "-…"),
 )
+"""What a cluster makes up, which lines that nbval compares never hold."""
 _attempts: dict[str, int] = {}
 
 
@@ -183,7 +183,7 @@ class Exercise:
         except _NoFact:
             raise
         except Exception as error:  # noqa: BLE001 - a fact may meet anything
-            pending, begun = _why_pending(error), not isinstance(error, _NOT_BEGUN)
+            pending, begun = _pending(error), not isinstance(error, _NOT_BEGUN)
             self._judged.append(_Judged(text, False, tuple(known), pending, begun))
 
     def verdict(self) -> Verdict:
@@ -194,32 +194,40 @@ class Exercise:
         missed = [each for each in self._judged if not each.true]
         begun = all(each.begun for each in missed)
         if begun:
-            self._count(bool(missed))
+            self._count(missed[:1])
         for each in self._judged:
             print(f"{'✔' if each.true else '✘'} {each.text}")
             if each.true:
                 progress.note(each.text)
         if not begun:
-            print(f"  seen: {next(e.pending for e in missed if not e.begun)}")
+            print(f"  {next(e.pending for e in missed if not e.begun)}")
         elif missed:
             if missed[0].pending:
-                print(f"  seen: {missed[0].pending}")
-            print(f"  hint: {self._hint(missed[0].hints)}")
+                print(f"  {missed[0].pending}")
+            print(f"  hint: {self._hint(missed[0])}")
         elif self._judged:
             progress.note(solved=self.name)
             print("Solved: compare with the solution.")
         return Verdict(self.name, len(self._judged) - len(missed), len(self._judged))
 
-    def _count(self, missed: bool) -> None:
-        """Count the tries, those before a restart of the kernel included."""
-        if self.name not in _attempts:
-            _attempts[self.name] = progress.tries(self.name)
-        _attempts[self.name] = _attempts[self.name] + 1 if missed else 0
-        progress.note(tries=(self.name, _attempts[self.name]))
+    def _count(self, hinted: Sequence[_Judged]) -> None:
+        """Count a try for the claim that gets a hint; one that is true begins anew.
 
-    def _hint(self, hints: Sequence[str]) -> str:
-        known = [hint for hint in hints if hint] or ["read the task once more"]
-        return known[min(_attempts[self.name], len(known)) - 1]
+        Tries before a restart of the kernel are known from the reader's record.
+        """
+        for each in self._judged:
+            key = self._key(each)
+            before = _attempts.setdefault(key, progress.tries(key))
+            _attempts[key] = before + 1 if each in hinted else before * (not each.true)
+            if _attempts[key] != before:
+                progress.note(tries=(key, _attempts[key]))
+
+    def _hint(self, missed: _Judged) -> str:
+        known = [hint for hint in missed.hints if hint] or ["read the task once more"]
+        return known[min(_attempts[self._key(missed)], len(known)) - 1]
+
+    def _key(self, judged: _Judged) -> str:
+        return f"{self.name}: {judged.text}"
 
     def __enter__(self) -> Exercise:
         return self
@@ -282,7 +290,7 @@ def grade(name: str, *claims: Claim) -> Verdict:
 
 def stable(text: str) -> str:
     """Return a message without what differs from run to run."""
-    for pattern, word in _UNSTABLE:
+    for pattern, word in UNSTABLE:
         text = pattern.sub(word, text)
     return text
 
@@ -314,6 +322,13 @@ def _asked(claim: str, fact: object) -> object:
         seen=f"a {type(said).__name__}",
         next=way,
     )
+
+
+def _pending(error: BaseException) -> str:
+    """Return the line that says what a fact met, or waited for and never saw."""
+    if isinstance(error, NotReady):
+        return f"waited for: {stable(error.what)}"
+    return f"seen: {_why_pending(error)}"
 
 
 def _why_pending(error: BaseException) -> str:

@@ -33,7 +33,7 @@ from .core import files, outside
 from .core.hints import command, down_then_up
 from .core.names import lab_name, may_be_lab
 from .errors import BadInput, LabError
-from .lab_record import SCHEMA, LabRecord
+from .lab_record import ADOPTED, SCHEMA, LabRecord
 
 _PUT_BACK = "put the file back from a backup, or leave the machines as they are now: {}"
 _PARTS = (
@@ -101,7 +101,7 @@ class LabFolder:
                 seen=str(error),
                 next=_PUT_BACK.format(command("down", self.name, "--forget"))
                 if self.notes
-                else f"begin anew: {down_then_up(self.name)}",
+                else f"begin anew: {self._remade()}",
             ) from error
         if record.name != self.name:
             # Its machines are the other lab's, which nothing here may touch.
@@ -133,6 +133,21 @@ class LabFolder:
     def anew(self) -> str:
         """Return the commands by which the lab is begun anew."""
         return self._readable_or_usual().anew
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether the lab is somebody's cluster, also by another version's record."""
+        try:
+            told = json.loads(self.record_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(told, dict) and told.get("provider") == ADOPTED
+
+    def _remade(self) -> str:
+        """Return the commands that make a lab anew whose record cannot be read."""
+        if self.is_adopted:
+            return LabRecord(self.name, ADOPTED, "", (), None).anew
+        return down_then_up(self.name)
 
     def _readable_or_usual(self) -> LabRecord:
         """Return the lab's facts; where nothing tells them, those of a usual lab."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from . import folder as folders
 from .core import outside
 from .core.env import Environment
-from .core.hints import command
+from .core.hints import FIRST_CELL, command
+from .core.names import is_a_chapters
 from .errors import LabMissing
 from .folder import LabFolder
 from .lab_record import AGENT, LabRecord, MachineRecord
@@ -224,6 +225,8 @@ def make_it(name: str) -> str:
         name: The lab; empty for whichever is meant.
     """
     made = f"make it: {command('up', name)}"
+    if is_a_chapters(name):
+        made = FIRST_CELL
     if os.geteuid() == 0:
         return made
     roots = f"labs that root made are root's: {outside.become_root()}"

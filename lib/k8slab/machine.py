@@ -87,7 +87,7 @@ class Machine:
         until(
             self.is_on,
             what=f"{self.name} does not answer on SSH",
-            want="a login with the lab's key",
+            want="a login over SSH",
             timeout=timeout,
             where=self.name,
             next=f"make the lab whole: {command('up', self.shell.lab)}",

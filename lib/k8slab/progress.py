@@ -23,7 +23,8 @@ class Done:
     Attributes:
         claims: The claims that were seen to be true.
         solved: The exercises that were solved.
-        tries: How often an exercise was graded in vain since it was last solved.
+        tries: How often a claim of an exercise was graded in vain since it was last
+            true, by ``EXERCISE: CLAIM``.
         last: The day of the latest.
     """
 
@@ -80,8 +81,8 @@ def note(
         return
 
 
-def tries(exercise: str) -> int:
-    """Return how often an exercise of this chapter was graded in vain, as remembered.
+def tries(claim: str) -> int:
+    """Return how often a claim of this chapter was graded in vain, as remembered.
 
     Where nothing is remembered, that is 0; see `note`.
     """
@@ -92,7 +93,7 @@ def tries(exercise: str) -> int:
         done = read(path(env.home, env.lab)).get(Path(env.notebook).stem, Done())
     except LabError:
         return 0
-    return done.tries.get(exercise, 0)
+    return done.tries.get(claim, 0)
 
 
 def path(home: Path, lab: str) -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .core import curl as program
 from .core.patience import stretched
 from .core.process import Completed, LocalRunner
 from .errors import BadInput, CommandFailed, LabError, Refused, Unreachable
@@ -25,13 +26,14 @@ if TYPE_CHECKING:  # half a second to import
 
 __all__ = ["Answer", "Door", "Token", "client", "curl", "proxy", "token"]
 
-LIMIT_S = 20.0
 PROXY_S = 60.0
 _START_S = 10.0
 _SHOWN_LINES = 20
 _SHOWN_SIGNS = 200
 _SCHEME = "Bearer"
-_REFUSED, _MARK = 7, "\nHTTP-STATUS "
+_MARK = "\nHTTP-STATUS "
+_NONE = "000"
+"""What curl calls the status where nobody answered."""
 _METHOD = ("-X", "--request")
 _VALUED = frozenset((*_METHOD, "-H", "--header", "-d", "--data", "--data-binary"))
 _SWITCHES = frozenset(("-i", "--include", "-v", "--verbose", "-N", "--no-buffer"))
@@ -147,7 +149,8 @@ def curl(
         BadInput: The line holds another option, one without its value, or no path.
         Refused: It names another server.
         Unreachable: Nobody answers.
-        CommandFailed: curl failed, as where it does not trust the server.
+        CommandFailed: curl failed, as where it does not trust the server, or where an
+            answer goes on for too long.
     """
     access = current.current().connection
     own, path = _read(line)
@@ -350,29 +353,10 @@ def _send(
     base = server if server.startswith("http:") else "$API"
     quoted = re.sub(r'([\\"$`])', r"\\\1", path)
     command = _hide(f'{shlex.join(["curl", *shown])} "{base}{quoted}"', secret)
-    full = [
-        "curl",
-        "--disable",
-        "--globoff",
-        "--noproxy",
-        "*",
-        "--silent",
-        "--show-error",
-    ]
-    full += [
-        "--max-time",
-        f"{stretched(LIMIT_S):g}",
-        "--write-out",
-        _MARK + "%{http_code}",
-    ]
+    full = ["--write-out", _MARK + "%{http_code}"]
     header = f'header = "Authorization: {_SCHEME} {secret}"\n' if secret else ""
     full += ["--config", "-"] if secret else []
-    done = LocalRunner().run(
-        [*full, *argv, server + path],
-        input=header or None,
-        check=False,
-        timeout=LIMIT_S + 5,
-    )
+    done = program.run([*full, *argv, server + path], input=header or None)
     if not done.ok:
         words = [_hide(word, secret) for word in ("curl", *shown, base + path)]
         raise _failure(done, command, words, secret)
@@ -384,9 +368,10 @@ def _failure(
     done: Completed, command: str, words: Sequence[str], secret: str
 ) -> LabError:
     said = _hide(done.stderr.strip(), secret)
-    if done.returncode == _REFUSED:
+    status = done.stdout.rpartition(_MARK)[2]
+    if done.returncode in program.SILENT and status == _NONE:
         return Unreachable(
-            "nobody listens there (connection refused)",
+            f"nothing answers there ({program.SILENT[done.returncode]})",
             where=command,
             wanted="an answer",
             seen=said,

@@ -1,8 +1,8 @@
-"""Run a package manager as soon as no other one is at work."""
+"""Ask Debian's package manager, which another one may keep busy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from k8slab.core.poll import Clock, until
 from k8slab.core.process import Completed
@@ -10,6 +10,21 @@ from k8slab.core.process import Completed
 _LOCKED = ("Could not get lock", "lock was locked")
 """What apt-get and dpkg say of another one's lock."""
 _LOCKED_S = 600.0
+
+
+def installed(
+    run: Callable[[Sequence[str]], Completed], names: Sequence[str]
+) -> dict[str, str]:
+    """Return the installed version of each Debian package that is installed.
+
+    Args:
+        run: Runs ``dpkg-query``, whatever its exit code.
+        names: The packages.
+    """
+    show = "--showformat=${Package} ${Version} ${Status}\\n"
+    asked = run(["dpkg-query", "--show", show, *names])
+    rows = (line.split() for line in asked.stdout.splitlines())
+    return {row[0]: row[1] for row in rows if row[-1:] == ["installed"]}
 
 
 def is_locked(done: Completed) -> bool:

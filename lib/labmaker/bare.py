@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from k8slab import lab, magics
+from k8slab.core.names import INSTALL
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Plain, Silent
 from k8slab.errors import BadInput, LabMissing, UnknownMachine
@@ -19,7 +20,7 @@ from .install import facts as _facts
 from .install.facts import Compared, Facts
 from .install.pin import pin
 from .install.steps.control_plane import ADMIN_CONF
-from .settings import INSTALL, Settings, own_lab
+from .settings import Settings, own_lab
 
 WORKERS = 2
 # An engine mounts /etc/hostname, and hostnamectl could not replace a mounted file.

@@ -42,6 +42,10 @@ class Computer(Protocol):
         """Say whether a command is on the PATH."""
         ...
 
+    def is_there(self, path: str) -> bool:
+        """Say whether a file, a folder or a device is there."""
+        ...
+
     def run(self, argv: Sequence[str]) -> Completed:
         """Run a command whatever its exit code, or raise `CommandFailed`."""
         ...
@@ -74,6 +78,10 @@ class ThisComputer:
         """Say whether a command is on the PATH."""
         return shutil.which(command, path=search_path()) is not None
 
+    def is_there(self, path: str) -> bool:
+        """Say whether a file, a folder or a device is there."""
+        return Path(path).exists()
+
     def run(self, argv: Sequence[str]) -> Completed:
         """Run a command whatever its exit code, or raise `CommandFailed`."""
         return LocalRunner().run(argv, check=False, timeout=ANSWER_TIMEOUT_S)
@@ -90,9 +98,13 @@ class ThisComputer:
     def inotify_in_use(self) -> int:
         """Return how many inotify instances all processes hold."""
         held = 0
-        for entry in Path("/proc").glob("[0-9]*/fd/*"):
+        for folder in Path("/proc").glob("[0-9]*/fd"):
+            files: list[str] = []
             with suppress(OSError):  # processes end while they are looked at
-                held += os.readlink(entry) == "anon_inode:inotify"
+                files = os.listdir(folder)
+            for file in files:
+                with suppress(OSError):
+                    held += os.readlink(folder / file) == "anon_inode:inotify"
         return held
 
     def processors(self) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from k8slab import lab
-from k8slab.core.hints import command, down_then_up
+from k8slab.core.hints import anew, command
+from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.poll import until
 from k8slab.core.process import Runner
@@ -229,9 +230,9 @@ class Fleet:
         waited_for = set(names)
 
         def all_answer() -> bool:
-            with ThreadPoolExecutor(len(names)) as pool:
-                asked = {n: pool.submit(self.shells[n].is_up) for n in waited_for}
-            waited_for.difference_update(n for n, it in asked.items() if it.result())
+            asked = sorted(waited_for)
+            up = in_parallel([self.shells[name].is_up for name in asked])
+            waited_for.difference_update(itertools.compress(asked, up))
             return not waited_for
 
         with suppress(NotReady):
@@ -295,7 +296,7 @@ class Fleet:
             timeout=SSH_TIMEOUT_S,
             where=name,
             next=f"see what this computer lacks: {command('doctor')}; "
-            f"then {down_then_up(self._folder.name)}",
+            f"then {anew(self._folder.name)}",
         )
 
     def _ended(self, name: str) -> Callable[[bool], str | None]:

@@ -8,17 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from k8slab.core.hints import command
-from k8slab.core.names import NAME_LENGTH
+from k8slab.core.names import INSTALL, NAME_LENGTH, is_a_chapters
 from k8slab.errors import BadInput, LabError
 from k8slab.folder import records
 from k8slab.lab_record import LabRecord, MachineRecord
 
 from .plan import SLOTS, AddressPlan
 
-HALF_DONE = "addon"
-"""Under which name a lab's folder keeps, for its maker, an add-on left half done."""
-INSTALL = "install"
-"""The purpose of the lab that the chapter about installing makes; see `own_lab`."""
+DEFAULT_WORKERS = 2
 _PURPOSE = 7
 Power = Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]]
 """Returns the commands that cut a machine's power and give it back."""
@@ -87,6 +84,7 @@ class Settings:
         """Return the settings of a lab that was made here.
 
         Raises:
+            NoMachines: It is an adopted cluster.
             LabError: Somebody else made it.
         """
         try:
@@ -100,12 +98,14 @@ class Settings:
                 int(record.maker.get("family", 0)),
             )
         except KeyError as error:
+            if record.is_adopted:
+                raise record.no_machines("that were made here") from error
             if record.is_inventory:
                 raise LabError(
                     f"the machines of the lab {record.name!r} were there before it",
                     wanted="a lab whose machines were made here",
                     seen=str(record.maker.get("inventory", "an inventory")),
-                    next=f"make a lab beside it: {command('up', 'own')}",
+                    next=record.another,
                 ) from error
             raise LabError(
                 f"the lab {record.name!r} was not made by this command",
@@ -120,7 +120,7 @@ def refuse_own(name: str) -> None:
     Raises:
         BadInput: A chapter would take the lab for one that it made.
     """
-    if name.endswith(f"-{INSTALL}"):
+    if is_a_chapters(name):
         raise BadInput(
             "that is the name of a lab that a chapter makes beside another",
             wanted=f"a name that does not end with -{INSTALL}",

@@ -16,7 +16,7 @@ from k8slab.core.phases import Ledger, Silent
 from k8slab.core.poll import until
 from k8slab.core.process import LocalRunner
 from k8slab.core.signals import undisturbed
-from k8slab.errors import BundleError, InUse, NotReady
+from k8slab.errors import BundleError, InUse, LabError, NotReady
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 from k8slab.lab_record import LabRecord, MachineRecord
@@ -63,8 +63,10 @@ def fresh(cluster: Cluster) -> Machine:
             route = f"ip route replace {machine.pods} via {machine.address}"
             for other in record.nodes:
                 cluster.on(other.name).script(route)
-        except BaseException:
+        except BaseException as error:
             _remove(cluster, folder, record)
+            if isinstance(error, LabError):  # its cure is one for the lab's own
+                error.next = "what was made is removed; run this cell again"
             raise
     # A connection of its own: that of the fleet is closed.
     shell = lab.shells(folder, fleet.record)[machine.name]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 
 from .env import DEFAULT_LAB, lab_meant
+from .names import is_a_chapters
 
 PROGRAM = "k8slab"
 """The command's name, which JupyterLab's terminals know, and so errors use."""
+FIRST_CELL = "run the chapter's first cell again: it makes these machines"
+"""The step of whoever lacks a lab that a chapter makes: ``up`` refuses its name."""
 _QUOTED = re.compile(rf"'{PROGRAM} (?=[a-z-])")
 _called = PROGRAM
 
 
-def command(verb: str, lab: str = "", rest: str = "") -> str:
+def command(verb: str, lab: str = "", *rest: str) -> str:
     """Return a command of ``k8slab`` in quotes, with the lab it concerns.
 
     The lab is left out where the command means it anyway.
@@ -28,12 +31,19 @@ def command(verb: str, lab: str = "", rest: str = "") -> str:
     """
     meant = lab == DEFAULT_LAB == lab_meant()
     name = f"--name {lab}" if lab and not meant else ""
-    return "'" + " ".join(part for part in (PROGRAM, verb, name, rest) if part) + "'"
+    return "'" + " ".join(part for part in (PROGRAM, verb, name, *rest) if part) + "'"
 
 
 def down_then_up(lab: str) -> str:
     """Return the two commands that remove a lab and make it again."""
     return f"{command('down', lab)}, then {command('up', lab)}"
+
+
+def anew(lab: str) -> str:
+    """Return the step that makes a lab anew, of the size that it has."""
+    if is_a_chapters(lab):
+        return FIRST_CELL
+    return f"make the lab anew: {command('reset', lab)}"
 
 
 def call_it(typed: str) -> None:

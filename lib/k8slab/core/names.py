@@ -7,12 +7,19 @@ import re
 from ..errors import BadInput
 
 NAME_LENGTH = 20
+INSTALL = "install"
+"""How the name ends of the lab that the chapter about installing makes for itself."""
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
 
 def may_be_lab(name: str) -> bool:
     """Return whether a lab may have a name."""
     return _NAME.fullmatch(name) is not None
+
+
+def is_a_chapters(name: str) -> bool:
+    """Return whether a lab of that name is one that a chapter makes beside another."""
+    return name.endswith(f"-{INSTALL}")
 
 
 def lab_name(name: str, *, where: str = "", next: str = "choose another --name") -> str:

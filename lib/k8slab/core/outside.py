@@ -8,6 +8,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from traceback import walk_tb
 
 from ..errors import HostProblem, LabError
 from .files import FULL
@@ -62,12 +64,15 @@ def ours(error: OSError | UnicodeError | json.JSONDecodeError) -> LabError:
             next=f"see what this computer lacks: {command('doctor')}",
         )
     if isinstance(error, UnicodeDecodeError):
+        file = _read(error)
         return HostProblem(
             "a file that should be text is none",
-            where="this computer",
+            where=file or "this computer",
             wanted=f"text in {error.encoding}",
             seen=f"{error.reason} at byte {error.start}",
-            next="the full trace names the file; write it anew, or remove it",
+            next="write it anew, or remove it"
+            if file
+            else "look at the files that the command reads, and write that one anew",
         )
     if isinstance(error, UnicodeError):
         return HostProblem(
@@ -89,6 +94,12 @@ def ours(error: OSError | UnicodeError | json.JSONDecodeError) -> LabError:
     )
 
 
+def _read(error: UnicodeDecodeError) -> str:
+    """Return the file whose reading raised an error that does not name it, if any."""
+    read = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
+    return next((str(each) for each in reversed(read) if isinstance(each, Path)), "")
+
+
 def become_root() -> str:
     """Return the step of whoever is not root, for a command that only root can run."""
     return f"become root, then repeat the command: {root_shell()}"
@@ -98,13 +109,15 @@ def root_shell() -> str:
     """Return the command for a shell of root that means the same as this one.
 
     The folder stays, for paths in the repeated command, and so do the variables that
-    say which lab is meant. A computer without sudo has ``su``, which keeps them all;
-    and the path, in which a user need not have root's programs.
+    say which lab is meant; and the path, in which a user need not have root's programs
+    and Debian's sudo has not this one. A computer without sudo has ``su``, which keeps
+    them all.
     """
     if shutil.which("sudo") is None:
         return 'PATH="$PATH:/usr/sbin:/sbin" su'
     kept = ",".join(sorted(name for name in os.environ if name.startswith("K8SLAB_")))
-    return f"sudo --preserve-env={kept} -s" if kept else "sudo -s"
+    sudo = f"sudo --preserve-env={kept}" if kept else "sudo"
+    return f'{sudo} env "PATH=$PATH:/usr/sbin:/sbin" bash'
 
 
 def _next(number: int, *, named: bool) -> str:

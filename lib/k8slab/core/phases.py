@@ -167,11 +167,14 @@ class Live:
     def moved(self, phase: Phase) -> None:
         """Write it behind the phase's name."""
         label = f"{phase.where}: {phase.name} ({phase.detail})"
-        self._progress.update(self._tasks[id(phase)], description=label)
+        if (task := self._tasks.get(id(phase))) is not None:
+            self._progress.update(task, description=label)
 
     def finished(self, phase: Phase) -> None:
         """Replace the spinner by the phase's line."""
-        self._progress.remove_task(self._tasks.pop(id(phase)))
+        task = self._tasks.pop(id(phase), None)
+        if task is not None:  # a terminal that was closed had none begin
+            self._progress.remove_task(task)
         self._progress.console.print(
             f"  {_mark(phase)} {_label(phase, phase.seconds)}",
             markup=False,

@@ -93,13 +93,17 @@ class ClusterApi:
         """
         with self._lock:
             if self._connection is None:
-                self._connection = Connection(
-                    self.lab,
-                    self.check_access(),
-                    self._folder,
-                    adopted=self._adopted,
-                )
+                self._connection = self.new_connection()
             return self._connection
+
+    def new_connection(self) -> Connection:
+        """Return another guarded way, for a thread of its own, which closes it.
+
+        Raises:
+            WrongCluster: The kubeconfig leads to another cluster.
+        """
+        access = self.check_access()
+        return Connection(self.lab, access, self._folder, adopted=self._adopted)
 
     @property
     def catalogue(self) -> Catalogue:

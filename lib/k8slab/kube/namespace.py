@@ -82,17 +82,22 @@ class Namespace:
         """
         return self.cluster.events(about, namespace=self.name)
 
-    def moments(self, reason: str) -> dict[str, datetime]:
+    def moments(self, reason: str) -> dict[str, tuple[datetime, int]]:
         """Return when an Event of a reason first came, by its object's name.
 
-        The kubelet writes them to the second; the API server forgets them in an hour.
+        The kubelet writes them to the second, so the API server's own count of changes
+        stands behind the time: of two events in one second, the later has the higher.
+        The API server forgets events in an hour.
 
         Args:
             reason: What happened, as in ``"Started"`` or ``"Killing"``.
         """
         found = [each for each in self.find("events") if each.get("reason") == reason]
-        times = [(each["involvedObject"]["name"], event_began(each)) for each in found]
-        return dict(sorted(times, key=itemgetter(1), reverse=True))
+        counted = [int(each["metadata"]["resourceVersion"]) for each in found]
+        times = zip(map(event_began, found), counted, strict=True)
+        names = [each["involvedObject"]["name"] for each in found]
+        ordered = sorted(zip(names, times, strict=True), key=itemgetter(1))
+        return dict(reversed(ordered))
 
     def watch(
         self,

@@ -9,20 +9,16 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urlsplit
 
+from ..core import curl as program
 from ..core.patience import stretched
-from ..core.process import Completed, LocalRunner
+from ..core.process import Completed
 from ..errors import BadInput, CommandFailed, Refused, Unreachable
 from ..kube import current
 from ._exchange import resolve
 
 _CONNECT_S = 3.0
-_LIMIT_S = 20.0
 _MARK = "\x1e"
-# What curl ends with when nobody listens, when nobody answers, when the way is cut.
-_SILENT = {7: "connection refused or no way", 28: "no answer in time", 52: "no answer"}
-# What it ends with when it fails itself, as without its CA file: that is no answer.
-_OWN = frozenset((2, 3, 4, 5, 6, 23, 26, 27, 43, 48, 49, 77))
-# How each of its reasons begins.
+# How each of curl's reasons begins.
 _REASON = re.compile(r"^(?=curl: \(\d+\))", re.MULTILINE)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # curl asks a name server for a host that it reads in another way than it was told, as
@@ -108,20 +104,15 @@ def curl(
     trust = ["--cacert", cluster.connection.files().ca] if ca else []
     shown = [*to, *(["--cacert", "ca.crt"] if ca else []), url]
     command = shlex.join(["curl", *shown])
-    done = LocalRunner().run(
+    done = program.run(
         [
-            *("curl", "--disable", "--globoff", "--noproxy", "*"),
-            *("--silent", "--show-error"),
             *("--connect-timeout", f"{stretched(_CONNECT_S):g}"),
-            *("--max-time", f"{stretched(_LIMIT_S):g}"),
             *("--write-out", f"{_MARK}%{{http_code}}{_MARK}"),
             *(*to, *trust, *[url] * times),
-        ],
-        check=False,
-        timeout=_LIMIT_S + 5,
+        ]
     )
     page = Page(command, *_answers(done))
-    if done.returncode in _OWN or (strict and 0 in page.statuses):
+    if done.returncode in program.OWN or (strict and 0 in page.statuses):
         raise _failure(done, page, place.label)
     return page
 
@@ -173,12 +164,12 @@ def _failure(done: Completed, page: Page, label: str) -> Unreachable | CommandFa
     if done.ok and (number := re.match(r"curl: \((\d+)\)", said)):
         code = int(number[1])  # an earlier one's, for the last was answered
     asked, silent = len(page.statuses), page.statuses.count(0)
-    if code in _SILENT:
+    if code in program.SILENT:
         answers = "nothing answers"
         if silent < asked:
             answers = f"{asked - silent} of {asked} requests were answered"
         return Unreachable(
-            f"{answers} on {label} ({_SILENT[code]})",
+            f"{answers} on {label} ({program.SILENT[code]})",
             where=page.command,
             wanted="an answer" if asked == 1 else f"{asked} answers",
             seen=said,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import closing
 
 from ..kube.api import ClusterApi
-from ..kube.connection import Connection
 from ..kube.objects import Object
 from ..kube.watch import Watch, states
 
@@ -36,9 +35,7 @@ class Watching:
         path = cluster.catalogue.find(kind).path(namespace)
         self._take = take
         self._timeout = timeout
-        self._connection = Connection(
-            cluster.lab, cluster.check_access(), cluster.connection.folder
-        )
+        self._connection = cluster.new_connection()
         self._watch = Watch(
             self._connection,
             lambda: path,

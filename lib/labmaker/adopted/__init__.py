@@ -40,15 +40,17 @@ def refuse(name: str | None, what: str) -> None:
 def forget(name: str | None) -> bool:
     """Remove an adopted lab's folder; its cluster is not asked.
 
+    Also one whose record another version wrote: nobody else could, without root.
+
     Returns:
         Whether the lab was an adopted one; else nothing was done.
 
     Raises:
         InUse: Another command is at work on it.
     """
-    if find(name) is None:
-        return False
     folder = lab.folder(name)
+    if not folder.is_adopted:
+        return False
     with outside.told(), folder.locked():
         folder.remove()
     return True

@@ -67,8 +67,8 @@ def adopt(
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
         kubeconfig: Somebody's kubeconfig; it is read once and not changed.
         context: One of its contexts; the current one when None.
-        images: The registry and path that chapters' images are pulled from; the
-            book's own when None.
+        images: The registry and path that chapters' images are pulled from; when None
+            those of the lab that was adopted before, or the book's own.
         runner: Runs commands on this computer.
 
     Raises:
@@ -80,7 +80,7 @@ def adopt(
     """
     folder = lab.folder(name)
     refuse_own(folder.name)
-    prefix = REGISTRY if images is None else push.prefix_of(images)
+    prefix = "" if images is None else push.prefix_of(images)
     text = contexts.read(kubeconfig, context)
     with outside.told(), files.usual_modes(), folder.locked():
         before = folder.record()
@@ -93,12 +93,15 @@ def adopt(
                 seen=f"a lab of {len(before.machines)} machines",
                 next="choose another one: --name NAME",
             )
+        if before is not None and not prefix:
+            prefix = before.prefix
         folder.home.mkdir(parents=True, exist_ok=True)
         # Beside it, so that what fails leaves the lab as it was.
         with tempfile.TemporaryDirectory(
             prefix=f".{folder.name}.", dir=folder.home
         ) as there:
-            return _adopt(folder, Path(there), text, prefix, runner or LocalRunner())
+            place = prefix or REGISTRY
+            return _adopt(folder, Path(there), text, place, runner or LocalRunner())
 
 
 def _adopt(

@@ -123,7 +123,7 @@ def down(
     """Remove a lab with everything it made, and what a chapter made beside it."""
     from .. import bare, inventory
 
-    ours = adopted.find(name) is None
+    ours = not lab.folder(name).is_adopted
     own = inventory.find(name)
     if own is not None and not forget:
         where = ", ".join(f"{m.name} ({m.address})" for m in own.machines)
@@ -279,11 +279,11 @@ def doctor() -> None:
     from k8slab.core.process import LocalRunner
     from k8slab.errors import BundleError
 
-    from ..bundle import Bundle, source
+    from ..bundle import Bundle, source, versions
     from ..host.doctor import diagnose, raise_on_errors
     from ..lifecycle.preflight import choose_plan
     from ..plan import AddressPlan
-    from ..providers import networks, provider_of
+    from ..providers import networks, packages, provider_of
 
     env = Environment.read()
     try:
@@ -291,6 +291,10 @@ def doctor() -> None:
         built = True
     except BundleError:
         built = False
+    wanted: list[str] = []
+    with suppress(LabError):  # without the repository, or of an unknown provider
+        known = versions.read(source())
+        wanted = [*known.host_packages, *packages(env.provider)]
     plan = AddressPlan(0)
     with suppress(LabError):  # without 'ip', which is one of the findings, or a slot
         plan = choose_plan(env.home, None, LocalRunner(), networks())
@@ -300,6 +304,7 @@ def doctor() -> None:
         folders=[env.cache, env.home],
         has_bundle=built,
         provider=provider_of(env.provider, env.lab),
+        packages=wanted,
     )
     for finding in findings:
         print(hints.as_called(str(finding)))

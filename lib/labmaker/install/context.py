@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from k8slab.lab_record import LabRecord, MachineRecord, Ranges
 from k8slab.ssh.shell import Shell
 
-from ..apt import once_free
+from ..apt import installed, once_free
 from ..bundle import Bundle, Versions
 from .profile import DEPOT, Profile, Sources
 
-__all__ = ["DEPOT", "InstallContext", "install_packages", "installed"]
+__all__ = ["DEPOT", "InstallContext", "install_packages"]
 
 
 @dataclass(frozen=True)
@@ -78,21 +77,6 @@ class InstallContext:
         return next(apart, self.master)
 
 
-def installed(shell: Shell, names: Sequence[str]) -> dict[str, str]:
-    """Return the installed version of each Debian package that is installed."""
-    asked = shell.run(
-        [
-            "dpkg-query",
-            "--show",
-            "--showformat=${Package} ${Version} ${Status}\\n",
-            *list(names),
-        ],
-        check=False,
-    )
-    rows = (line.split() for line in asked.stdout.splitlines())
-    return {row[0]: row[1] for row in rows if row[-1:] == ["installed"]}
-
-
 def install_packages(shell: Shell, wanted: dict[str, str]) -> bool:
     """Install Debian packages of a version, in any revision; return what changed.
 
@@ -100,7 +84,7 @@ def install_packages(shell: Shell, wanted: dict[str, str]) -> bool:
         shell: The machine.
         wanted: The version without its Debian revision, by package.
     """
-    have = installed(shell, list(wanted))
+    have = installed(partial(shell.run, check=False), list(wanted))
     missing = [
         f"{name}={version}-*"
         for name, version in wanted.items()

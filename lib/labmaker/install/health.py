@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from k8slab.core.hints import command
+from k8slab.core.parallel import in_parallel
 from k8slab.core.patience import stretched
 from k8slab.core.poll import until
 from k8slab.errors import CommandFailed, NotReady
@@ -143,8 +144,8 @@ def is_well(shell: Shell, nodes: Sequence[str]) -> bool:
         ["--for=condition=Available", "--namespace=kube-system", "deployment/coredns"],
     )
     asks = ([*KUBECTL, "wait", *limits, *words] for words in waits)
-    with ThreadPoolExecutor(len(waits)) as pool:
-        return all(d.ok for d in pool.map(lambda a: shell.run(a, check=False), asks))
+    said = in_parallel([partial(shell.run, ask, check=False) for ask in asks])
+    return all(each.ok for each in said)
 
 
 def check_time(shell: Shell) -> None:

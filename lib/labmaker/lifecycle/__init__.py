@@ -21,7 +21,7 @@ from .. import adopted, inventory
 from ..clone import clone
 from ..computer import require_root
 from ..providers import provider_of
-from ..settings import Settings
+from ..settings import DEFAULT_WORKERS, Settings
 from . import engine
 from .removed import Removed
 from .status import Status
@@ -30,8 +30,6 @@ if TYPE_CHECKING:  # half a second with all it works with; 'k8slab --help' needs
     from ..inventory.hostkeys import Ask
     from ..inventory.work import InventoryWork
     from .transitions import Transitions
-
-DEFAULT_WORKERS = 2
 
 
 def up(

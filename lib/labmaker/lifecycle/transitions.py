@@ -19,7 +19,7 @@ from k8slab.errors import CommandFailed, HostProblem, LabError
 from k8slab.folder import LabFolder
 from k8slab.lab_record import LabRecord, MachineRecord
 
-from .. import faults, leftovers
+from .. import advice, faults, leftovers
 from ..bundle import Bundle
 from ..clone import clone
 from ..computer import ThisComputer
@@ -34,8 +34,8 @@ from ..install.steps import depot
 from ..pki import make_identity
 from ..plan import AddressPlan
 from ..providers import NAMES, Provider, networks, provider_of, working
-from ..settings import HALF_DONE, Settings
-from . import advice, engine, preflight
+from ..settings import Settings
+from . import engine, preflight
 from .removed import Removed
 
 
@@ -113,9 +113,11 @@ class Transitions:
                     turn.close()
                     self._make(ledger, record, bundle, fleet, cluster=cluster)
             except BaseException as error:
-                advise = advice.after_keeping if keep else advice.after_removal
-                if isinstance(error, LabError):
-                    error.next = advise(error.next, self.folder.name)
+                if isinstance(error, LabError) and keep:
+                    error.next = advice.after_keeping(error.next, record.name)
+                elif isinstance(error, LabError):
+                    asked = advice.options(workers, image, slot)
+                    error.next = advice.after_removal(error.next, record.name, asked)
                 if not keep:
                     self.remove(ledger)
                 raise
@@ -258,7 +260,7 @@ class Transitions:
             ledger: Times and shows the phases; there are none without add-ons.
             record: What the lab's folder says of it.
         """
-        if record.addons or record.maker.get(HALF_DONE):
+        if record.addons or record.half_done:
             from .. import addons  # a second, which few need
 
             addons.resume(self.folder, ledger)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import ClassVar
 
+from k8slab.core.parallel import in_parallel
 from k8slab.core.patience import stretched
 from k8slab.core.process import Completed, Runner
 from k8slab.errors import CommandFailed, HostProblem
@@ -302,11 +303,6 @@ class Containers(ABC):
 
     def _each(self, verb: str, options: Sequence[str], names: Sequence[str]) -> None:
         """Run a verb on several containers side by side; the engine takes turns."""
-        if not names:
-            return
-        with ThreadPoolExecutor(len(names)) as pool:
-            list(
-                pool.map(
-                    lambda name: self._run(verb, *options, self.container(name)), names
-                )
-            )
+        in_parallel(
+            [partial(self._run, verb, *options, self.container(n)) for n in names]
+        )
