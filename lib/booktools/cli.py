@@ -14,11 +14,12 @@ from k8slab.core.names import lab_name
 from k8slab.core.phases import Ledger, reporter_for
 from k8slab.core.process import LocalRunner
 from k8slab.core.terminal import say
-from labmaker.cli.shared import Name
+from k8slab.errors import BadInput
+from labmaker.cli.shared import Name, expanded
 
 book_app = typer.Typer(help="The book's chapters.", no_args_is_help=True)
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-_ROOT = Path(__file__).resolve().parents[2]
+_CONTENTS = "_toc.yml"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,13 +32,27 @@ def register(app: typer.Typer) -> None:
 def book_open(
     context: typer.Context,
     root: Annotated[
-        Path | None, typer.Option(help="A copy of the book; else the repository.")
+        Path | None,
+        typer.Option(
+            help="A copy of the book; else the repository.", callback=expanded
+        ),
     ] = None,
+    name: Name = None,
 ) -> None:
     """Open JupyterLab at the first page; what else is typed goes to JupyterLab."""
     from .jupyterlab import opening, terminals
+    from .notebooks import ROOT
 
-    root = (root or _ROOT).resolve()
+    root = (root or ROOT).resolve()
+    if not (root / _CONTENTS).is_file():
+        raise BadInput(
+            "that is no copy of the book",
+            where=str(root),
+            wanted=f"a folder with chapters, manifests and {_CONTENTS}",
+            next="name one; onboarding.md says how to make it",
+        )
+    if name is not None:
+        os.environ["K8SLAB_LAB"] = lab_name(name)  # JupyterLab inherits it
     argv = [*opening.arguments(root), *context.args]
     LocalRunner().run(opening.trusted(root))
     sys.stdout.flush()
@@ -47,13 +62,17 @@ def book_open(
 @book_app.command("run")
 def book_run(
     chapters: Annotated[list[Path] | None, typer.Argument()] = None,
+    name: Name = None,
 ) -> None:
     """Run chapters, or all, on the lab and store their outputs in them."""
     from . import execute
+    from .notebooks import ROOT
 
+    lab, here = _lab(name), Path.cwd()
+    root = here if (here / _CONTENTS).is_file() else ROOT
     ledger = Ledger(reporter_for())
     try:
-        execute.run(chapters or (), lab=Environment.read().lab, ledger=ledger)
+        execute.run(chapters or (), lab=lab, root=root, ledger=ledger)
     finally:
         ledger.close()
 
@@ -64,9 +83,9 @@ def book_link(
 ) -> None:
     """Link the words of chapters, or of all, to the glossary; each once."""
     from . import glossary
-    from .notebooks import chapter_paths
+    from .notebooks import ROOT, chapter_paths
 
-    for path in glossary.link(chapters or chapter_paths(_ROOT), _ROOT):
+    for path in glossary.link(chapters or chapter_paths(ROOT), ROOT):
         print(f"written: {path.name}")
 
 
@@ -76,7 +95,8 @@ def progress(
         typer.Argument(help="Exported progress of several readers, to compare."),
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="Write your progress into this file.")
+        Path | None,
+        typer.Option(help="Write your progress into this file.", callback=expanded),
     ] = None,
     learner: Annotated[
         str,
@@ -85,7 +105,10 @@ def progress(
         ),
     ] = "",
     page: Annotated[
-        Path | None, typer.Option("--html", help="Write the table as a page, too.")
+        Path | None,
+        typer.Option(
+            "--html", help="Write the table as a page, too.", callback=expanded
+        ),
     ] = None,
     name: Name = None,
 ) -> None:
@@ -93,10 +116,16 @@ def progress(
     from . import progress as reader
     from . import team
 
-    if files and export is None:
+    if export is not None and (files or page is not None):
+        raise BadInput(
+            "progress is exported, or shown, and not both",
+            wanted="--export without exported files and --html",
+            next="give two commands: one with --export, one with the rest",
+        )
+    if files:
         shown = team.table(team.collect(files))
     else:
-        lab = lab_name(name) if name is not None else Environment.read().lab
+        lab = _lab(name)
         rows = reader.rows(lab=lab)
         for line in reader.remarks(rows, lab):
             say(line)
@@ -106,5 +135,10 @@ def progress(
             return
         shown = reader.draw(rows)
     if page is not None:
-        page.write_text(team.page(shown), encoding="utf-8")
+        team.publish(page, shown)
     print(shown.text)
+
+
+def _lab(name: str | None) -> str:
+    """Return the lab that is meant, by its name or by the environment."""
+    return lab_name(name) if name is not None else Environment.read().lab

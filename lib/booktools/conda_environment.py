@@ -1,20 +1,17 @@
-"""Derive ``environment.yml`` from ``pyproject.toml``, and read the lock."""
+"""Derive ``environment.yml`` from ``pyproject.toml``."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.version import Version
 
 # Conda-forge calls this one "python-kubernetes", had only 36.0.2 when it was looked
 # up, and ships a kubectl as "kubernetes-client": it comes from pip.
 FROM_PIP = frozenset({"kubernetes"})
 _HEAD = "# Written by 'make environment' from pyproject.toml; a test fails on drift.\n"
-_PIN = re.compile(r"(?m)^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)")
 
 
 @dataclass(frozen=True)
@@ -59,28 +56,6 @@ def _range(requirement: Requirement) -> str:
     """Return a requirement's versions, the lower limit first."""
     parts = sorted(requirement.specifier, key=lambda s: (s.operator[0] == "<", str(s)))
     return ",".join(str(part) for part in parts)
-
-
-def pins(lock: str) -> dict[str, list[Version]]:
-    """Return each package of a lock with its pinned versions."""
-    found: dict[str, list[Version]] = {}
-    for name, version in _PIN.findall(lock):
-        key = re.sub(r"[-_.]+", "-", name).lower()
-        found.setdefault(key, []).append(Version(version))
-    return found
-
-
-def drift(pyproject: Path, lock: Path) -> list[str]:
-    """Return what ``pyproject.toml`` asks for and the lock does not satisfy."""
-    locked = pins(lock.read_text(encoding="utf-8"))
-    found = []
-    for requirement in wanted(pyproject).requirements:
-        versions = locked.get(re.sub(r"[-_.]+", "-", requirement.name).lower(), [])
-        if len(versions) != 1:
-            found.append(f"{requirement}: {len(versions)} pins instead of one")
-        elif not requirement.specifier.contains(versions[0], prereleases=True):
-            found.append(f"{requirement}: pinned to {versions[0]}")
-    return found
 
 
 def main(root: Path) -> None:

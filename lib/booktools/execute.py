@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,23 +27,6 @@ CELL_LIMIT_S = 600
 _TRACE_LINES = 12
 
 
-@dataclass(frozen=True)
-class Executed:
-    """A chapter that was executed and stored.
-
-    Attributes:
-        path: Its file.
-        cells: How many code cells ran.
-        seconds: How long they took together.
-        changed: Whether the file is different now.
-    """
-
-    path: Path
-    cells: int
-    seconds: float
-    changed: bool
-
-
 def run(
     paths: Sequence[Path] = (),
     *,
@@ -52,7 +34,7 @@ def run(
     root: Path | None = None,
     ledger: Ledger | None = None,
     gateway: Gateway | None = None,
-) -> list[Executed]:
+) -> None:
     """Execute chapters in place, one after the other, and store their outputs.
 
     A chapter that fails, or that leaves the lab different, is not stored: its file
@@ -65,9 +47,6 @@ def run(
         ledger: Keeps a phase for each chapter.
         gateway: The way to labs; tests give their own.
 
-    Returns:
-        What was executed, in the same order.
-
     Raises:
         BadInput: A chapter is missing or not a notebook.
         CheckFailed: A cell failed, a secret was printed, or something was left.
@@ -79,14 +58,12 @@ def run(
     if not chosen:
         raise BadInput("there is no chapter to execute", where="_toc.yml")
     chapters = [load(path) for path in chosen]
-    done = []
     for chapter in chapters:
         with ledger.phase("execute", chapter.name) as phase:
-            done.append(_one(chapter, lab, gateway, phase))
-    return done
+            _one(chapter, lab, gateway, phase)
 
 
-def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed:
+def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> None:
     """Execute one chapter, compare the lab before and after, then store it."""
     needs = chapter.settings.get("needs", [])
     before = gateway.snapshot(lab, needs)
@@ -113,11 +90,8 @@ def _one(chapter: Chapter, lab: str, gateway: Gateway, phase: Phase) -> Executed
         "claims": claims(chapter),
         "digest": digest(chapter.notebook),
     }
-    changed = _store(chapter)
-    if not changed:
+    if not _store(chapter):
         phase.unchanged()
-    cells = sum(1 for _ in chapter.cells("code"))
-    return Executed(chapter.path, cells, seconds, changed)
 
 
 def _cells(chapter: Chapter, lab: str) -> dict[str, int]:

@@ -18,6 +18,8 @@ import yaml
 from k8slab.core.poll import until
 from k8slab.errors import BadInput, NotReady
 
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository, which holds the book."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _FORMAT, _MINOR = 4, 5
@@ -169,10 +171,14 @@ def _aside(path: Path) -> Path:
 
 
 def _back(path: Path) -> str:
-    """Return the commands that bring back a file that is no notebook.
+    """Return the commands that bring back a notebook that cannot be read.
 
-    JupyterLab's menu, which reverts to a checkpoint, does so for what it can open.
+    JupyterLab's menu, which reverts to a checkpoint, does so for what it can open. Of
+    a folder, or of a file that never was a notebook, nothing is brought back: that
+    would undo all that was changed in it.
     """
+    if path.suffix != ".ipynb" or not path.is_file():
+        return "name notebooks: chapters/concepts.ipynb"
     checkpoint = path.parent / ".ipynb_checkpoints" / f"{path.stem}-checkpoint.ipynb"
     for kept in (_aside(path), checkpoint):
         with suppress(OSError, ValueError):
@@ -183,10 +189,17 @@ def _back(path: Path) -> str:
 
 
 def _anew(path: Path) -> str:
-    """Return the command that brings a file of the book back, from any folder.
+    """Return the command that brings a chapter back, from any folder.
 
-    Of a merge that is not resolved, git gives only what it is told to take.
+    Of a merge that is not resolved, git gives only what it is told to take. A copy of
+    the book that is not in git has its chapters from the repository.
     """
+    place = path.resolve()
+    if not any((parent / ".git").exists() for parent in place.parents):
+        own = ROOT / "chapters" / path.name
+        if not own.is_file() or own == place:
+            return "copy it anew from where the book came from"
+        return shlex.join(["cp", str(own), str(path)])
     folder, name = shlex.quote(str(path.parent)), shlex.quote(path.name)
     return f"git -C {folder} checkout HEAD -- {name}"
 

@@ -12,9 +12,8 @@ from k8slab.core.env import Environment
 from k8slab.core.rendered import Rendered
 from k8slab.progress import Done, labs, path, read
 
-from .notebooks import Chapter, chapter_paths, readable, tags
+from .notebooks import ROOT, Chapter, chapter_paths, readable, tags
 
-ROOT = Path(__file__).resolve().parents[2]
 _MARK = "✔ "
 _GRADE = re.compile(r"exercise-(.+)-grade")
 

@@ -59,15 +59,20 @@ def export(file: Path, rows: Sequence[Row], *, name: str) -> None:
         "learner": name,
         "chapters": [asdict(row) for row in rows],
     }
-    try:
-        files.write(file, json.dumps(told, indent=1) + "\n", mode=0o644)
-    except OSError as error:
-        raise BadInput(
-            "the progress cannot be written",
-            where=str(file),
-            seen=error.strerror or str(error),
-            next="name a file in a folder that is there",
-        ) from error
+    _write(file, json.dumps(told, indent=1) + "\n")
+
+
+def publish(file: Path, shown: Rendered) -> None:
+    """Write a table as a page; see `page`.
+
+    Args:
+        file: The file to write.
+        shown: The table.
+
+    Raises:
+        BadInput: The file cannot be written.
+    """
+    _write(file, page(shown))
 
 
 def learner(lab: str) -> str:
@@ -127,6 +132,18 @@ def page(shown: Rendered) -> str:
         f"<title>Progress</title><style>{style}</style><h1>Progress</h1>"
         f"{shown.html}</html>\n"
     )
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        files.write(file, text, mode=0o644)
+    except OSError as error:
+        raise BadInput(
+            "the progress cannot be written",
+            where=str(file),
+            seen=error.strerror or str(error),
+            next="name a file in a folder that is there",
+        ) from error
 
 
 def _cell(row: Row) -> str:

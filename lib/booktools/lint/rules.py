@@ -10,6 +10,9 @@ from typing import Any
 
 import yaml
 
+from k8slab import check
+
+from ..glossary import LEARN
 from ..notebooks import Chapter, digest, dump, tags
 from . import magics, secrets
 
@@ -42,7 +45,6 @@ WORDS_A_MINUTE = 130
 SECONDS_A_CELL = 20
 MINUTES_OFF = 2
 # Sections that every chapter has and that are not a claim of its own.
-LEARN = re.compile(r"(?i)you will learn")
 STANDARD = re.compile(
     r"(?i)^(in this chapter|when it breaks|exercises?|runbook card|checklist|"
     r"questions|check yourself|clean(ing)? up|in practice|further reading)\b"
@@ -331,12 +333,11 @@ def _grading(node: ast.stmt) -> ast.Call | None:
     return None
 
 
+_MADE_UP = ("an address", "a UID", "a generated name")
 _CHANCE = {
-    "an IP address": re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"),
-    "a UID": re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
+    **{what: made for what, (made, _) in zip(_MADE_UP, check.UNSTABLE, strict=True)},
     "an age": re.compile(r"\b(?:\d+d)?(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:s|ms)\b"),
     "a long age": re.compile(r"\b\d+d(?:\d+h)?\b|\b\d+h(?:\d+m)?\b|\b\d+m\d+s\b"),
-    "a generated name": re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b"),
 }
 
 

@@ -39,6 +39,7 @@ DAMAGED: list[bytes] = [
 @pytest.fixture
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write a book of two chapters, the second of which the ways know."""
+    (tmp_path / ".git").mkdir()
     monkeypatch.setenv("K8SLAB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("K8SLAB_LAB", "default")
     (tmp_path / "_toc.yml").write_text(
@@ -69,6 +70,7 @@ def test_a_damaged_chapter_is_named_with_its_cure(
     tmp_path: Path, content: bytes
 ) -> None:
     """Whatever is wrong in it: the error is ours, and the file is left as it is."""
+    (tmp_path / ".git").mkdir()
     path = tmp_path / "a chapter.ipynb"
     path.write_bytes(content)
 
@@ -110,6 +112,36 @@ def test_the_cure_works_as_printed(tmp_path: Path) -> None:
     assert notebooks.load(path).notebook.cells[0].source == "ours"
 
 
+def test_a_learners_copy_has_its_chapter_from_the_repository(tmp_path: Path) -> None:
+    """It is in no git, as onboarding.md makes it; what no book has is not promised."""
+    (tmp_path / "chapters of ada").mkdir()
+    path = tmp_path / "chapters of ada" / "concepts.ipynb"
+    for each in (path, path.with_name("own.ipynb")):
+        each.write_text(MERGED)
+    with pytest.raises(BadInput) as caught:
+        notebooks.load(path)
+    with pytest.raises(BadInput) as other:
+        notebooks.load(path.with_name("own.ipynb"))
+
+    subprocess.run(caught.value.next, shell=True, cwd="/", check=True)  # noqa: S602
+    own = notebooks.ROOT / "chapters" / path.name
+    assert notebooks.load(path).title == notebooks.load(own).title
+    assert other.value.next == "copy it anew from where the book came from"
+
+
+@pytest.mark.parametrize("name", ["chapters", "glossary.md", "folder.ipynb"])
+def test_what_is_no_notebook_is_not_brought_back(tmp_path: Path, name: str) -> None:
+    """The command would undo all that was changed in it since the last commit."""
+    (tmp_path / ".git").mkdir()
+    path = tmp_path / name
+    path.write_text("# Words\n") if path.suffix == ".md" else path.mkdir()
+
+    with pytest.raises(BadInput, match="not a notebook") as caught:
+        notebooks.load(path)
+
+    assert caught.value.next == "name notebooks: chapters/concepts.ipynb"
+
+
 def test_a_chapter_that_jupyterlab_is_writing_is_read_whole(tmp_path: Path) -> None:
     """It empties the file first: readers beside it wait for the rest."""
     path = chapters.write(tmp_path, [v4.new_markdown_cell("before", id="t")]).path
@@ -132,6 +164,7 @@ def test_a_damaged_chapter_comes_back_with_the_readers_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """From what JupyterLab put aside before it wrote, or from its checkpoint."""
+    (tmp_path / ".git").mkdir()
     monkeypatch.setattr(notebooks, "_WRITING_S", 0.1)
     cells = [v4.new_markdown_cell("an answer", id="t")]
     path = chapters.write(tmp_path, cells, name="a chapter").path
@@ -149,6 +182,7 @@ def test_a_damaged_chapter_comes_back_with_the_readers_answers(
 
 def test_a_copy_that_is_damaged_too_is_not_offered(tmp_path: Path) -> None:
     """What brings the book's own back is."""
+    (tmp_path / ".git").mkdir()
     path = tmp_path / "chapter.ipynb"
     copy = tmp_path / ".ipynb_checkpoints" / "chapter-checkpoint.ipynb"
     copy.parent.mkdir()
@@ -182,15 +216,6 @@ def test_an_empty_chapter_and_a_forbidden_one_keep_no_other(
     assert well.path.stem == "concepts"
     assert forbidden.what == "this chapter may not be read"
     assert forbidden.next.endswith(f"chmod a+r {first}")
-
-
-def test_a_chapter_that_may_not_be_read_is_named(tmp_path: Path) -> None:
-    """As by a folder in its place."""
-    path = tmp_path / "chapter.ipynb"
-    path.mkdir()
-
-    with pytest.raises(BadInput, match="not a notebook"):
-        notebooks.load(path)
 
 
 def test_the_first_page_names_it_and_has_the_others(book: Path, broken: Path) -> None:

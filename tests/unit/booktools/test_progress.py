@@ -138,8 +138,8 @@ def test_a_record_that_may_not_be_read_is_told(home: Path, book: Path) -> None:
         {"claims": {"one": 1}, "solved": 5},
         {"claims": [None, 5, []]},
         {"tries": None},
-        {"tries": {"sums": "often"}},
-        {"tries": {"sums": -7}},
+        {"tries": {"sums: two": "often"}},
+        {"tries": {"sums: two": -7}},
         {"tries": [1]},
         {"last": 5},
         None,
@@ -162,7 +162,7 @@ def test_what_another_version_noted_otherwise_stops_no_check(
 
     assert (before.seen, before.last) == (0, "")
     assert row.seen == 1
-    assert progress.read(file)["first"].tries == {"sums": 1}
+    assert progress.read(file)["first"].tries == {"sums: two": 1}
 
 
 def test_what_another_version_noted_beside_it_stays(home: Path, book: Path) -> None:
