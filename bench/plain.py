@@ -112,7 +112,7 @@ def _cluster(context: InstallContext, fleet: Fleet, ledger: Ledger) -> None:
     with ledger.phase("pod network and routes"):
         for machine in context.nodes:
             pod_network.apply(context, machine, fleet.shells[machine.name])
-    ca_hash = join.ca_hash(master.read(join.CA_FILE))
+    ca_hash = join.ca_hash(master.read(join.CLUSTER_CA))
     for machine in context.workers:
         with ledger.phase("kubeadm join", machine.name):
             shell = fleet.shells[machine.name]

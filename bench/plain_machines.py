@@ -48,7 +48,7 @@ def boot(machines: Fleet, bundle: Bundle, ledger: Ledger) -> None:
         registry=bundle.path("registry"),
     )
     seen = Mount(_artefacts(bundle), str(_ARCHIVES), read_only=True)
-    machines.found(images, ledger)
+    machines.prepare(images, ledger)
     in_parallel(
         [
             partial(machines.boot, machine, images, ledger, beside=[seen])

@@ -15,10 +15,9 @@ from k8slab.core.phases import Ledger, reporter_for
 from k8slab.core.process import LocalRunner
 from k8slab.core.terminal import say
 from k8slab.errors import BadInput
-from labmaker.cli.shared import Name, expanded
+from labmaker.cli.shared import PASS_ON, Name, expanded
 
 book_app = typer.Typer(help="The book's chapters.", no_args_is_help=True)
-_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 _CONTENTS = "_toc.yml"
 
 
@@ -28,7 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(progress)
 
 
-@book_app.command("open", context_settings=_PASS_ON)
+@book_app.command("open", context_settings=PASS_ON)
 def book_open(
     context: typer.Context,
     root: Annotated[

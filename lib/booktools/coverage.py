@@ -19,7 +19,7 @@ _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Coverage:
     """Where the book answers an item.
 
     Attributes:
@@ -43,7 +43,7 @@ class Notes:
     """
 
     items: Mapping[str, Mapping[str, str]]
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, Coverage]
 
     @property
     def names(self) -> list[str]:
@@ -68,8 +68,8 @@ def read(root: Path) -> Notes:
     return Notes(items, {name: _answer(row) for name, row in answers.items()})
 
 
-def _answer(row: Mapping[str, Any]) -> Answer:
-    return Answer(row["chapter"], tuple(row["shown"]), tuple(row["checked"]))
+def _answer(row: Mapping[str, Any]) -> Coverage:
+    return Coverage(row["chapter"], tuple(row["shown"]), tuple(row["checked"]))
 
 
 def tables(notes: Notes, chapters: Sequence[Chapter]) -> str:
@@ -91,7 +91,7 @@ def tables(notes: Notes, chapters: Sequence[Chapter]) -> str:
     return "\n\n".join(found)
 
 
-def _place(chapter: Chapter | None, at: Answer) -> str:
+def _place(chapter: Chapter | None, at: Coverage) -> str:
     """Return a link to the section of an answer; of a chapter that is away, its name.
 
     A reader's copy may lack a chapter, or it cannot be read.

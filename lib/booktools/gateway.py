@@ -138,8 +138,8 @@ class LabGateway:
         from k8slab.core.process import LocalRunner
         from k8slab.kube import snapshot
         from labmaker import adopted, leftovers
+        from labmaker.companions import companions
         from labmaker.providers import NAMES, provider_of
-        from labmaker.settings import companions
 
         if adopted.find(name):  # it may be used on a computer that carries no lab
             with closing(lab.connect(name)) as cluster:

@@ -27,7 +27,7 @@ from k8slab.errors import (
 
 from .gateway import OWN, SHARED, Gateway
 from .notebooks import chapter_paths, load, tags
-from .report import Progress, Tally
+from .report import ChapterState, Tally
 
 CHAPTER_LIMIT_S = 600.0
 CLEANUP_LIMIT_S = 120.0
@@ -138,7 +138,7 @@ class ChapterRun:
         self.lab = lab
         self.gateway = gateway
         self.required = required
-        self.chapters: dict[Path, Progress] = {}
+        self.chapters: dict[Path, ChapterState] = {}
         self.tally = Tally()
         self._made = False
         self._ready = False
@@ -292,11 +292,11 @@ class ChapterRun:
         for problem in self.tally.problems:
             terminalreporter.write_line(problem, red=True)
 
-    def _begin(self, item: Any) -> Progress:
+    def _begin(self, item: Any) -> ChapterState:
         """Look at a chapter's needs, and bring up a lab when it is the first."""
         settings = item.parent.nb.metadata.get("lab", {})
         limit = stretched(float(settings.get("timeout", CHAPTER_LIMIT_S)))
-        chapter = Progress(item.path.stem, limit, time.monotonic())
+        chapter = ChapterState(item.path.stem, limit, time.monotonic())
         self.chapters[item.path] = chapter
         if not self._cell_limit_s:
             self._cell_limit_s = stretched(float(item.config.option.nbval_cell_timeout))
@@ -354,7 +354,7 @@ class ChapterRun:
         except LabError as error:
             return None, f"the lab {self.lab!r} does not work: {error}"
 
-    def _limit(self, item: Any, chapter: Progress, cleaning: bool) -> None:
+    def _limit(self, item: Any, chapter: ChapterState, cleaning: bool) -> None:
         """Give a cell what is left of its chapter's time, and at most its own."""
         left = chapter.limit_s - (time.monotonic() - chapter.started)
         if cleaning:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass
-class Progress:
+class ChapterState:
     """What is known of one chapter while its cells run.
 
     Attributes:
@@ -54,7 +54,7 @@ class Tally:
         """Report a lab that was made for the chapters."""
         self.lines.append(f"{seconds:7.1f} s  the lab {lab!r} was brought up")
 
-    def ended(self, chapter: Progress) -> None:
+    def ended(self, chapter: ChapterState) -> None:
         """Report a chapter."""
         counts = ", ".join(f"{n} {how}" for how, n in chapter.outcomes.items())
         self.lines.append(f"{chapter.seconds:7.1f} s  {chapter.name}: {counts}")

@@ -66,14 +66,10 @@ class LabFolder:
         self.kubectl = self.root / "kubectl"
         self.fingerprint = self.root / "fingerprint.json"
         self.record_file = self.root / "lab.json"
+        self.client = self.root / "client"
         self.journal = self.root / "journal"
         self.undo = self.root / "undo"
         self._required = self.root / "required.json"
-
-    @classmethod
-    def around(cls, path: Path, name: str) -> LabFolder:
-        """Return the folder that one of a lab's own files lies in."""
-        return cls(path.parent.parent, name)
 
     def machine(self, name: str) -> Path:
         """Return the folder of a machine's data."""
@@ -126,9 +122,9 @@ class LabFolder:
         except LabError:
             return None
 
-    def whole(self) -> str:
+    def how_to_restore(self) -> str:
         """Return the next step by which a lab gets back what its folder lost."""
-        return self._readable_or_usual().whole
+        return self._readable_or_usual().how_to_restore
 
     def anew(self) -> str:
         """Return the commands by which the lab is begun anew."""

@@ -168,20 +168,12 @@ def _jump(lab: LabFolder, machine: MachineRecord) -> Login | None:
 def _cluster(name: str | None) -> Cluster:
     """Return a lab's cluster; nothing is sent to it."""
     from .kube.cluster import Cluster
-    from .kube.pinning import Fingerprint
 
     lab = folder(name)
     record = lab.record()
     if record is None or not record.complete:
         raise missing(lab.name)
-    return Cluster(
-        record,
-        shells(lab, record),
-        kubeconfig=lab.kubeconfig,
-        fingerprint=Fingerprint.load(lab.fingerprint, lab.name),
-        kubectl=lab.kubectl,
-        journal=lab.journal,
-    )
+    return Cluster(record, shells(lab, record), lab)
 
 
 def _heal(cluster: Cluster, start_s: float = 0.0) -> tuple[str, ...]:

@@ -166,7 +166,7 @@ class LabRecord:
         return self.provider == INVENTORY
 
     @property
-    def whole(self) -> str:
+    def how_to_restore(self) -> str:
         """The next step by which the lab gets back what its folder lost."""
         if self.is_adopted:
             return f"adopt the cluster again: {self._again}"

@@ -152,11 +152,11 @@ def curl(
         CommandFailed: curl failed, as where it does not trust the server, or where an
             answer goes on for too long.
     """
-    access = current.current().connection
+    connection = current.current().connection
     own, path = _read(line)
     lead: list[str] = []
     names: list[str] = []
-    files = access.files()
+    files = connection.files()
     for wanted, option, name, file in (
         (ca, "--cacert", "ca.crt", files.ca),
         (cert, "--cert", "admin.crt", files.certificate),
@@ -168,7 +168,7 @@ def curl(
     secret = token.value if token else ""
     if token:
         names += ["-H", "Authorization: Bearer …"]
-    server = access.access.server
+    server = connection.access.server
     return _send([*lead, *own], server, path, shown=[*names, *own], secret=secret)
 
 

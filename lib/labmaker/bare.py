@@ -16,11 +16,12 @@ from k8slab.lab_record import MachineRecord
 from k8slab.ssh.client import SSHShell
 
 from . import adopted, lifecycle
+from .companions import own_lab
 from .install import facts as _facts
 from .install.facts import Compared, Facts
 from .install.pin import pin
 from .install.steps.control_plane import ADMIN_CONF
-from .settings import Settings, own_lab
+from .settings import Settings
 
 WORKERS = 2
 # An engine mounts /etc/hostname, and hostnamectl could not replace a mounted file.

@@ -23,6 +23,7 @@ from k8slab.lab_record import LabRecord, MachineRecord
 from k8slab.ssh.keys import generate_key, known_hosts_line
 
 from .bundle import Bundle
+from .bundle.components import MACHINE_IMAGES
 from .clone import clone, clone_store
 from .host.firewall import apply_rules, bridge_of, forget_neighbours, remove_rules
 from .plan import AddressPlan
@@ -58,10 +59,9 @@ class Images:
     @classmethod
     def of(cls, bundle: Bundle) -> Images:
         """Return what a bundle holds of them."""
-        kinds = ("bare", "ready", "depot")
         return cls(
-            references={kind: bundle.image_ref(kind) for kind in kinds},
-            archives={kind: bundle.image_tar(kind) for kind in kinds},
+            references={kind: bundle.image_ref(kind) for kind in MACHINE_IMAGES},
+            archives={kind: bundle.image_tar(kind) for kind in MACHINE_IMAGES},
             store=bundle.path("store"),
             apt=bundle.path("apt"),
             registry=bundle.path("registry"),
@@ -127,7 +127,7 @@ class Fleet:
             self._provider.create_network(self._plan)
             self.apply_firewall()
 
-    def found(self, images: Images, ledger: Ledger) -> None:
+    def prepare(self, images: Images, ledger: Ledger) -> None:
         """Make what all machines share besides: images and keys."""
         machines = self.record.machines
         with ledger.phase("machine images") as phase:

@@ -16,8 +16,6 @@ from . import bundle
 from .bundle import Bundle, components
 from .bundle.registry import STORAGE
 
-IMAGES = ("echo", "mariadb")
-"""The images that chapters run in a cluster that is there."""
 _TIMEOUT_S = 600.0
 # https://github.com/distribution/reference/blob/main/regexp.go
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?")
@@ -75,8 +73,8 @@ def push(
     prefix = prefix_of(place)
     built = bundle.opened()
     pushed = []
-    names = [image.name for image in components.images()] if cluster else IMAGES
-    for short in names:
+    wanted = components.images() if cluster else components.chapter_images()
+    for short in (image.name for image in wanted):
         name = built.image_ref(short).replace(REGISTRY, prefix, 1)
         with tempfile.TemporaryDirectory() as folder:
             _lay_out(built, short, Path(folder))

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from k8slab.core.hints import command
-from k8slab.core.names import INSTALL, NAME_LENGTH, is_a_chapters
-from k8slab.errors import BadInput, LabError
-from k8slab.folder import records
+from k8slab.errors import LabError
 from k8slab.lab_record import LabRecord, MachineRecord
 
-from .plan import SLOTS, AddressPlan
+from .plan import AddressPlan
 
 DEFAULT_WORKERS = 2
-_PURPOSE = 7
 Power = Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]]
 """Returns the commands that cut a machine's power and give it back."""
 
@@ -112,68 +106,3 @@ class Settings:
                 wanted="the settings that this command notes in lab.json",
                 seen=f"no {error}",
             ) from error
-
-
-def refuse_own(name: str) -> None:
-    """Refuse a name that `own_lab` gives, for its lab goes with another one.
-
-    Raises:
-        BadInput: A chapter would take the lab for one that it made.
-    """
-    if is_a_chapters(name):
-        raise BadInput(
-            "that is the name of a lab that a chapter makes beside another",
-            wanted=f"a name that does not end with -{INSTALL}",
-            seen=name,
-            next="choose another --name",
-        )
-
-
-def own_lab(lab: str, purpose: str) -> str:
-    """Return the name of the lab that a chapter makes beside the one it is run on.
-
-    Runs on different labs get different ones, so they may share a computer.
-
-    Args:
-        lab: The lab that commands and chapters mean.
-        purpose: What it is for: one word of at most seven letters.
-    """
-    return companions(lab) + purpose
-
-
-def companions(lab: str) -> str:
-    """Return how the names begin that `own_lab` gives to a lab's companions."""
-    if len(lab) <= NAME_LENGTH - _PURPOSE - 1:
-        return f"{lab}-"
-    mark = hashlib.sha256(lab.encode()).hexdigest()[:4]
-    return f"{lab[: NAME_LENGTH - _PURPOSE - len(mark) - 2].rstrip('-')}-{mark}-"
-
-
-def free_slot(home: Path, taken: Collection[int] = ()) -> int:
-    """Return the lowest slot that no lab has.
-
-    Args:
-        home: The folder of all labs.
-        taken: Slots that are not free for other reasons.
-
-    Raises:
-        BadInput: All slots are taken.
-    """
-    return free_slots(home, taken)[0]
-
-
-def free_slots(home: Path, taken: Collection[int] = ()) -> list[int]:
-    """Return the slots that no lab has, one at least; see `free_slot`."""
-    known = records(home)
-    used = {record.maker.get("slot") for record in known} | set(taken)
-    if free := [slot for slot in range(SLOTS) if slot not in used]:
-        return free
-    raise BadInput(
-        f"there are {SLOTS} labs already",
-        where=str(home),
-        wanted=f"fewer than {SLOTS}",
-        seen=str(len(used)),
-        next=f"remove one, as this: {command('down', known[-1].name)}"
-        if known
-        else "remove one of those that were made with another K8SLAB_HOME",
-    )

@@ -171,13 +171,12 @@ def _delete_tokens(cluster: Cluster, description: str) -> None:
 
 def _folder(cluster: Cluster) -> tuple[LabFolder, LabRecord]:
     """Return the lab's folder, and what it says."""
-    folder = lab.folder(cluster.lab)
-    record = folder.record()
+    record = cluster.folder.record()
     if record is None:
         raise lab.missing(cluster.lab)
     if record.is_adopted:
         raise record.no_machines("to add one to")
-    return folder, record
+    return cluster.folder, record
 
 
 @contextmanager

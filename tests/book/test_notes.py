@@ -9,7 +9,7 @@ import pytest
 from nbformat import NotebookNode
 
 from booktools import coverage, notebooks
-from booktools.coverage import Answer, Notes
+from booktools.coverage import Coverage, Notes
 from booktools.notebooks import Chapter
 
 
@@ -55,7 +55,7 @@ def test_a_row_leads_to_the_section_of_its_cell(
     """By its heading, as the web book makes an anchor of it."""
     chapter = make(good)
     cell = next(c.id for c in chapter.cells("code") if c.id == "run-apply")
-    answer = Answer(chapter.name, (cell,), ("run-check",))
+    answer = Coverage(chapter.name, (cell,), ("run-check",))
     asked = Notes({"Run": {"run": "run it"}}, {"run": answer})
 
     page = coverage.tables(asked, [chapter])

@@ -9,7 +9,7 @@ from labs import Home, Lab
 from labmaker.bundle import opened
 from labmaker.install import bring_up
 from labmaker.install.context import InstallContext
-from labmaker.install.steps.trust import CA_FILE
+from labmaker.install.steps.trust import DEPOT_CA
 
 PACKAGES = (
     "containerd",
@@ -110,7 +110,7 @@ def test_an_unknown_authority_is_refused(bare: Lab) -> None:
     ask = ["curl", "--silent", "--max-time", "5", "--output", "/dev/null"]
     image = opened().versions.images["echo"]
     with bare.shell("node1") as shell:
-        known = shell.run([*ask, "--cacert", CA_FILE, "https://registry.lab/v2/"])
+        known = shell.run([*ask, "--cacert", DEPOT_CA, "https://registry.lab/v2/"])
         unknown = shell.run([*ask, "https://registry.lab/v2/"], check=False)
         pull = shell.run(["ctr", "images", "pull", image], check=False)
 

@@ -234,4 +234,4 @@ def show(shell: SSHShell, path: str) -> None:
 def test_the_foreign_lab_is_no_inventory(foreign: Lab, inventory: Path) -> None:
     """A lab that was made here is not taken for one of somebody's machines."""
     with pytest.raises(BadInput, match="there is a lab named"):
-        lifecycle.up(foreign.name, machines=inventory)
+        lifecycle.up(foreign.name, inventory=inventory)

@@ -7,18 +7,20 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
 
 HOLDER = """
 import sys
 from pathlib import Path
 from k8slab.fault import _journal
-for line in sys.argv[2:]:
+from k8slab.folder import LabFolder
+folder = LabFolder(Path(sys.argv[1]), sys.argv[2])
+for line in sys.argv[3:]:
     name, _, where = line.partition("=")
-    _journal.write(Path(sys.argv[1]), _journal.Entry(name, where, {}))
+    _journal.write(folder, _journal.Entry(name, where, {}))
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -52,7 +54,7 @@ class Worker:
     def __init__(self, cluster: Cluster, fake: Any, name: str) -> None:
         self.name = name
         self.fake = fake
-        self.journal = cluster.journal
+        self.journal = cluster.folder.journal
         self.running = {"kubelet", "containerd"}
         self.config, self.route = WELL, ROUTE
         self.disk = ""
@@ -139,7 +141,7 @@ class Worker:
 
 def notes(cluster: Cluster) -> list[str]:
     """Return the names of the faults in the journal."""
-    paths = sorted(cluster.journal.glob("*.json"))
+    paths = sorted(cluster.folder.journal.glob("*.json"))
     return [json.loads(path.read_text())["fault"] for path in paths]
 
 
@@ -149,10 +151,10 @@ class Sessions:
     def __init__(self) -> None:
         self._begun: list[subprocess.Popen[str]] = []
 
-    def begin(self, journal: Path, *faults: str) -> subprocess.Popen[str]:
+    def begin(self, folder: LabFolder, *faults: str) -> subprocess.Popen[str]:
         """Start one that has noted these, each as ``name=where``."""
         process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, str(journal), *faults],
+            [sys.executable, "-c", HOLDER, str(folder.home), folder.name, *faults],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

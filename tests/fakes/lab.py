@@ -53,12 +53,15 @@ def connect(api: FakeApi, folder: LabFolder) -> Cluster:
     """Write a lab's kubeconfig, and connect to the API server as to that lab."""
     folder.root.mkdir(parents=True, exist_ok=True)
     folder.kubectl.touch()
-    access = Kubeconfig.read(api.kubeconfig(folder.kubeconfig), "default")
-    return Cluster(
-        RECORD,
-        {each.name: FakeShell(each.name, str(each.address)) for each in RECORD.nodes},
-        kubeconfig=folder.kubeconfig,
-        fingerprint=Fingerprint(access.ca_sha256, api.uid, access.server),
-        kubectl=folder.kubectl,
-        journal=folder.journal,
-    )
+    api.kubeconfig(folder.kubeconfig)
+    pin(api, folder)
+    shells = {
+        each.name: FakeShell(each.name, str(each.address)) for each in RECORD.nodes
+    }
+    return Cluster(RECORD, shells, folder)
+
+
+def pin(api: FakeApi, folder: LabFolder) -> None:
+    """Write the fingerprint of the API server that a lab's kubeconfig leads to."""
+    access = Kubeconfig.read(folder)
+    Fingerprint(access.ca_sha256, api.uid, access.server).save(folder.fingerprint)

@@ -21,7 +21,7 @@ from paths import K8SLAB, ROOT
 from k8slab import wait
 from k8slab.kube import snapshot
 from k8slab.kube.cluster import Cluster
-from labmaker.push import IMAGES
+from labmaker.bundle.components import chapter_images
 
 CHAPTERS = ("pods-and-controllers", "service-access")
 PREFIX = "registry.example/team/book"
@@ -142,8 +142,8 @@ def test_chapters_run_in_an_adopted_cluster(
     env = {"K8SLAB_HOME": str(tmp_path / "labs"), "K8SLAB_LAB": "team"}
     with main.cluster() as own:
         for node in ("node1", "node2"):
-            for image in IMAGES:
-                full = main.record.images[image]
+            for image in chapter_images():
+                full = main.record.images[image.name]
                 alias = f"{full} {PREFIX}/{full.partition('/')[2]}"
                 own.on(node).run(["crictl", "pull", full])
                 own.on(node).script(f"ctr -n k8s.io images tag --force {alias}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import everything
 import pytest
 from bench import __main__ as bench
-from bench import chapters, labs
+from bench import chapters, host, labs
 from bench.report import Section, merge, write
 
 from labmaker import lifecycle
@@ -51,7 +51,7 @@ def test_a_report_that_is_none_is_told_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An hour later it would be too late."""
-    monkeypatch.setattr(bench, "_measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(host, "describe", lambda *_: pytest.fail("measured"))
     (tmp_path / "other.md").write_text("# Nothing\n")
     for file in ("other.md", "none.md"):
         with pytest.raises(SystemExit) as ended:

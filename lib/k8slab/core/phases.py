@@ -249,7 +249,7 @@ class Ledger:
                 self._reporter.finished(phase)
 
     @contextmanager
-    def whole(self) -> Iterator[None]:
+    def shown(self) -> Iterator[None]:
         """Show a block's phases, and name in its error the one in which it happened.
 
         What was asked for, or what this computer lacks, has no phase to do with it.

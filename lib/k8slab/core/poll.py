@@ -41,7 +41,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class Patience:
+class Tolerance:
     """Say which errors a wait bears, and for how long.
 
     Some pass by themselves: no answer, too many requests, an internal error. Others do
@@ -119,7 +119,7 @@ def until(
     """Look again and again until a state is there.
 
     For states that no API can watch: a socket, a unit, a file. API objects have waits
-    of their own, which are told of each change. Errors that pass (`Patience`) are
+    of their own, which are told of each change. Errors that pass (`Tolerance`) are
     waited out, and so are parts of a state that are not there yet (`NOT_YET`).
 
     Args:
@@ -156,19 +156,19 @@ def until(
     clock = clock or SystemClock()
     # Looks are work, which a slow machine has no time for ten times a second.
     timeout, every = stretched(timeout), stretched(every)
-    started, patience = clock.now(), Patience(clock)
+    started, tolerance = clock.now(), Tolerance(clock)
     while True:
         pause, reason = every, None
         trouble: Exception | None = None
         try:
             seen = look()
         except LabError as error:
-            pause = max(every, patience.bear(error))
+            pause = max(every, tolerance.bear(error))
             trouble, last = error, f"{error.what}: {error.seen}"
         except NOT_YET as error:
             trouble, last = error, _words(error)
         else:
-            patience.reset()
+            tolerance.reset()
             ok, last, reason = judge(seen, done, failed)
             if ok:
                 return seen

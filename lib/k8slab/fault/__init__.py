@@ -98,16 +98,16 @@ def heal(cluster: Cluster, *, start_s: float = 0.0) -> list[str]:
         NotReady: Something does not get as it was; the next attempt tries again, also
             one in another session.
     """
-    if not _journal.entries(cluster.journal):
+    if not _journal.entries(cluster.folder):
         return []
     adopted = cluster.record.is_adopted  # faults act on nothing but its API
     if not adopted and not cluster.on(cluster.machines[0]).is_up():
         # The lab is stopped, which whoever asks for it is going to be told; and whoever
         # starts it is to undo them.
-        for note in _journal.mine(cluster.journal):
+        for note in _journal.mine(cluster.folder):
             note.release()
         return []
-    notes = _journal.left(cluster.journal)
+    notes = _journal.left(cluster.folder)
     undo(cluster, notes, start_s=start_s)
     return [
         f"{note.entry.fault} on {note.entry.where or 'the cluster'}" for note in notes
@@ -116,5 +116,5 @@ def heal(cluster: Cluster, *, start_s: float = 0.0) -> list[str]:
 
 def standing(cluster: Cluster) -> tuple[int, int]:
     """Return how many faults other living sessions hold, and how many nobody does."""
-    held, free = _journal.others(cluster.journal)
+    held, free = _journal.others(cluster.folder)
     return len(held), len(free)

@@ -79,7 +79,7 @@ class Injection:
             # Another session may have been admitted at the same time, and what was
             # saved here may be what it broke.
             self._note = _journal.write(
-                self.at.cluster.journal, entry, admit=self._refuse
+                self.at.cluster.folder, entry, admit=self._refuse
             )
             fault.prepare(self.at)
             if fault.needs == NAMESPACE:
@@ -101,7 +101,7 @@ class Injection:
             NotReady: What is in the way does not get as it was.
         """
         undo(self.at.cluster, self._in_the_way())
-        self._refuse(_journal.others(self.at.cluster.journal)[0])
+        self._refuse(_journal.others(self.at.cluster.folder)[0])
         self.fault.check(self.at)
 
     def _refuse(self, held: Sequence[Path]) -> None:
@@ -127,8 +127,8 @@ class Injection:
 
     def _in_the_way(self) -> list[Note]:
         """Return what has to be undone before anything is broken here."""
-        journal = self.at.cluster.journal
-        mine = {note.path for note in _journal.mine(journal)}
+        folder = self.at.cluster.folder
+        mine = {note.path for note in _journal.mine(folder)}
 
         def lasts(note: Note) -> bool:
             """Say whether it is broken: one that was repaired may be in its block."""
@@ -137,7 +137,7 @@ class Injection:
             # Just broken, the shop may count as whole until its controllers notice.
             return bool(look(at, other.shows)) or not look(at, other.healthy)
 
-        found = _journal.left(journal, self._is_same)
+        found = _journal.left(folder, self._is_same)
         return [note for note in found if note.path not in mine or lasts(note)]
 
     def _is_same(self, entry: Entry) -> bool:
@@ -157,7 +157,7 @@ class Injection:
             return found
         for path in held:
             with suppress(LabError, FileNotFoundError):  # undone, or of another version
-                entry = _journal.read(path)
+                entry = _journal.read(self.at.cluster.folder, path)
                 is_felt = not here or entry.where in ("", here)
                 if is_felt and find(entry.fault).needs != NAMESPACE:
                     found.append(entry)
@@ -179,7 +179,7 @@ class Injection:
         try:
             self._await(well, "before it is broken")
         except NotReady as error:
-            held = _journal.others(self.at.cluster.journal)[0]
+            held = _journal.others(self.at.cluster.folder)[0]
             if others := self._felt(held):
                 places = {entry.where or "the control plane" for entry in others}
                 error.next = (

@@ -71,7 +71,7 @@ class Note:
 
 
 def write(
-    folder: Path,
+    folder: LabFolder,
     entry: Entry,
     *,
     admit: Callable[[list[Path]], None] = lambda held: None,
@@ -82,51 +82,52 @@ def write(
     know that nobody else will undo it.
 
     Args:
-        folder: The journal.
+        folder: The lab's files.
         entry: What is noted.
         admit: Is given the entries that other living processes hold, while nobody can
             write another; nothing is written where it raises.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with files.locked(folder):
+    journal = folder.journal
+    journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with files.locked(journal):
         admit(_others(folder)[0])
-        path = folder / f"{time.time_ns():020d}.json"
+        path = journal / f"{time.time_ns():020d}.json"
         content = {"schema": SCHEMA, **asdict(entry)}
         files.write(path, json.dumps(content, indent=1) + "\n")
         _hold(path)
     return Note(path, entry)
 
 
-def entries(folder: Path) -> list[Path]:
+def entries(folder: LabFolder) -> list[Path]:
     """Return the files of all entries, whoever holds them, the newest first."""
     # What else lies there, as a copy, is not ours to undo.
-    found = (path for path in folder.glob("*.json") if path.stem.isdigit())
+    found = (path for path in folder.journal.glob("*.json") if path.stem.isdigit())
     return sorted(found, reverse=True)
 
 
 def left(
-    folder: Path, is_wanted: Callable[[Entry], bool] = lambda entry: True
+    folder: LabFolder, is_wanted: Callable[[Entry], bool] = lambda entry: True
 ) -> list[Note]:
     """Return the entries that no other living process holds, the newest first.
 
     They are held by this process from now on.
 
     Args:
-        folder: The journal.
+        folder: The lab's files.
         is_wanted: Says which of them are meant; the others stay as they are.
 
     Raises:
         LabError: One of them cannot be read; none is held that was not before.
     """
     notes: list[Note] = []
-    if not folder.is_dir():
+    if not folder.journal.is_dir():
         return notes
-    with files.locked(folder):
+    with files.locked(folder.journal):
         before = [*_mine]
         try:
             for path in entries(folder):
                 with suppress(FileNotFoundError):  # undone meanwhile
-                    notes += _take(path, is_wanted)
+                    notes += _take(folder, path, is_wanted)
         except BaseException:
             for note in notes:
                 if note.path not in before:
@@ -135,15 +136,15 @@ def left(
     return notes
 
 
-def others(folder: Path) -> tuple[list[Path], list[Path]]:
+def others(folder: LabFolder) -> tuple[list[Path], list[Path]]:
     """Return the entries that other living processes hold, and those nobody holds."""
-    if not folder.is_dir():
+    if not folder.journal.is_dir():
         return [], []
-    with files.locked(folder):
+    with files.locked(folder.journal):
         return _others(folder)
 
 
-def noted(folder: Path, where: str) -> set[str]:
+def noted(folder: LabFolder, where: str) -> set[str]:
     """Return the names of the faults that were noted for a place, whoever holds them.
 
     Raises:
@@ -152,13 +153,13 @@ def noted(folder: Path, where: str) -> set[str]:
     names = set()
     for path in entries(folder):
         with suppress(FileNotFoundError):  # undone meanwhile
-            entry = read(path)
+            entry = read(folder, path)
             if entry.where == where:
                 names.add(entry.fault)
     return names
 
 
-def mine(folder: Path) -> list[Note]:
+def mine(folder: LabFolder) -> list[Note]:
     """Return the entries that this process holds already, the newest first.
 
     Raises:
@@ -166,13 +167,13 @@ def mine(folder: Path) -> list[Note]:
     """
     notes = []
     for path in sorted(_mine, reverse=True):
-        if path.parent == folder:
+        if path.parent == folder.journal:
             with suppress(FileNotFoundError):  # undone by another thread meanwhile
-                notes.append(Note(path, read(path)))
+                notes.append(Note(path, read(folder, path)))
     return notes
 
 
-def _others(folder: Path) -> tuple[list[Path], list[Path]]:
+def _others(folder: LabFolder) -> tuple[list[Path], list[Path]]:
     """Do what `others` does in a journal that is locked."""
     held: list[Path] = []
     free: list[Path] = []
@@ -203,14 +204,16 @@ def _release(path: Path) -> None:
         os.close(handle)
 
 
-def _take(path: Path, is_wanted: Callable[[Entry], bool]) -> list[Note]:
+def _take(
+    folder: LabFolder, path: Path, is_wanted: Callable[[Entry], bool]
+) -> list[Note]:
     """Hold an entry that is wanted and that nobody else holds; return it, if so."""
     before = path in _mine
     if not _hold(path):
         return []
     taken: list[Note] = []
     try:
-        if is_wanted(entry := read(path)):
+        if is_wanted(entry := read(folder, path)):
             taken.append(Note(path, entry))
     finally:
         if not taken and not before:
@@ -218,8 +221,8 @@ def _take(path: Path, is_wanted: Callable[[Entry], bool]) -> list[Note]:
     return taken
 
 
-def read(path: Path) -> Entry:
-    """Return what an entry says, whoever holds it.
+def read(folder: LabFolder, path: Path) -> Entry:
+    """Return what an entry of a lab's journal says, whoever holds it.
 
     Raises:
         LabError: It cannot be read.
@@ -236,10 +239,5 @@ def read(path: Path) -> Entry:
             where=str(path),
             wanted=f"schema {SCHEMA}",
             seen=str(error),
-            next=f"begin anew: {_anew(path.parent)}",
+            next=f"begin anew: {folder.anew()}",
         ) from error
-
-
-def _anew(journal: Path) -> str:
-    """Return how the lab of a journal is begun anew."""
-    return LabFolder.around(journal, journal.parent.name).anew()

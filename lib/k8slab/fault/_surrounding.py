@@ -234,7 +234,7 @@ class StuckNamespace(Fault):
             BadInput: There is one; nothing was changed.
         """
         super().check(at)
-        noted = self.name in _journal.noted(at.cluster.journal, at.name)
+        noted = self.name in _journal.noted(at.cluster.folder, at.name)
         if not noted and find(at, "namespaces", _old(at)):
             raise BadInput(
                 f"the fault {self.name} would remove what is there",

@@ -38,7 +38,7 @@ class WorkloadFault(Fault):
         super().check(at)
         seen = _shop.is_gone(at, self.others)
         # A shop of another fault is left where the reader repaired it.
-        if not seen and not _journal.noted(at.cluster.journal, at.name):
+        if not seen and not _journal.noted(at.cluster.folder, at.name):
             raise BadInput(
                 f"the fault {self.name} would replace what is there, and remove it",
                 where=f"namespace {at.name}",

@@ -10,10 +10,10 @@ from typing import Literal
 
 from ..core import hints
 from ..core.env import FOR_CHAPTER
+from ..core.hints import PROGRAM
 from ..core.process import LocalRunner
 from ..errors import LabError
 
-PROGRAM = "k8slab"
 TIMEOUT_S = 1800.0
 """Seconds that it may take: an add-on that was never used here is compiled first."""
 GRACE_S = 120.0

@@ -33,38 +33,33 @@ class ClusterApi:
     """The API of one lab's cluster. Nothing is sent before it is first used.
 
     Args:
-        lab: The lab's name.
-        kubeconfig: The lab's kubeconfig; its folder keeps what kubectl writes.
-        fingerprint: The pinned fingerprint; every other cluster is refused.
-        kubectl: The kubectl to run.
+        folder: The lab's files: how the cluster is reached, which one is meant, and
+            what kubectl writes.
         adopted: Whether it is somebody's cluster.
         prefix: The registry that its images come from in the place of the chapters'
             own; empty where there is no other.
 
     Attributes:
+        lab: The lab's name.
+        folder: The lab's files.
+        fingerprint: The pinned fingerprint; every other cluster is refused.
         namespace: Where ``%kubectl`` works when it is given no namespace.
         refusal: Why nothing may be done in it now; None when all may.
+
+    Raises:
+        LabMissing: The folder has lost the fingerprint.
     """
 
     def __init__(
-        self,
-        lab: str,
-        *,
-        kubeconfig: Path,
-        fingerprint: Fingerprint,
-        kubectl: Path,
-        adopted: bool = False,
-        prefix: str = "",
+        self, folder: LabFolder, *, adopted: bool = False, prefix: str = ""
     ) -> None:
-        self.lab = lab
+        self.lab = folder.name
+        self.folder = folder
+        self.fingerprint = Fingerprint.load(folder)
         self._adopted = adopted
         self._prefix = prefix
         self.namespace = DEFAULT
         self.refusal: InUse | NotConnected | None = None
-        self.fingerprint = fingerprint
-        self._kubeconfig = kubeconfig
-        self._folder = kubeconfig.parent / "client"
-        self._kubectl = kubectl
         self._lock = threading.RLock()
         self._connection: Connection | None = None
         self._catalogue: Catalogue | None = None
@@ -82,7 +77,7 @@ class ClusterApi:
             WrongCluster: It leads to another cluster.
         """
         self.check_access()
-        return self._kubeconfig
+        return self.folder.kubeconfig
 
     @property
     def connection(self) -> Connection:
@@ -103,7 +98,7 @@ class ClusterApi:
             WrongCluster: The kubeconfig leads to another cluster.
         """
         access = self.check_access()
-        return Connection(self.lab, access, self._folder, adopted=self._adopted)
+        return Connection(self.folder, access, adopted=self._adopted)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -134,7 +129,7 @@ class ClusterApi:
             InUse: Another session works where this one wanted to.
         """
         self.check_refusal()
-        access = Kubeconfig.read(self._kubeconfig, self.lab)
+        access = Kubeconfig.read(self.folder)
         pinning.check_access(access, self.fingerprint)
         return access
 
@@ -226,24 +221,25 @@ class ClusterApi:
             HostProblem: It would open an editor, and there is none.
             LabMissing: The lab's kubectl was lost.
         """
-        if not self._kubectl.exists():
+        kubectl = self.folder.kubectl
+        if not kubectl.exists():
             raise LabMissing(
                 "the lab has no kubectl",
-                where=str(self._kubectl),
-                next=LabFolder.around(self._kubectl, self.lab).whole(),
+                where=str(kubectl),
+                next=self.folder.how_to_restore(),
             )
         arguments = kubectl_arguments(argv)
         if self._prefix:
-            copies = self._folder / "manifests"
+            copies = self.folder.client / "manifests"
             arguments = images.in_arguments(arguments, self._prefix, copies)
         variables = environment(
             self.check_access(),
-            self._kubeconfig,
-            self._folder,
+            self.folder.kubeconfig,
+            self.folder.client,
             namespace or self.namespace,
         )
         check_editor(own_arguments(argv), variables)
-        return [str(self._kubectl), *arguments], variables
+        return [str(kubectl), *arguments], variables
 
     def kubectl(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from ..errors import (
     BadInput,
@@ -20,7 +19,6 @@ from ..ssh.shell import Shell
 from . import addons
 from .api import ClusterApi
 from .namespace import Namespace, scratch
-from .pinning import Fingerprint
 
 
 class Cluster(ClusterApi):
@@ -29,36 +27,20 @@ class Cluster(ClusterApi):
     Args:
         record: What the lab's folder says of it.
         shells: The shell for each of the lab's machines, by name.
-        kubeconfig: The lab's kubeconfig; its folder keeps what kubectl writes.
-        fingerprint: The pinned fingerprint; every other cluster is refused.
-        kubectl: The kubectl to run.
-        journal: Where faults that have to be undone are noted down.
+        folder: The lab's files.
 
     Attributes:
         record: What the lab's folder said of it when it was last read.
-        journal: Where faults that have to be undone are noted down.
+
+    Raises:
+        LabMissing: The folder has lost the fingerprint.
     """
 
     def __init__(
-        self,
-        record: LabRecord,
-        shells: Mapping[str, Shell],
-        *,
-        kubeconfig: Path,
-        fingerprint: Fingerprint,
-        kubectl: Path,
-        journal: Path,
+        self, record: LabRecord, shells: Mapping[str, Shell], folder: LabFolder
     ) -> None:
-        super().__init__(
-            record.name,
-            kubeconfig=kubeconfig,
-            fingerprint=fingerprint,
-            kubectl=kubectl,
-            adopted=record.is_adopted,
-            prefix=record.prefix,
-        )
+        super().__init__(folder, adopted=record.is_adopted, prefix=record.prefix)
         self.record = record
-        self.journal = journal
         self._required: list[str] = []
         self._machines = {
             each.name: Machine(each, shells[each.name]) for each in record.nodes
@@ -228,17 +210,13 @@ class Cluster(ClusterApi):
             LabError: One cannot be removed, as its volumes are in use.
         """
         self.check_refusal()
-        for name, asked in reversed(self._lab_folder().required().items()):
+        for name, asked in reversed(self.folder.required().items()):
             if asked in self._required:
                 addons.change("disable", self.lab, name)
                 self.record = self._folder_record()
 
-    def _lab_folder(self) -> LabFolder:
-        root = self.journal.parent
-        return LabFolder(root.parent, root.name)
-
     def _folder_record(self) -> LabRecord:
-        return self._lab_folder().record() or self.record
+        return self.folder.record() or self.record
 
     def close(self) -> None:
         """Close the connections to the API server and to the machines."""

@@ -64,25 +64,28 @@ class Connection:
     """One way to one API server; safe across threads.
 
     Args:
-        lab: The lab's name, for messages.
+        folder: The lab's files.
         access: How the server is reached.
-        folder: Where the client's certificate and key may lie, for the TLS library
-            reads them from files only.
+        client: Where the client's certificate and key may lie, for the TLS library
+            reads them from files only; in the lab's folder when None.
         adopted: Whether it is somebody's cluster, which no command here revives.
 
     Attributes:
-        lab: The lab's name.
         access: How the server is reached.
-        folder: Where the certificate and the key lie.
     """
 
     def __init__(
-        self, lab: str, access: Kubeconfig, folder: Path, *, adopted: bool = False
+        self,
+        folder: LabFolder,
+        access: Kubeconfig,
+        *,
+        client: Path | None = None,
+        adopted: bool = False,
     ) -> None:
-        self.lab = lab
-        self._adopted = adopted
         self.access = access
-        self.folder = folder
+        self._folder = folder
+        self._client = client or folder.client
+        self._adopted = adopted
         self._requests = 0
         self._count_lock = threading.Lock()
         self._api = self.new_api()
@@ -95,9 +98,9 @@ class Connection:
     def files(self) -> Files:
         """Return the paths of the private files with its credentials."""
         return Files(
-            _kept(self.folder, "ca", self.access.ca),
-            _kept(self.folder, "crt", self.access.certificate),
-            _kept(self.folder, "key", self.access.key),
+            _kept(self._client, "ca", self.access.ca),
+            _kept(self._client, "crt", self.access.certificate),
+            _kept(self._client, "key", self.access.key),
         )
 
     def new_api(self, *, bearer: str = "") -> ApiClient:
@@ -163,7 +166,7 @@ class Connection:
                 seen=str(error),
                 next=_ADOPT_AGAIN
                 if self._adopted
-                else f"begin anew: {LabFolder.around(self.folder, self.lab).anew()}",
+                else f"begin anew: {self._folder.anew()}",
             ) from error
         return context
 
@@ -331,8 +334,8 @@ class Connection:
             "the lab's API server does not answer",
             where=f"{method} {self.access.server}{path}",
             seen=type(error).__name__,
-            next=f"see what is stopped: {command('status', self.lab)}; "
-            f"{command('up', self.lab)} makes a stopped lab whole",
+            next=f"see what is stopped: {command('status', self._folder.name)}; "
+            f"{command('up', self._folder.name)} makes a stopped lab whole",
         )
 
     def _untrusted(self, method: str, path: str, error: object) -> LabError:
@@ -351,7 +354,7 @@ class Connection:
         )
 
     def _expired(self, what: str, why: str) -> CertificateExpired:
-        error = not_valid(self.lab, what, why, self.access.server)
+        error = not_valid(self._folder.name, what, why, self.access.server)
         if self._adopted:  # its certificates are somebody else's to renew
             error.next = f"compare the clock with another one: date\n{_ADOPT_AGAIN}"
         return error

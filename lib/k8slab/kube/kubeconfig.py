@@ -54,27 +54,28 @@ class Kubeconfig:
         return urlsplit(self.server).hostname or ""
 
     @classmethod
-    def read(cls, kubeconfig: Path, lab: str) -> Kubeconfig:
-        """Read the current context of a kubeconfig.
+    def read(cls, folder: LabFolder, *, draft: Path | None = None) -> Kubeconfig:
+        """Read the current context of a lab's kubeconfig.
 
         Everything that could bend the way to the server is refused: another
         server name, a proxy, a skipped check, a program that fetches credentials.
 
         Args:
-            kubeconfig: The file.
-            lab: The lab's name, for messages.
+            folder: The lab's files.
+            draft: What may become the lab's kubeconfig, and is read in its place.
 
         Raises:
             LabMissing: There is no such file.
             WrongCluster: It is not the kind of kubeconfig a lab has.
         """
+        kubeconfig = draft or folder.kubeconfig
         try:
             text = kubeconfig.read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise LabMissing(
                 "the lab has no kubeconfig",
                 where=str(kubeconfig),
-                next=LabFolder.around(kubeconfig, lab).whole(),
+                next=folder.how_to_restore(),
             ) from error
         try:
             loaded = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
@@ -104,11 +105,11 @@ class Kubeconfig:
         ) as error:
             # The text itself holds a private key, so the cause is only named.
             seen = f"unreadable: {type(error).__name__}"
-            raise _refusal(kubeconfig, seen, lab) from None
+            raise _refusal(folder, kubeconfig, seen) from None
         if bent:
-            raise _refusal(kubeconfig, "it sets " + ", ".join(bent), lab)
+            raise _refusal(folder, kubeconfig, "it sets " + ", ".join(bent))
         if scheme != "https":
-            raise _refusal(kubeconfig, f"its server is {access.server}", lab)
+            raise _refusal(folder, kubeconfig, f"its server is {access.server}")
         return access
 
 
@@ -120,11 +121,11 @@ def _decode(data: str) -> bytes:
     return base64.b64decode(data, validate=True)
 
 
-def _refusal(kubeconfig: Path, seen: str, lab: str) -> WrongCluster:
+def _refusal(folder: LabFolder, kubeconfig: Path, seen: str) -> WrongCluster:
     return WrongCluster(
         "this kubeconfig is not as the lab wrote it",
         where=str(kubeconfig),
         wanted="one https server, its CA and a client certificate or token, embedded",
         seen=seen,
-        next=f"begin anew: {LabFolder.around(kubeconfig, lab).anew()}",
+        next=f"begin anew: {folder.anew()}",
     )

@@ -35,18 +35,14 @@ class Fingerprint:
         files.write(path, json.dumps(asdict(self), indent=2) + "\n", mode=0o644)
 
     @classmethod
-    def load(cls, path: Path, lab: str) -> Fingerprint:
-        """Read what `save` wrote.
-
-        Args:
-            path: The file.
-            lab: The lab's name, for messages.
+    def load(cls, folder: LabFolder) -> Fingerprint:
+        """Read the one that a lab's folder keeps.
 
         Raises:
             LabMissing: There is no fingerprint, or it cannot be read.
         """
         try:
-            known = json.loads(path.read_text(encoding="utf-8"))
+            known = json.loads(folder.fingerprint.read_text(encoding="utf-8"))
             return cls(
                 str(known["ca_sha256"]),
                 str(known["kube_system_uid"]),
@@ -55,9 +51,9 @@ class Fingerprint:
         except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
             raise LabMissing(
                 "the lab's fingerprint cannot be read",
-                where=str(path),
+                where=str(folder.fingerprint),
                 seen=type(error).__name__,
-                next=LabFolder.around(path, lab).whole(),
+                next=folder.how_to_restore(),
             ) from error
 
 

@@ -8,13 +8,12 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from ..core.poll import Patience, SystemClock
+from ..core.poll import PAUSE_S, SystemClock, Tolerance
 from ..errors import ApiError, ApiUnreachable
 from .connection import Connection
 from .objects import Object
 
 SEGMENT_S = 30.0
-PAUSE_S = 0.2
 LAST_LOOK_S = 2.0
 _EXPIRED = 410
 
@@ -37,7 +36,7 @@ class Watch:
 
     A watch that ends, or a server that is silent, is asked again from the last version
     heard, so no change is missed. A version that is too old, and a refusal that passes
-    (`Patience`), lead to a new list. No watch lasts longer than `SEGMENT_S`, so a
+    (`Tolerance`), lead to a new list. No watch lasts longer than `SEGMENT_S`, so a
     connection that died without a word is noticed.
 
     Args:
@@ -80,14 +79,14 @@ class Watch:
             ApiError: The server refuses, and that does not pass.
             BadInput: The server has no such kind of object.
         """
-        deadline, patience = self._clock.now() + timeout, Patience(self._clock)
+        deadline, tolerance = self._clock.now() + timeout, Tolerance(self._clock)
         version = ""
         while (left := self._left(deadline)) > 0:
             try:
                 if not version:
                     listed = self.look(left)
                     version = listed.version
-                    patience.reset()
+                    tolerance.reset()
                     yield listed
                     continue
                 began, heard = self._clock.now(), 0
@@ -104,10 +103,10 @@ class Watch:
                 if not heard or not version:
                     self._pause(began + PAUSE_S)
             except ApiUnreachable as error:
-                self._pause(self._clock.now() + patience.bear(error))
+                self._pause(self._clock.now() + tolerance.bear(error))
             except ApiError as error:
                 version = ""
-                pause = PAUSE_S if error.status == _EXPIRED else patience.bear(error)
+                pause = PAUSE_S if error.status == _EXPIRED else tolerance.bear(error)
                 self._pause(min(deadline, self._clock.now() + pause))
 
     def look(self, timeout: float) -> Listed:

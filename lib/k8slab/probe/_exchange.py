@@ -79,7 +79,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Exchange:
     """What came back.
 
     Attributes:
@@ -161,7 +161,7 @@ def exchange(
     lines: int = 0,
     from_: str | Pod | None = None,
     timeout: float = 3,
-) -> Answer:
+) -> Exchange:
     """Connect, send bytes and read an answer.
 
     Args:
@@ -183,7 +183,7 @@ def exchange(
         answer, failure = _here(target, kind, data, lines, timeout)
     else:
         answer, failure = _there(cluster, target, kind, data, lines, from_, timeout)
-    return Answer(answer, failure, round(1000 * (time.monotonic() - started), 1))
+    return Exchange(answer, failure, round(1000 * (time.monotonic() - started), 1))
 
 
 def _here(

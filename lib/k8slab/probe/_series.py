@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..core.marks import Mark
 from ..core.patience import stretched
 from ..errors import BadInput
 from ..kube import current
@@ -42,19 +43,6 @@ class Request:
     pod: str
     failure: str
     milliseconds: float
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Something that happened while requests were sent.
-
-    Attributes:
-        at_s: When, in seconds after the start.
-        what: What, in a few words.
-    """
-
-    at_s: float
-    what: str
 
 
 @dataclass(frozen=True)

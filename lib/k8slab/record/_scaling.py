@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..core.marks import Mark
 from ..core.patience import stretched
-from ..core.poll import Patience, SystemClock
+from ..core.poll import SystemClock, Tolerance
 from ..errors import ApiError, BadInput, LabError
 from ..kube.namespace import Namespace
 from ..kube.objects import Object
@@ -41,19 +42,6 @@ class Sample:
     ready: int
 
 
-@dataclass(frozen=True)
-class Moment:
-    """Something that happened meanwhile.
-
-    Attributes:
-        at_s: When, in seconds after the start.
-        what: What, in a few words.
-    """
-
-    at_s: float
-    what: str
-
-
 class Scaling:
     """What was seen so far; `scaling` makes one.
 
@@ -72,7 +60,7 @@ class Scaling:
         self._begun = time.monotonic()
         self._lock = threading.Lock()
         self._samples: list[Sample] = []
-        self._moments: list[Moment] = []
+        self._marks: list[Mark] = []
 
     def __repr__(self) -> str:
         return f"Scaling({len(self.samples)} samples)"
@@ -84,15 +72,15 @@ class Scaling:
             return tuple(self._samples)
 
     @property
-    def moments(self) -> tuple[Moment, ...]:
+    def moments(self) -> tuple[Mark, ...]:
         """What happened meanwhile, as `mark` was told."""
         with self._lock:
-            return tuple(self._moments)
+            return tuple(self._marks)
 
     def mark(self, what: str) -> None:
         """Note that something happens now."""
         with self._lock:
-            self._moments.append(Moment(self.now(), what))
+            self._marks.append(Mark(self.now(), what))
 
     def now(self) -> float:
         """Return the seconds since the start."""
@@ -150,7 +138,7 @@ class _Sampler:
         self.story = Scaling(_target(source.get(KIND, name), source.where), self._look)
         self._over = threading.Event()
         self._failure: LabError | None = None
-        self._patience = Patience(SystemClock())
+        self._tolerance = Tolerance(SystemClock())
         self._thread = threading.Thread(
             target=self._run, name=f"k8slab record {name}", daemon=True
         )
@@ -188,13 +176,13 @@ class _Sampler:
             load = self._answered()
         except LabError as error:
             try:
-                self._patience.bear(error)
+                self._tolerance.bear(error)
             except LabError:
                 self._failure = error
             if last and not error.passing:  # no later look can tell whether it does
                 self._failure = error
             return
-        self._patience.reset()
+        self._tolerance.reset()
         seen = Scaler.read(scaler)
         # Before it has looked for the first time, it wants what there is.
         self.story.add(Sample(at_s, load, seen.average, seen.wanted or ready, ready))

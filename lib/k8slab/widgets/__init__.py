@@ -46,7 +46,7 @@ def requests(
 
     Args:
         source: What sends them, as ``probe.asking`` gives it. Without one, tell each
-            answer by ``view.saw(answer)``; it needs no more than the name ``pod``,
+            one by ``view.saw(request)``; it needs no more than the name ``pod``,
             which is empty when nobody answered.
         title: What is counted.
         timeout: Seconds until it stops changing, however long the block takes.

@@ -15,7 +15,7 @@ MOST = 30
 """How many Pods have a bar; the rest share one."""
 
 
-class Answer(Protocol):
+class Request(Protocol):
     """Whatever says which Pod answered; a probe's record does."""
 
     @property
@@ -28,7 +28,7 @@ class Record(Protocol):
     """The requests that were sent so far."""
 
     @property
-    def requests(self) -> Iterable[Answer]:
+    def requests(self) -> Iterable[Request]:
         """The requests, in any order."""
         ...
 
@@ -58,10 +58,10 @@ class RequestsView(View):
         self._lock = threading.Lock()
         self._told: Counter[str] = Counter()
 
-    def saw(self, answer: Answer) -> None:
-        """Count an answer, or that there was none."""
+    def saw(self, request: Request) -> None:
+        """Count which Pod answered, or that none did."""
         with self._lock:
-            self._told[answer.pod] += 1
+            self._told[request.pod] += 1
 
     @property
     def pods(self) -> Mapping[str, int]:

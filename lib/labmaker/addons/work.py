@@ -14,7 +14,7 @@ from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.hints import command
 from k8slab.core.phases import Ledger, Reporter, Silent
-from k8slab.core.process import LocalRunner
+from k8slab.core.process import LocalRunner, Runner
 from k8slab.core.signals import terminable, undisturbed
 from k8slab.errors import InUse, LabError, NotReady
 from k8slab.folder import LabFolder
@@ -77,7 +77,7 @@ def enable(
     wanted = with_needs(find(name))
     folder = _own(lab_name)
     ledger = Ledger(reporter or Silent())
-    with ledger.whole():
+    with ledger.shown():
         bundle = cache(partial(_bundle, wanted, ledger))
         if not {each.name for each in wanted} <= set(_record(folder).addons):
             bundle()  # building takes long, so nobody is kept from the lab meanwhile
@@ -112,7 +112,7 @@ def disable(
     addon = find(name)
     folder = _own(lab_name)
     ledger = Ledger(reporter or Silent())
-    with ledger.whole(), _work(folder, ledger) as work:
+    with ledger.shown(), _work(folder, ledger) as work:
         work.tidy(meant={name})
         work.disable(addon)
         _keep(folder, {name})  # not before: a chapter may have to try again
@@ -174,13 +174,20 @@ class Work:
         folder: The lab.
         cluster: Its cluster.
         ledger: Shows the phases.
+        runner: Runs commands on this computer.
     """
 
-    def __init__(self, folder: LabFolder, cluster: Cluster, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        folder: LabFolder,
+        cluster: Cluster,
+        ledger: Ledger,
+        runner: Runner | None = None,
+    ) -> None:
         self._folder = folder
         self._cluster = cluster
         self._ledger = ledger
-        self._runner = LocalRunner()
+        self._runner = runner or LocalRunner()
         depot = next(m for m in cluster.record.machines if not m.is_node)
         self._depot = folder.machine(depot.name) / "registry"
 

@@ -74,4 +74,4 @@ def server(name: str) -> str:
     """
     from k8slab.kube.pinning import Fingerprint
 
-    return Fingerprint.load(lab.folder(name).fingerprint, name).server
+    return Fingerprint.load(lab.folder(name)).server

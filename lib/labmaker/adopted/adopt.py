@@ -26,9 +26,9 @@ from k8slab.folder import LabFolder
 from k8slab.lab_record import ADOPTED, REGISTRY, LabRecord
 
 from .. import bundle, push
-from ..bundle import versions
+from ..bundle import components, versions
 from ..clone import clone
-from ..settings import refuse_own
+from ..companions import refuse_own
 from . import context as contexts
 
 _VERSION_S = 10.0
@@ -112,8 +112,8 @@ def _adopt(
     from k8slab.kube.kubeconfig import Kubeconfig
 
     files.write(beside / "kubeconfig", text)
-    access = Kubeconfig.read(beside / "kubeconfig", folder.name)
-    connection = Connection(folder.name, access, beside / "client", adopted=True)
+    access = Kubeconfig.read(folder, draft=beside / "kubeconfig")
+    connection = Connection(folder, access, client=beside / "client", adopted=True)
     try:
         seen = pinning.take(connection)
         kubernetes = str(connection.send("GET", "/version")["gitVersion"])
@@ -126,7 +126,7 @@ def _adopt(
     finally:
         connection.close()
     with suppress(LabMissing):  # none, or a damaged one, which is written anew
-        pinned = pinning.Fingerprint.load(folder.fingerprint, folder.name)
+        pinned = pinning.Fingerprint.load(folder)
         if pinned.kube_system_uid != seen.kube_system_uid:
             raise BadInput(
                 f"the lab {folder.name!r} is another cluster",
@@ -145,14 +145,15 @@ def _adopt(
         machines=(),
         ranges=None,
         images={
-            short: known[short].replace(REGISTRY, prefix, 1) for short in push.IMAGES
+            image.name: known[image.name].replace(REGISTRY, prefix, 1)
+            for image in components.chapter_images()
         },
         complete=True,
     )
     folder.write(folder.kubeconfig.name, text)
     seen.save(folder.fingerprint)
     (beside / "kubectl").replace(folder.kubectl)
-    shutil.rmtree(folder.root / "client", ignore_errors=True)  # old credentials
+    shutil.rmtree(folder.client, ignore_errors=True)  # old credentials
     folder.save(record)
     return Adopted(record, access.server, said)
 

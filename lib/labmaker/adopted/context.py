@@ -53,7 +53,7 @@ class _Source:
         return f"{self.file}: context {self.context}"
 
     @property
-    def whole(self) -> str:
+    def how_to_complete(self) -> str:
         """The step that makes a kubeconfig with nothing left out.
 
         The file is the reader's to name: this one lacks what is wanted.
@@ -157,7 +157,7 @@ def _credentials(source: _Source, user: Mapping[str, Any]) -> dict[str, str]:
             "the token is left out",
             wanted="the token itself",
             seen=token,
-            next=source.whole,
+            next=source.how_to_complete,
         )
     if token:
         return {"token": token}
@@ -217,7 +217,7 @@ def _data(source: _Source, entry: Mapping[str, Any], key: str) -> str:
                 f"{key}-data cannot be read",
                 wanted="PEM in base64",
                 seen=data if data in _OMITTED else "something else",
-                next=source.whole,
+                next=source.how_to_complete,
             )
         return data
     if name := entry.get(key):
@@ -236,7 +236,7 @@ def _content(source: _Source, key: str, name: str) -> bytes:
             f"the file that {key} names cannot be read",
             wanted=str(path),
             seen=error.strerror or type(error).__name__,
-            next=f"put it there, or {source.whole}",
+            next=f"put it there, or {source.how_to_complete}",
         ) from error
 
 

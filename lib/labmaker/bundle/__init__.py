@@ -6,10 +6,10 @@ from pathlib import Path
 
 from k8slab.core.env import Environment
 from k8slab.errors import BundleError
+from k8slab.lab_record import REGISTRY
 
 from .bundle import Bundle
 from .cache import Artefact
-from .components import REGISTRY
 from .versions import Versions
 
 __all__ = ["REGISTRY", "Artefact", "Bundle", "Versions", "opened", "source"]

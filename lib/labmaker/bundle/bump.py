@@ -12,10 +12,11 @@ from pathlib import Path
 from k8slab.core.files import write
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError, CommandFailed, LabError
+from k8slab.lab_record import REGISTRY
 
 from . import components, go, graph, versions
 from .architecture import architecture
-from .components import REGISTRY, Component, GoModule
+from .components import Component, GoModule
 from .recipes import recipes
 from .versions import FILE, Versions
 

@@ -14,13 +14,12 @@ from k8slab.errors import BundleError
 
 from . import graph, images, prune, transfer, versions
 from .cache import MANIFEST, READABLE, SHORT_KEY, Artefact, Cache, compare
-from .components import find, on_demand
+from .components import MACHINE_IMAGES, find, on_demand
 from .recipes import manifests_of, recipes, registry_of
 
 _NEXT = "run 'k8slab bundle build'"
 _SHARE = "'export K8SLAB_CACHE=/var/cache/k8slab'"
 """What names a folder of the bundle that is not one user's."""
-_MACHINES = ("bare", "ready", "depot")
 
 
 class Bundle:
@@ -248,7 +247,7 @@ class Bundle:
             name: ``bare``, ``ready`` or ``depot`` for a machine's image, as the
                 container engine knows it; else an image of the cluster.
         """
-        if name in _MACHINES:
+        if name in MACHINE_IMAGES:
             key = self._artefacts[f"image-{name}"].key[:SHORT_KEY]
             return images.machine_reference(name, key)
         return self.versions.images[name]

@@ -1,8 +1,10 @@
 """List the components of a lab: what has a version, and what is made of it.
 
-Versions, Go modules, images and Debian packages follow from this one table; a new
-component is an entry here and its version in `bundle/versions.yaml`. Its module lies in
-`bundle/go/NAME/`, its images in `bundle/images/`, its packages in `bundle/packages/`.
+What is compiled, packed and built follows from this one table, and so do the packages
+that are installed step by step. A new component is an entry here and its version in
+`bundle/versions.yaml`; its module lies in `bundle/go/NAME/`, its images in
+`bundle/images/`, its packages in `bundle/packages/`. Only `bundle/machine/setup-ready`,
+which a machine's image is built with, names packages again.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ from dataclasses import dataclass, field
 
 from k8slab.errors import BundleError
 
-REGISTRY = "registry.lab"
+NODE_IMAGES = ("ready", "bare")
+"""What a node may be made of; the usual one first."""
+MACHINE_IMAGES = (*NODE_IMAGES, "depot")
+"""What any machine may be made of."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Image:
         debs: The Debian packages installed in it, on top of a small Debian.
         unpacked: The set of the machines' Debian packages that is unpacked for it.
         preloaded: Every machine starts with it; another one is pulled when wanted.
+        in_chapters: Chapters run it, also in a cluster that was there.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Image:
     debs: tuple[str, ...] = ()
     unpacked: str = ""
     preloaded: bool = True
+    in_chapters: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ _KUBERNETES_VERSION = "k8s.io/component-base/version"
 _CONTAINERD = "github.com/containerd/containerd/v2"
 _CNI = "github.com/containernetworking/plugins"
 _CRI_TOOLS = "sigs.k8s.io/cri-tools"
-_REGISTRY = "github.com/distribution/distribution/v3"
+_DISTRIBUTION = "github.com/distribution/distribution/v3"
 _METALLB = "go.universe.tf/metallb"
 _METRICS = "sigs.k8s.io/metrics-server"
 _LOCAL_PATH = "github.com/rancher/local-path-provisioner"
@@ -193,9 +200,9 @@ COMPONENTS = (
     Component(
         "registry",
         GoModule(
-            _REGISTRY,
-            {"registry": f"{_REGISTRY}/cmd/registry"},
-            stamps={f"{_REGISTRY}/version.version": "v{version}"},
+            _DISTRIBUTION,
+            {"registry": f"{_DISTRIBUTION}/cmd/registry"},
+            stamps={f"{_DISTRIBUTION}/version.version": "v{version}"},
         ),
     ),
     Component(
@@ -219,7 +226,9 @@ COMPONENTS = (
         images=(Image("coredns", "v{version}"),),
     ),
     Component("pause", images=(Image("pause", unpacked="catatonit"),)),
-    Component("echo", images=(Image("echo", debs=("python3-minimal",)),)),
+    Component(
+        "echo", images=(Image("echo", debs=("python3-minimal",), in_chapters=True),)
+    ),
     Component(
         "mariadb",
         images=(
@@ -227,6 +236,7 @@ COMPONENTS = (
                 "mariadb",
                 debs=("mariadb-client-core", "mariadb-server-core"),
                 preloaded=False,
+                in_chapters=True,
             ),
         ),
     ),
@@ -318,3 +328,17 @@ def images() -> list[Image]:
         if not component.on_demand
         for image in component.images
     ]
+
+
+def chapter_images() -> list[Image]:
+    """Return the images that chapters run, also in a cluster that was there."""
+    return [image for image in images() if image.in_chapters]
+
+
+def packages() -> dict[str, str]:
+    """Return the Debian packages of nodes, each with the component it is made of."""
+    return {
+        package.name: component.name
+        for component in COMPONENTS
+        for package in component.packages
+    }

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from .components import REGISTRY
+from k8slab.lab_record import REGISTRY
+
 from .graph import BuildContext
 from .servers import answers, free_port, running
 

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from k8slab.errors import BundleError
+from k8slab.lab_record import REGISTRY
 
 from . import components
-from .components import REGISTRY
 
 FILE = "versions.yaml"
 

@@ -21,10 +21,11 @@ from k8slab.core.signals import terminable
 from k8slab.errors import BadInput, HostProblem, LabError, UnknownMachine
 
 from .. import adopted, lifecycle
+from ..companions import refuse_own
 from ..inventory import as_noted
-from ..settings import refuse_own
 from . import addon, bundle, images
 from .shared import (
+    PASS_ON,
     Name,
     Timed,
     Timings,
@@ -49,9 +50,8 @@ app.add_typer(addon.app, name="addon")
 INTERRUPTED = 130
 CLOSED = 141
 """The exit code of a command whose reader has gone, as a shell gives it."""
-_PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 # What comes after the first word is the other command's, a --name included.
-_PASS_ALL = {**_PASS_ON, "allow_interspersed_args": False}
+_PASS_ALL = {**PASS_ON, "allow_interspersed_args": False}
 
 
 @app.callback()
@@ -99,7 +99,7 @@ def up(
         image=image,
         slot=slot,
         keep=keep,
-        machines=inventory and as_noted(name, inventory),
+        inventory=inventory and as_noted(name, inventory),
         ask=asking(),
         reporter=reporter_for(),
     )
@@ -124,17 +124,17 @@ def down(
     from .. import bare, inventory
 
     ours = not lab.folder(name).is_adopted
-    own = inventory.find(name)
-    if own is not None and not forget:
-        where = ", ".join(f"{m.name} ({m.address})" for m in own.machines)
-        consent(f"Kubernetes is removed from {where}. Go on?", yes, own.name)
+    inventoried = inventory.find(name)
+    if inventoried is not None and not forget:
+        where = ", ".join(f"{m.name} ({m.address})" for m in inventoried.machines)
+        consent(f"Kubernetes is removed from {where}. Go on?", yes, inventoried.name)
     removed = lifecycle.down(name, forget=forget, reporter=reporter_for())
     if not ours:
         say("the adopted cluster is forgotten; nothing in it was touched")
         return
     if bare.is_there(name):
         bare.remove(name)
-    if own is not None:
+    if inventoried is not None:
         forgotten = "the lab is forgotten; its machines stay as they are"
         say(forgotten if forget else "the machines are as they were")
         return

@@ -20,6 +20,7 @@ from k8slab.core.terminal import say
 from k8slab.errors import BadInput
 
 __all__ = [
+    "PASS_ON",
     "Name",
     "Timed",
     "Timings",
@@ -38,6 +39,8 @@ Timings = Annotated[
     str | None,
     typer.Option(help="Show each phase's time: 'table', or 'json'; alone: table."),
 ]
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""The settings of a command that hands on what it does not know itself."""
 _FORMS = (["table"], ["json"])
 _ODD = re.compile(r"([^\w@%+=:,./-])")
 _WRAPPER_BYTES = 4096

@@ -182,7 +182,7 @@ def _join_worker(
     shells: Mapping[str, Shell],
     token: str,
 ) -> bool:
-    ca = shells[context.master.name].read(join.CA_FILE)
+    ca = shells[context.master.name].read(join.CLUSTER_CA)
     return join.apply(
         context,
         worker,

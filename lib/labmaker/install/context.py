@@ -10,9 +10,9 @@ from k8slab.ssh.shell import Shell
 
 from ..apt import installed, once_free
 from ..bundle import Bundle, Versions
-from .profile import DEPOT, Profile, Sources
+from .profile import DEPOT_HOST, Profile, Sources
 
-__all__ = ["DEPOT", "InstallContext", "install_packages"]
+__all__ = ["DEPOT_HOST", "InstallContext", "install_packages"]
 
 
 @dataclass(frozen=True)

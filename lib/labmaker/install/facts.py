@@ -11,9 +11,10 @@ from k8slab.core.process import Completed
 from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
+from ..bundle import components
 from ..plan import AddressPlan
 from .steps.control_plane import ADMIN_CONF
-from .steps.join import CA_FILE
+from .steps.join import CLUSTER_CA
 
 _KUBECTL = f"kubectl --kubeconfig={ADMIN_CONF}"
 _NODE = "NAME:.metadata.name,VERSION:.status.nodeInfo.kubeletVersion"
@@ -32,8 +33,7 @@ ON_EACH: Mapping[str, str] = {
     "apt source": "cat /etc/apt/sources.list.d/kubernetes.list "
     "/etc/apt/apt.conf.d/50depot; sha256sum < /etc/apt/keyrings/kubernetes.gpg",
     "image registry": "cat /etc/containerd/certs.d/registry.lab/hosts.toml",
-    "packages": "dpkg-query --show containerd cri-tools kubeadm kubectl kubelet "
-    "kubernetes-cni",
+    "packages": f"dpkg-query --show {' '.join(sorted(components.packages()))}",
     "containerd's settings": "sha256sum < /etc/containerd/config.toml",
     "units": "for unit in containerd kubelet pod-routes; do "
     "echo $unit $(systemctl is-enabled $unit) $(systemctl is-active $unit); done",
@@ -44,7 +44,7 @@ ON_EACH: Mapping[str, str] = {
     "static Pods": "ls /etc/kubernetes/manifests",
 }
 ON_MASTER: Mapping[str, str] = {
-    "certificates": f"find {CA_FILE.rpartition('/')[0]} -type f | sort",
+    "certificates": f"find {CLUSTER_CA.rpartition('/')[0]} -type f | sort",
     "nodes": f'{_KUBECTL} get nodes --no-headers --output=custom-columns="{_NODE}"',
     "images": f"{_KUBECTL} get pods --namespace=kube-system --output="
     "jsonpath='{range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}' | sort -u",

@@ -23,7 +23,7 @@ def pin(folder: LabFolder, master: Shell) -> None:
         WrongCluster: The kubeconfig on the master leads to another machine.
     """
     folder.write(folder.kubeconfig.name, master.read(ADMIN_CONF))
-    access = Kubeconfig.read(folder.kubeconfig, folder.name)
+    access = Kubeconfig.read(folder)
     if access.host != master.address:
         folder.kubeconfig.unlink()
         raise WrongCluster(
@@ -52,7 +52,7 @@ def refresh(folder: LabFolder, master: Shell) -> bool:
     """
     told = master.read(ADMIN_CONF)
     try:
-        pinned = Fingerprint.load(folder.fingerprint, folder.name)
+        pinned = Fingerprint.load(folder)
         known = folder.kubeconfig.read_text(encoding="utf-8")
     except (LabMissing, FileNotFoundError, UnicodeDecodeError):
         pin(folder, master)  # by SSH, whose pinned host key says who the master is
@@ -61,7 +61,7 @@ def refresh(folder: LabFolder, master: Shell) -> bool:
         return False
     draft = folder.write("kubeconfig.new", told)
     try:
-        check_access(Kubeconfig.read(draft, folder.name), pinned)
+        check_access(Kubeconfig.read(folder, draft=draft), pinned)
     finally:
         draft.unlink()
     folder.write(folder.kubeconfig.name, told)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ..bundle import REGISTRY
 
-DEPOT = "depot.lab"
-CA_FILE = "/etc/k8slab/depot-ca.crt"
+DEPOT_HOST = "depot.lab"
+DEPOT_CA = "/etc/k8slab/depot-ca.crt"
 KEYRING = "/etc/apt/keyrings/kubernetes.gpg"
 
 
@@ -17,7 +17,8 @@ class Profile:
     """What follows from the machines; the defaults are those of a lab's containers.
 
     Attributes:
-        own: Whether they are the lab's own, which has all of their files for itself.
+        made_here: Whether they were made for the lab, which has all of their files for
+            itself.
         contained: Whether they are containers, whose kernel and disk are another's.
         cgroup_driver: ``cgroupfs``, or ``systemd`` where that runs on cgroup v2.
         cgroup_v1: Whether one of them has cgroup v1, which is tolerated then.
@@ -27,7 +28,7 @@ class Profile:
         pod_network: Whether Pods get their network from us, not from a manifest.
     """
 
-    own: bool = True
+    made_here: bool = True
     contained: bool = True
     cgroup_driver: str = "cgroupfs"
     cgroup_v1: bool = True
@@ -51,7 +52,7 @@ class Sources:
         mirror_is_path: Whether that address ends with a path of its own.
     """
 
-    packages: str = f"deb [signed-by={KEYRING}] https://{DEPOT}/apt lab main"
-    packages_host: str = DEPOT
+    packages: str = f"deb [signed-by={KEYRING}] https://{DEPOT_HOST}/apt lab main"
+    packages_host: str = DEPOT_HOST
     mirror: str = f"https://{REGISTRY}"
     mirror_is_path: bool = False

@@ -22,7 +22,7 @@ PORT = 5443
 """Where images are served: 443 may be the machine's own."""
 FOLDER = "/var/lib/k8slab"
 APT = f"{FOLDER}/apt"
-_REGISTRY = f"{FOLDER}/registry"
+_STORE = f"{FOLDER}/registry"
 _PROGRAM = "usr/local/bin/registry"
 _UNIT = "k8slab-depot.service"
 _UNIT_TEXT = f"""\
@@ -83,7 +83,7 @@ def serve_images(shell: _Shell, bundle: Bundle, identity: Identity) -> None:
         shell.upload(program, f"{FOLDER}/{program.name}", mode=0o755)
     unpack = ["tar", "--no-same-owner", "-C", FOLDER, "-xf", f"{FOLDER}/registry.tar"]
     shell.run(unpack, timeout=_UNPACK_S)
-    shell.run(["chmod", "-R", "a+rX", _REGISTRY])
+    shell.run(["chmod", "-R", "a+rX", _STORE])
     shell.run(["rm", f"{FOLDER}/registry.tar"])
     shell.put(f"{FOLDER}/tls.crt", identity.certificate)
     shell.put(f"{FOLDER}/tls.key", identity.key, mode=0o600)
@@ -109,7 +109,7 @@ def _settings() -> str:
             "version": 0.1,
             "log": {"level": "warn"},
             "storage": {
-                "filesystem": {"rootdirectory": _REGISTRY},
+                "filesystem": {"rootdirectory": _STORE},
                 "maintenance": {"readonly": {"enabled": True}},
             },
             "http": {

@@ -93,7 +93,7 @@ def profile(inventory: Inventory, known: Known) -> Profile:
     facts = known.values()
     by_systemd = all(each.has_systemd_cgroups for each in facts)
     return Profile(
-        own=False,
+        made_here=False,
         contained=any(each.is_container for each in facts),
         cgroup_driver="systemd" if by_systemd else "cgroupfs",
         cgroup_v1=not all(each.has_cgroup_v2 for each in facts),

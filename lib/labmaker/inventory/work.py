@@ -14,7 +14,7 @@ from k8slab.core import files
 from k8slab.core.hints import command
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger, Phase
-from k8slab.core.process import LocalRunner
+from k8slab.core.process import LocalRunner, Runner
 from k8slab.core.signals import undisturbed
 from k8slab.core.terminal import say
 from k8slab.errors import BadInput, LabError, MachineUnreachable, NotReady
@@ -47,11 +47,12 @@ class InventoryWork:
 
     Args:
         folder: The lab's files.
+        runner: Runs commands on this computer.
     """
 
-    def __init__(self, folder: LabFolder) -> None:
+    def __init__(self, folder: LabFolder, runner: Runner | None = None) -> None:
         self.folder = folder
-        self._runner = LocalRunner()
+        self._runner = runner or LocalRunner()
 
     def create(
         self, ledger: Ledger, file: Path, bundle: Bundle, ask: Ask | None, *, keep: bool

@@ -17,7 +17,8 @@ from k8slab.core.signals import terminable
 from k8slab.errors import BadInput, RangeInUse
 from k8slab.folder import LabFolder
 
-from .. import adopted, inventory
+from .. import adopted
+from .. import inventory as inventories
 from ..clone import clone
 from ..computer import require_root
 from ..providers import provider_of
@@ -40,7 +41,7 @@ def up(
     slot: int | None = None,
     keep: bool = False,
     cluster: bool = True,
-    machines: Path | None = None,
+    inventory: Path | None = None,
     ask: Ask | None = None,
     reporter: Reporter | None = None,
 ) -> Ledger:
@@ -53,7 +54,7 @@ def up(
         slot: The number its addresses follow from; a free one when None.
         keep: Leave what was made when it fails.
         cluster: Whether to make the machines a cluster.
-        machines: The inventory of machines that are there, to be made a cluster.
+        inventory: The file of machines that are there, to be made a cluster.
         ask: Asks the reader whether a host key is right; None where nobody can be.
         reporter: Shows the phases.
 
@@ -69,16 +70,16 @@ def up(
     """
     adopted.refuse(name, "to bring up")
     ledger = _ledger(reporter)
-    own = inventory.find(name)
-    if own is None:
+    inventoried = inventories.find(name)
+    if inventoried is None:
         lab.folder(name).refuse_lost_notes()
-    if machines is not None or own is not None:
+    if inventory is not None or inventoried is not None:
         settings = {"--nodes": workers, "--image": image, "--slot": slot}
         _refuse_settings(settings)
-        with _inventory_work(name) as at_work, ledger.whole():
-            _up_own(at_work, ledger, machines, ask, keep=keep)
+        with _inventory_work(name) as at_work, ledger.shown():
+            _up_inventoried(at_work, ledger, inventory, ask, keep=keep)
         return ledger
-    with _transitions(name) as work, ledger.whole():
+    with _transitions(name) as work, ledger.shown():
         record = work.folder.record()
         if record is None:
             work.create(
@@ -119,15 +120,15 @@ def down(
     """
     if adopted.forget(name):
         return Removed(there=True)
-    own = inventory.find(name)
+    inventoried = inventories.find(name)
     folder = lab.folder(name)
-    if own is None and not forget:
+    if inventoried is None and not forget:
         folder.refuse_lost_notes()
-    elif own is None and folder.notes:
+    elif inventoried is None and folder.notes:
         with outside.told(), folder.locked():
             folder.remove()
         return Removed(there=True)
-    if forget and own is None:
+    if forget and inventoried is None:
         meant = folder.name
         raise BadInput(
             "only machines that were there can be left as they are",
@@ -136,14 +137,14 @@ def down(
             seen="--forget",
             next=f"remove it with its machines: {command('down', meant)}",
         )
-    if own is not None:
-        with _inventory_work(name) as own_work, (ledger := _ledger(reporter)).whole():
+    if inventoried is not None:
+        with _inventory_work(name) as at_work, (ledger := _ledger(reporter)).shown():
             if forget:
-                own_work.folder.remove()
+                at_work.folder.remove()
             else:
-                own_work.remove(ledger, own)
+                at_work.remove(ledger, inventoried)
         return Removed(there=True)
-    with _transitions(name) as work, (ledger := _ledger(reporter)).whole():
+    with _transitions(name) as work, (ledger := _ledger(reporter)).shown():
         return work.remove(ledger)
 
 
@@ -155,12 +156,12 @@ def stop(name: str | None = None, *, reporter: Reporter | None = None) -> None:
         NoMachines: The lab is an adopted cluster.
     """
     adopted.refuse(name, "to stop")
-    own = inventory.find(name)
-    if own is not None:
-        with _inventory_work(name) as own_work, (ledger := _ledger(reporter)).whole():
-            own_work.stop(ledger, own)
+    inventoried = inventories.find(name)
+    if inventoried is not None:
+        with _inventory_work(name) as at_work, (ledger := _ledger(reporter)).shown():
+            at_work.stop(ledger, inventoried)
         return
-    with _transitions(name) as work, (ledger := _ledger(reporter)).whole():
+    with _transitions(name) as work, (ledger := _ledger(reporter)).shown():
         work.stop(ledger)
 
 
@@ -273,10 +274,10 @@ def _restore_kubectl(folder: LabFolder, ledger: Ledger) -> None:
         clone(opened().kubectl, folder.kubectl, LocalRunner())
 
 
-def _up_own(
+def _up_inventoried(
     at_work: InventoryWork,
     ledger: Ledger,
-    machines: Path | None,
+    inventory: Path | None,
     ask: Ask | None,
     *,
     keep: bool,
@@ -286,13 +287,13 @@ def _up_own(
 
     record = at_work.folder.record()
     if record is None:
-        assert machines is not None  # noqa: S101 - else there is such a lab
+        assert inventory is not None  # noqa: S101 - else there is such a lab
         with ledger.phase("open", "bundle") as phase:
             phase.unchanged()
             bundle = opened()
-        at_work.create(ledger, machines, bundle, ask, keep=keep)
+        at_work.create(ledger, inventory, bundle, ask, keep=keep)
         return
-    named = str(machines.absolute()) if machines is not None else ""
+    named = str(inventory.absolute()) if inventory is not None else ""
     if named and named != record.maker.get("inventory"):
         raise BadInput(
             f"there is a lab named {record.name!r} already",

@@ -9,16 +9,46 @@ from pathlib import Path
 from k8slab.core.hints import command
 from k8slab.core.process import Runner
 from k8slab.errors import BadInput, RangeInUse, SettingsDiffer
+from k8slab.folder import records
 
+from ..bundle.components import NODE_IMAGES
 from ..computer import ROUTES, foreign_routes
 from ..host import doctor
 from ..host.firewall import slots_with_rules
 from ..host.node import service_ranges
 from ..plan import FAMILIES, SLOTS, AddressPlan
 from ..providers import Provider
-from ..settings import Settings, free_slot, free_slots
+from ..settings import Settings
 
-IMAGES = ("ready", "bare")
+
+def free_slot(home: Path, taken: Collection[int] = ()) -> int:
+    """Return the lowest slot that no lab has.
+
+    Args:
+        home: The folder of all labs.
+        taken: Slots that are not free for other reasons.
+
+    Raises:
+        BadInput: All slots are taken.
+    """
+    return free_slots(home, taken)[0]
+
+
+def free_slots(home: Path, taken: Collection[int] = ()) -> list[int]:
+    """Return the slots that no lab has, one at least; see `free_slot`."""
+    known = records(home)
+    used = {record.maker.get("slot") for record in known} | set(taken)
+    if free := [slot for slot in range(SLOTS) if slot not in used]:
+        return free
+    raise BadInput(
+        f"there are {SLOTS} labs already",
+        where=str(home),
+        wanted=f"fewer than {SLOTS}",
+        seen=str(len(used)),
+        next=f"remove one, as this: {command('down', known[-1].name)}"
+        if known
+        else "remove one of those that were made with another K8SLAB_HOME",
+    )
 
 
 def choose_slot(
@@ -133,10 +163,10 @@ def examine(settings: Settings, provider: Provider, folders: Sequence[Path]) -> 
         BadInput: The settings cannot be.
         HostProblem: This computer cannot carry the lab.
     """
-    if settings.image not in IMAGES:
+    if settings.image not in NODE_IMAGES:
         raise BadInput(
             f"there is no machine image named {settings.image!r}",
-            wanted="one of " + ", ".join(IMAGES),
+            wanted="one of " + ", ".join(NODE_IMAGES),
             seen=settings.image,
             next="leave out --image",
         )

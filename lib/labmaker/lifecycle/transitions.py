@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from k8slab.core import files
 from k8slab.core.hints import command, down_then_up
 from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
-from k8slab.core.process import LocalRunner
+from k8slab.core.process import LocalRunner, Runner
 from k8slab.core.signals import undisturbed
 from k8slab.errors import CommandFailed, HostProblem, LabError
 from k8slab.folder import LabFolder
@@ -47,16 +47,26 @@ class Transitions:
         provider: What provides a new lab's machines; empty: what is found here.
         cache: The folder of the bundle.
         source: The repository's ``bundle`` folder.
+        runner: Runs commands on this computer.
+        providers: Returns a provider by its name, as `provider_of` does.
     """
 
     def __init__(
-        self, folder: LabFolder, provider: str, cache: Path, source: Path
+        self,
+        folder: LabFolder,
+        provider: str,
+        cache: Path,
+        source: Path,
+        *,
+        runner: Runner | None = None,
+        providers: Callable[..., Provider] = provider_of,
     ) -> None:
         self.folder = folder
         self._new = provider
         self._cache = cache
         self._source = source
-        self._runner = LocalRunner()
+        self._runner = runner or LocalRunner()
+        self._providers = providers
 
     def create(
         self,
@@ -153,10 +163,10 @@ class Transitions:
             slot=slot,
         )
         with self._fleet(record) as fleet:
-            provider = self._maker(record)
+            provider = self._provider_of(record)
             with engine.asked(provider, record.name):
                 states = provider.states()
-            self._whole(record, states)
+            self._refuse_incomplete(record, states)
             # Not a machine that a chapter added: the lab's folder knows none of it.
             own = [machine.name for machine in record.machines]
             stopped = [name for name in own if states[name] != "running"]
@@ -245,7 +255,7 @@ class Transitions:
             ledger: Times and shows the phase; there is none without such a machine.
             record: What the lab's folder says of it.
         """
-        added = leftovers.strangers(record, self._maker(record))
+        added = leftovers.strangers(record, self._provider_of(record))
         if added and self.folder.kubeconfig.exists():
             from .. import spare  # a second, which few need
 
@@ -277,7 +287,7 @@ class Transitions:
         with (
             self._fleet(record) as fleet,
             ledger.phase("stop the machines"),
-            engine.asked(self._maker(record), record.name),
+            engine.asked(self._provider_of(record), record.name),
         ):
             fleet.stop()
 
@@ -308,7 +318,7 @@ class Transitions:
         Raises:
             HostProblem: What made them is here, and does not work.
         """
-        provider = self._maker(record)
+        provider = self._provider_of(record)
         with self._fleet(record) as fleet:
             try:
                 with engine.asked(provider, record.name):
@@ -333,7 +343,7 @@ class Transitions:
         self.folder.write(self.folder.ca.name, identity.ca)
         clone(bundle.kubectl, self.folder.kubectl, self._runner)
         images = Images.of(bundle)
-        fleet.found(images, ledger)
+        fleet.prepare(images, ledger)
         context = InstallContext.of(record, bundle, identity.ca)
 
         def boot(machine: MachineRecord) -> None:
@@ -382,12 +392,12 @@ class Transitions:
         """Say whether there was a cluster to pin; one of the files may be lost."""
         return self.folder.kubeconfig.exists() or self.folder.fingerprint.exists()
 
-    def _whole(self, record: LabRecord, states: Mapping[str, str]) -> None:
+    def _refuse_incomplete(self, record: LabRecord, states: Mapping[str, str]) -> None:
         gone = [m.name for m in record.machines if m.name not in states]
         why = "its machines are gone" if gone else ""
         if not record.complete and not gone:
             why = "it was never up"
-        network = "there" if self._maker(record).bridge_if_any() else "gone"
+        network = "there" if self._provider_of(record).bridge_if_any() else "gone"
         if network == "gone" and not why:
             # As by the engine's "network prune", which looks at those that run only.
             why = "its network is gone"
@@ -422,10 +432,10 @@ class Transitions:
         return [self._provider(name) for name in names]
 
     def _provider(self, name: str) -> Provider:
-        return provider_of(name, self.folder.name, self._runner)
+        return self._providers(name, self.folder.name, self._runner)
 
-    def _maker(self, record: LabRecord) -> Provider:
-        return provider_of(
+    def _provider_of(self, record: LabRecord) -> Provider:
+        return self._providers(
             record.provider,
             record.name,
             self._runner,
@@ -435,7 +445,7 @@ class Transitions:
 
     @contextmanager
     def _fleet(self, record: LabRecord) -> Iterator[Fleet]:
-        provider = self._maker(record)
+        provider = self._provider_of(record)
         fleet = Fleet(self.folder, record, provider, self._runner)
         try:
             yield fleet

@@ -96,5 +96,5 @@ def workers(cluster: Cluster, fake: FakeApi) -> dict[str, Worker]:
 def session(cluster: Cluster) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return what starts another session that has noted down faults."""
     sessions = Sessions()
-    yield partial(sessions.begin, cluster.journal)
+    yield partial(sessions.begin, cluster.folder)
     sessions.end()

@@ -21,9 +21,7 @@ from k8slab.errors import (
 from k8slab.folder import LabFolder
 from k8slab.kube import current, images, namespace, snapshot
 from k8slab.kube.cluster import Cluster
-from k8slab.kube.kubeconfig import Kubeconfig
 from k8slab.kube.objects import Pod
-from k8slab.kube.pinning import Fingerprint
 from k8slab.lab_record import ADOPTED, LabRecord
 from k8slab.widgets._watching import Watching
 
@@ -37,6 +35,12 @@ RECORD = replace(
     images={"echo": f"{PREFIX}/echo:1"},
 )
 MANIFEST = "containers:\n- image: registry.lab/echo:1 # from registry.lab/echo\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> LabFolder:
+    """Say where the lab of `team` is kept."""
+    return LabFolder(tmp_path / "labs", RECORD.name)
 
 
 @pytest.fixture
@@ -54,15 +58,8 @@ def connect(api: FakeApi, folder: LabFolder, **changes: object) -> Cluster:
     folder.root.mkdir(parents=True)
     folder.kubectl.touch()
     api.kubeconfig(folder.kubeconfig, **changes)  # type: ignore[arg-type]
-    access = Kubeconfig.read(folder.kubeconfig, "team")
-    return Cluster(
-        RECORD,
-        {},
-        kubeconfig=folder.kubeconfig,
-        fingerprint=Fingerprint(access.ca_sha256, api.uid, access.server),
-        kubectl=folder.kubectl,
-        journal=folder.journal,
-    )
+    lab.pin(api, folder)
+    return Cluster(RECORD, {}, folder)
 
 
 def test_the_record_is_read_as_it_was_written() -> None:

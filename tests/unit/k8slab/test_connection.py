@@ -78,14 +78,14 @@ def test_a_servers_certificate_that_is_over_is_said_to_be(
 
 
 def test_a_users_certificate_that_is_over_is_said_to_be(
-    fake: Any, tmp_path: Path
+    fake: Any, folder: LabFolder, tmp_path: Path
 ) -> None:
     """The server only says "Unauthorized"; the certificate's days say why."""
-    access = Kubeconfig.read(fake.kubeconfig(tmp_path / "old", days=-1), "default")
+    access = Kubeconfig.read(folder, draft=fake.kubeconfig(tmp_path / "old", days=-1))
     fake.errors["GET /version"] = (401, {"reason": "Unauthorized"}, {})
 
     with pytest.raises(CertificateExpired, match="administrator's certificate"):
-        Connection("default", access, tmp_path / "client").send("GET", "/version")
+        Connection(folder, access).send("GET", "/version")
 
 
 @pytest.fixture
@@ -117,11 +117,11 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
 
 @pytest.mark.usefixtures("newer_python")
 def test_a_ca_without_key_identifiers_is_trusted(
-    plain: FakeApi, tmp_path: Path
+    plain: FakeApi, folder: LabFolder, tmp_path: Path
 ) -> None:
     """As kubectl trusts it, on every Python; and so is a token's connection."""
-    access = Kubeconfig.read(plain.kubeconfig(tmp_path / "plain.yaml"), "default")
-    connection = Connection("default", access, tmp_path / "client")
+    access = Kubeconfig.read(folder, draft=plain.kubeconfig(tmp_path / "own"))
+    connection = Connection(folder, access)
     token = connection.new_api(bearer="a token")
     told = connection.send("GET", "/version")
     answer = token.call_api("/version", "GET", _preload_content=False)
@@ -132,16 +132,16 @@ def test_a_ca_without_key_identifiers_is_trusted(
 
 @pytest.mark.usefixtures("newer_python")
 def test_a_foreign_ca_is_not_trusted(
-    plain: FakeApi, impostor: FakeApi, tmp_path: Path
+    plain: FakeApi, impostor: FakeApi, folder: LabFolder, tmp_path: Path
 ) -> None:
     """Nor a certificate that is another server's; neither is sent a request."""
     file = plain.kubeconfig(tmp_path / "bent", cluster={"server": impostor.url})
-    foreign = Kubeconfig.read(file, "default")
-    own = Kubeconfig.read(plain.kubeconfig(tmp_path / "own"), "default")
+    foreign = Kubeconfig.read(folder, draft=file)
+    own = Kubeconfig.read(folder, draft=plain.kubeconfig(tmp_path / "own"))
     other = replace(own, server=own.server.replace("127.0.0.1", "localhost"))
     for access in (foreign, other):
         with pytest.raises(WrongCluster):
-            Connection("default", access, tmp_path / "client").send("GET", "/version")
+            Connection(folder, access).send("GET", "/version")
 
     assert (plain.requests, impostor.requests) == ([], [])
 
@@ -152,11 +152,17 @@ def test_a_foreign_ca_is_not_trusted(
 )
 @pytest.mark.parametrize("name", ["ca", "certificate", "key"])
 def test_credentials_that_cannot_be_used_are_told(
-    fake: Any, impostor: Any, tmp_path: Path, name: str, adopted: bool, step: str
+    fake: Any,
+    impostor: Any,
+    folder: LabFolder,
+    tmp_path: Path,
+    name: str,
+    adopted: bool,
+    step: str,
 ) -> None:
     """Not as a server that does not answer; a key may be another certificate's."""
-    own = Kubeconfig.read(fake.kubeconfig(tmp_path / "own"), "default")
-    other = Kubeconfig.read(impostor.kubeconfig(tmp_path / "other"), "default")
+    own = Kubeconfig.read(folder, draft=fake.kubeconfig(tmp_path / "own"))
+    other = Kubeconfig.read(folder, draft=impostor.kubeconfig(tmp_path / "other"))
     broken: dict[str, Any] = {
         "ca": b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
         "certificate": other.certificate,
@@ -164,21 +170,23 @@ def test_credentials_that_cannot_be_used_are_told(
     }
     access = replace(own, **{name: broken[name]})
     with pytest.raises(WrongCluster, match="cannot be used") as caught:
-        Connection("default", access, tmp_path / "client", adopted=adopted)
+        Connection(folder, access, adopted=adopted)
 
     assert caught.value.next.startswith(step)
 
 
-def test_an_encrypted_key_asks_for_no_password(fake: Any, tmp_path: Path) -> None:
+def test_an_encrypted_key_asks_for_no_password(
+    fake: Any, folder: LabFolder, tmp_path: Path
+) -> None:
     """A session would hang at a question that nobody sees."""
-    access = Kubeconfig.read(fake.kubeconfig(tmp_path / "own"), "default")
+    access = Kubeconfig.read(folder, draft=fake.kubeconfig(tmp_path / "own"))
     key = serialization.load_pem_private_key(access.key, None).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.BestAvailableEncryption(b"word"),
     )
     with pytest.raises(WrongCluster, match="cannot be used"):
-        Connection("default", replace(access, key=key), tmp_path / "client")
+        Connection(folder, replace(access, key=key))
 
 
 def test_a_broken_handshake_is_silence(cluster: Cluster, fake: Any) -> None:

@@ -6,7 +6,8 @@ import re
 from xml.etree import ElementTree
 
 from k8slab import show
-from k8slab.probe._series import Mark, Request, Requests
+from k8slab.core.marks import Mark
+from k8slab.probe._series import Request, Requests
 
 ANSWERED = [("echo-a", 0.0), ("echo-b", 0.5), ("echo-a", 1.0), ("", 1.5)]
 

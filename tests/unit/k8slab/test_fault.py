@@ -169,10 +169,11 @@ def test_what_is_broken_already_is_not_broken_again(
 
 
 def test_a_pod_that_a_late_scheduler_placed_is_made_anew(
-    cluster: Cluster, fake: Any, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, fake: Any
 ) -> None:
     """The taints are there before the scheduler has heard of them."""
-    monkeypatch.setattr(PendingTaints, "_taint", lambda *_: None)
+    for node in ("node1", "node2"):
+        fake.put("nodes", {"metadata": {"name": node}, "spec": {}})
     names = iter(["placed", "placed-again", "refused"])
     made: list[str] = []
 
@@ -394,8 +395,8 @@ def test_what_a_living_session_has_broken_is_left_alone(
 
 def test_a_note_of_another_version_is_told(cluster: Cluster) -> None:
     """With the way out."""
-    cluster.journal.mkdir(parents=True)
-    (cluster.journal / "1.json").write_text('{"schema": 99}')
+    cluster.folder.journal.mkdir(parents=True)
+    (cluster.folder.journal / "1.json").write_text('{"schema": 99}')
 
     with pytest.raises(LabError, match="journal") as caught:
         fault.heal(cluster)

@@ -271,14 +271,14 @@ def test_a_second_namespace_of_the_readers_own_is_left_alone(
         injected.begin()
 
     assert not [each for each in fake.requests if not each.startswith("GET")]
-    _journal.write(cluster.journal, Entry("stuck-namespace", "chapter", {}))
+    _journal.write(cluster.folder, Entry("stuck-namespace", "chapter", {}))
     injected.fault.check(injected.at)
 
 
 def test_a_shop_that_another_fault_left_is_taken(cluster: Cluster, fake: Any) -> None:
     """The reader repaired it, and goes on to the next fault."""
     fake.put("deployments", {"metadata": {"name": "shop"}}, "chapter")
-    note = _journal.write(cluster.journal, Entry("image-pull", "chapter", {}))
+    note = _journal.write(cluster.folder, Entry("image-pull", "chapter", {}))
     check = fault.find("crash-loop").check
     check(Place(cluster, "chapter"))
     note.erase()
@@ -436,7 +436,7 @@ def test_an_entry_that_cannot_be_read_names_a_way_that_the_lab_takes(
     folder.journal.mkdir()
     (folder.journal / "1.json").write_text("{")
     with pytest.raises(LabError) as caught:
-        _journal.left(folder.journal)
+        _journal.left(folder)
 
     assert caught.value.next == f"begin anew: {anew}"
 

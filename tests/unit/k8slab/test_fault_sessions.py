@@ -25,6 +25,7 @@ from k8slab.errors import (
     NotReady,
 )
 from k8slab.fault import _journal
+from k8slab.fault._kind import Seen
 from k8slab.kube.cluster import Cluster
 
 Session = Callable[..., "subprocess.Popen[str]"]
@@ -32,7 +33,9 @@ LEFT = """
 import sys
 from pathlib import Path
 from k8slab.fault import _journal
-print(*(note.entry.fault for note in _journal.left(Path(sys.argv[1]))))
+from k8slab.folder import LabFolder
+folder = LabFolder(Path(sys.argv[1]), sys.argv[2])
+print(*(note.entry.fault for note in _journal.left(folder)))
 """
 NOT_READY = NotReady("node1 does not answer", wanted="it does", seen="no", waited_s=1)
 
@@ -45,7 +48,7 @@ def kill(session: subprocess.Popen[str]) -> None:
 
 def left_to_others(cluster: Cluster) -> list[str]:
     """Return the faults that another session may undo now."""
-    argv = [sys.executable, "-c", LEFT, str(cluster.journal)]
+    argv = [sys.executable, "-c", LEFT, str(cluster.folder.home), cluster.lab]
     return subprocess.run(
         argv, capture_output=True, text=True, check=True
     ).stdout.split()
@@ -286,7 +289,7 @@ def test_what_another_session_broke_meanwhile_is_not_saved(
 
 def empty(cluster: Cluster) -> None:
     """Empty the journal, as a reset of the lab in a terminal does."""
-    shutil.rmtree(cluster.journal)
+    shutil.rmtree(cluster.folder.journal)
 
 
 def test_what_was_noted_of_a_lab_that_was_made_anew_is_not_put_into_it(
@@ -299,7 +302,7 @@ def test_what_was_noted_of_a_lab_that_was_made_anew_is_not_put_into_it(
         worker.asked.clear()
 
     assert worker.asked == []
-    assert not cluster.journal.exists()
+    assert not cluster.folder.journal.exists()
 
 
 def test_a_workload_that_was_undone_in_its_block_is_not_made_again(
@@ -309,7 +312,7 @@ def test_a_workload_that_was_undone_in_its_block_is_not_made_again(
     kind = type(fault.find("image-pull"))
     for step in ("prepare", "inject"):
         monkeypatch.setattr(kind, step, lambda *_: None)
-    monkeypatch.setattr(fault.Injection, "_await", lambda *_: None)
+    monkeypatch.setattr(kind, "healthy", lambda *_: Seen(True, "whole"))
     with fault.inject("image-pull", "chapter", awaited=False) as injected:
         fault.heal(cluster)
         fake.requests.clear()
@@ -335,7 +338,7 @@ def test_what_was_given_back_is_undone_by_whoever_holds_it(
         injected.undo()
     worker.stuck = False
     worker.asked.clear()
-    (path,) = _journal.entries(cluster.journal)
+    (path,) = _journal.entries(cluster.folder)
     handle = files.hold(path) if by_another else None
     injected.undo()
 
@@ -430,11 +433,11 @@ def test_an_entry_that_cannot_be_read_keeps_no_other(
 ) -> None:
     """It is told, and nothing is held that nobody is going to undo."""
     kill(session("kubelet-stopped=node1"))
-    oldest = cluster.journal / f"{1:020d}.json"
+    oldest = cluster.folder.journal / f"{1:020d}.json"
     oldest.write_text("{")
 
     with pytest.raises(LabError, match="journal"):
-        _journal.left(cluster.journal)
+        _journal.left(cluster.folder)
 
     oldest.unlink()
     assert left_to_others(cluster) == ["kubelet-stopped"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from booktools.gateway import LabGateway
-from k8slab import lab
-from k8slab.errors import LabMissing
+from k8slab import fault
 from k8slab.kube.cluster import Cluster
 
 
@@ -17,23 +18,20 @@ def test_a_look_repairs_nothing(
 ) -> None:
     """A fault of the session that failed is part of what is to be seen."""
     kubectl('echo "told of $*"')
-    monkeypatch.setattr(lab, "_cluster", lambda name: cluster)
-    monkeypatch.setattr(lab, "_heal", lambda *_: pytest.fail("it was repaired"))
+    monkeypatch.setenv("K8SLAB_HOME", str(cluster.folder.home))
+    cluster.folder.save(replace(cluster.record, complete=True))
+    monkeypatch.setattr(fault, "heal", lambda *_, **__: pytest.fail("it was repaired"))
 
-    seen = LabGateway().look("mine")
+    seen = LabGateway().look(cluster.lab)
 
     assert "get nodes,pods --all-namespaces" in seen
     assert "get events --all-namespaces" in seen
 
 
 def test_a_lab_that_cannot_be_looked_at_says_why(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The failure that is to be explained is not hidden by another one."""
+    monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
 
-    def fail(name: str) -> Cluster:
-        raise LabMissing(f"there is no lab {name!r}")
-
-    monkeypatch.setattr(lab, "_cluster", fail)
-
-    assert "there is no lab 'mine'" in LabGateway().look("mine")
+    assert "there is no lab named 'mine'" in LabGateway().look("mine")

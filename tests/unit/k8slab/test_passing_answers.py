@@ -245,35 +245,35 @@ def _refusal(status: int, retry_after_s: float = 0.0) -> ApiError:
     return ApiError(status, where="here", body="", retry_after_s=retry_after_s)
 
 
-def test_patience_ends_with_the_grace() -> None:
+def test_tolerance_ends_with_the_grace() -> None:
     """A refusal is borne for ten seconds, and any answer begins them anew."""
     clock = Clock()
-    patience = poll.Patience(clock)
-    patience.bear(_refusal(403))
+    tolerance = poll.Tolerance(clock)
+    tolerance.bear(_refusal(403))
     clock.time = 9.9
-    patience.bear(_refusal(401))
-    patience.reset()
+    tolerance.bear(_refusal(401))
+    tolerance.reset()
     clock.time = 15.0
-    patience.bear(_refusal(403))
+    tolerance.bear(_refusal(403))
     clock.time = 20.0
-    patience.bear(ApiUnreachable("away"))  # it starts once more
+    tolerance.bear(ApiUnreachable("away"))  # it starts once more
     clock.time = 29.0
-    patience.bear(_refusal(404))
+    tolerance.bear(_refusal(404))
     clock.time = 39.0
 
     with pytest.raises(ApiError):
-        patience.bear(_refusal(403))
+        tolerance.bear(_refusal(403))
 
 
 def test_the_server_says_how_long_to_pause() -> None:
     """Retry-After is kept; without it the pause is short."""
-    patience = poll.Patience(Clock())
+    tolerance = poll.Tolerance(Clock())
 
-    assert patience.bear(_refusal(429, 7.0)) == 7.0
-    assert patience.bear(_refusal(503)) == poll.PAUSE_S
+    assert tolerance.bear(_refusal(429, 7.0)) == 7.0
+    assert tolerance.bear(_refusal(503)) == poll.PAUSE_S
 
 
 def test_other_errors_do_not_pass() -> None:
     """A wait ends at once with what is no answer of an API server."""
     with pytest.raises(LabError, match="broken"):
-        poll.Patience(Clock()).bear(LabError("broken"))
+        poll.Tolerance(Clock()).bear(LabError("broken"))

@@ -56,7 +56,7 @@ def test_of_phases_side_by_side_the_first_to_end_is_the_reason() -> None:
     ledger = Ledger()
     with (
         pytest.raises(PhaseFailed) as caught,
-        ledger.whole(),
+        ledger.shown(),
         ledger.phase("join", "node1"),
         ledger.phase("start", "master"),
     ):
@@ -70,7 +70,7 @@ def test_of_phases_side_by_side_the_first_to_end_is_the_reason() -> None:
 def test_what_was_asked_for_is_no_failure_of_a_phase(error: LabError) -> None:
     """It is told as it is."""
     ledger = Ledger()
-    with pytest.raises(type(error)), ledger.whole(), ledger.phase("count", "here"):
+    with pytest.raises(type(error)), ledger.shown(), ledger.phase("count", "here"):
         raise error
 
 

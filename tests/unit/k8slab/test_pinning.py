@@ -162,18 +162,19 @@ def test_a_folder_that_is_not_there_is_no_other_cluster(folder: str) -> None:
             kubectl_arguments(["apply", "-k", remote])
 
 
-def test_fingerprint_survives_saving(tmp_path: Path) -> None:
+def test_fingerprint_survives_saving(folder: LabFolder) -> None:
     """A saved fingerprint reads back equal."""
     pinned = Fingerprint("ab12", "uid", "https://127.0.0.1:6443")
-    pinned.save(tmp_path / "fingerprint.json")
+    folder.root.mkdir(parents=True)
+    pinned.save(folder.fingerprint)
 
-    assert Fingerprint.load(tmp_path / "fingerprint.json", "default") == pinned
+    assert Fingerprint.load(folder) == pinned
 
 
-def test_missing_fingerprint_means_no_lab(tmp_path: Path) -> None:
+def test_missing_fingerprint_means_no_lab(folder: LabFolder) -> None:
     """Without a fingerprint there is nothing to trust."""
     with pytest.raises(LabMissing):
-        Fingerprint.load(tmp_path / "fingerprint.json", "default")
+        Fingerprint.load(folder)
 
 
 def test_verify_accepts_the_pinned_cluster(cluster: Cluster, fake: Any) -> None:
@@ -215,8 +216,8 @@ def test_a_server_with_another_ca_gets_no_request(
     cluster: Cluster, fake: Any, impostor: Any, folder: LabFolder
 ) -> None:
     """Who answers at the right address without the right certificate is refused."""
-    kubeconfig = fake.kubeconfig(folder.kubeconfig, cluster={"server": impostor.url})
-    known = Kubeconfig.read(kubeconfig, "default")
+    fake.kubeconfig(folder.kubeconfig, cluster={"server": impostor.url})
+    known = Kubeconfig.read(folder)
     cluster.fingerprint = Fingerprint(known.ca_sha256, fake.uid, known.server)
 
     with pytest.raises(WrongCluster):
@@ -236,13 +237,16 @@ def test_a_server_with_another_ca_gets_no_request(
     ],
 )
 def test_a_bent_kubeconfig_is_refused(
-    fake: Any, tmp_path: Path, changes: dict[str, dict[str, object]]
+    fake: Any,
+    folder: LabFolder,
+    tmp_path: Path,
+    changes: dict[str, dict[str, object]],
 ) -> None:
     """A kubeconfig that bends the way to the server is not taken."""
-    kubeconfig = fake.kubeconfig(tmp_path / "bent", **changes)
+    bent = fake.kubeconfig(tmp_path / "bent", **changes)
 
     with pytest.raises(WrongCluster):
-        Kubeconfig.read(kubeconfig, "default")
+        Kubeconfig.read(folder, draft=bent)
 
 
 _UP = "make the lab whole: 'k8slab up --name blue'"
@@ -264,9 +268,9 @@ def test_what_a_labs_folder_lost_comes_back_by_its_own_kind_of_command(
     folder.save(LabRecord("blue", provider, "1.37.2", (), None))
     told = []
     for look in (
-        lambda: Kubeconfig.read(folder.kubeconfig, "blue"),
-        lambda: Fingerprint.load(folder.fingerprint, "blue"),
-        lambda: Kubeconfig.read(folder.write("kubeconfig", "{}"), "blue"),
+        lambda: Kubeconfig.read(folder),
+        lambda: Fingerprint.load(folder),
+        lambda: Kubeconfig.read(folder, draft=folder.write("kubeconfig", "{}")),
     ):
         with pytest.raises(LabError) as caught:
             look()
@@ -275,11 +279,10 @@ def test_what_a_labs_folder_lost_comes_back_by_its_own_kind_of_command(
     assert told == [steps[0], *steps]
 
 
-def test_a_broken_kubeconfig_does_not_show_its_text(tmp_path: Path) -> None:
+def test_a_broken_kubeconfig_does_not_show_its_text(folder: LabFolder) -> None:
     """A message about a kubeconfig holds nothing of what is in it."""
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text("users: [{client-key-data: CANARY")
+    folder.write("kubeconfig", "users: [{client-key-data: CANARY")
 
     with pytest.raises(WrongCluster) as caught:
-        Kubeconfig.read(kubeconfig, "default")
+        Kubeconfig.read(folder)
     assert "CANARY" not in f"{caught.value}{caught.value.__cause__}"

@@ -17,9 +17,9 @@ from k8slab import probe
 from k8slab.errors import CommandFailed
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.objects import Pod
-from k8slab.probe._exchange import Answer, Target, exchange
+from k8slab.probe._exchange import Exchange, Target, exchange
 
-Ask = Callable[..., Answer]
+Ask = Callable[..., Exchange]
 PROGRAMS = ("bash", "timeout", "base64", "dd", "head")
 ENDED = "command terminated with exit code"
 # A kubectl whose Pods are this computer with a few programs.
@@ -61,7 +61,7 @@ def ask(
     kubectl(KUBECTL.format(programs=programs))
     from_ = None if request.param == "this computer" else pod
 
-    def asked(port: int, **options: Any) -> Answer:
+    def asked(port: int, **options: Any) -> Exchange:
         target = Target("127.0.0.1", port, "a port")
         return exchange(cluster, target, from_=from_, timeout=3, **options)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -381,15 +381,20 @@ def test_what_is_used_is_not_removed(work: Work, toy: Toy) -> None:
 
 
 @pytest.fixture
-def made_here(work: Work, folder: LabFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def made_here(
+    work: Work, cluster: Cluster, folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Make it a lab whose add-ons the commands of this process change."""
     made = Settings("default", 1, 2, "ready", "podman", "1").record(
         lambda _: ((), ()), {}
     )
     folder.save(replace(work.record, maker=made.maker))
-    monkeypatch.setattr("labmaker.addons.work._folder", lambda name: folder)
-    monkeypatch.setattr("labmaker.addons.work._work", lambda *_: nullcontext(work))
-    monkeypatch.setattr("labmaker.addons.work._bundle", lambda *_: None)
+    monkeypatch.setenv("K8SLAB_HOME", str(folder.home))
+    monkeypatch.setenv("K8SLAB_LAB", folder.name)
+    monkeypatch.setattr("labmaker.addons.work.lab.connect", lambda _: cluster)
+    monkeypatch.setattr("labmaker.addons.work.require_root", lambda _: None)
+    bundle = SimpleNamespace(has_images_of=None, has_manifests_of=None)
+    monkeypatch.setattr("labmaker.addons.work.opened", lambda: bundle)
 
 
 @pytest.mark.usefixtures("made_here")
@@ -467,7 +472,8 @@ def test_a_lab_that_was_not_made_here_has_no_addons(
 ) -> None:
     """It is said before the bundle is opened, or anything else is done."""
     folder.save(replace(lab.RECORD, maker=maker, complete=True))
-    monkeypatch.setattr("labmaker.addons.work._folder", lambda name: folder)
+    monkeypatch.setenv("K8SLAB_HOME", str(folder.home))
+    monkeypatch.setenv("K8SLAB_LAB", folder.name)
     monkeypatch.setattr("labmaker.addons.work.opened", no_bundle)
     with pytest.raises(LabError, match=r"before it|not made by this command"):
         do("metallb")

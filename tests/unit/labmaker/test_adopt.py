@@ -27,6 +27,7 @@ from k8slab.kube import current
 from labmaker import adopted, bare, bundle, cli, lifecycle, spare
 from labmaker.adopted import adopt
 from labmaker.adopted.adopt import Adopted
+from labmaker.lifecycle import transitions
 from labmaker.settings import Settings
 
 READS = {"GET /api/v1/namespaces/kube-system", "GET /version"}
@@ -195,7 +196,7 @@ def test_a_record_of_another_version_is_forgotten_and_adopted_again(
     record.write_text(record.read_text("utf-8").replace('"schema": 1', '"schema": 9'))
     with pytest.raises(LabError, match="another version") as caught:
         lab.find("team")
-    monkeypatch.setattr(lifecycle, "_transitions", None)
+    monkeypatch.setattr(transitions, "Transitions", None)
     said = CliRunner().invoke(cli.app, ["down", "--name", "team"])
 
     adopts = "'k8slab adopt --name team --kubeconfig FILE'"

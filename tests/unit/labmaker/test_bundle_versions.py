@@ -8,7 +8,7 @@ from paths import BUNDLE
 
 from k8slab.errors import BundleError
 from labmaker.bundle import versions
-from labmaker.bundle.components import COMPONENTS, GoModule
+from labmaker.bundle.components import COMPONENTS, GoModule, packages
 
 KNOWN = versions.read(BUNDLE)
 MODULES = {c.name: c.module for c in COMPONENTS if c.module}
@@ -42,6 +42,14 @@ def test_a_go_module_lists_the_programs_as_tools(name: str, module: GoModule) ->
     missing = [p for p in module.programs.values() if p not in listed.split()]
 
     assert missing == []
+
+
+def test_machines_that_are_made_ready_have_every_package() -> None:
+    """The script that is built into their image names them; the table has them all."""
+    text = (BUNDLE / "machine" / "setup-ready").read_text("utf-8")
+    (named,) = re.findall(r"^apt-get install(?: --\S+)* (.*)$", text, re.M)
+
+    assert sorted(named.split()) == sorted(packages())
 
 
 def test_the_kubernetes_staging_modules_have_its_version() -> None:

@@ -67,8 +67,8 @@ def given(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
     """Bring a lab up by a command; return the inventory that is asked for."""
     seen: list[object] = []
 
-    def up(name: str | None, *, machines: Path | None, **_: object) -> Ledger:
-        seen.append(machines)
+    def up(name: str | None, *, inventory: Path | None, **_: object) -> Ledger:
+        seen.append(inventory)
         return Ledger(Silent())
 
     monkeypatch.setattr(lifecycle, "up", up)

@@ -41,19 +41,18 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: FakeHost) -> Mak
         return provider_of(name, lab, host, host=host)
 
     monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
-    monkeypatch.setattr(transitions, "provider_of", provider)
     every = [provider(name, "") for name in NAMES]
     monkeypatch.setattr(transitions, "working", lambda _: filter(works, every))
     monkeypatch.setattr(lifecycle, "provider_of", provider)
     monkeypatch.setattr(lifecycle, "require_root", lambda _: None)
+    runner: Any = host
 
     def make() -> Transitions:
         folder = LabFolder(tmp_path, "test")
         folder.save(RECORD)
-        work = Transitions(folder, "", tmp_path, tmp_path)
-        runner: Any = host
-        monkeypatch.setattr(work, "_runner", runner)
-        return work
+        return Transitions(
+            folder, "", tmp_path, tmp_path, runner=runner, providers=provider
+        )
 
     return make
 

@@ -29,11 +29,13 @@ from k8slab.errors import BadInput, LabMissing, NotReady
 from k8slab.folder import LabFolder
 from labmaker import advice, cli
 from labmaker.cli.shared import typed_as
+from labmaker.companions import own_lab
 from labmaker.lifecycle import transitions
+from labmaker.lifecycle.preflight import free_slot
 from labmaker.lifecycle.removed import Removed
 from labmaker.plan import SLOTS, AddressPlan
 from labmaker.providers import provider_of
-from labmaker.settings import Settings, free_slot, own_lab
+from labmaker.settings import Settings
 
 LIB = ROOT / "lib"
 LAB = "blue"
@@ -207,25 +209,30 @@ class Failing(transitions.Transitions):
     """Makes a lab until a step fails with an error that gives this hint."""
 
     def __init__(self, home: Path, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__(LabFolder(home, LAB), "podman", home, home)
-        (home / "removed").unlink(missing_ok=True)
-        host = FakeHost()
-        self.hint = hint
-        self._runner: Any = host
+        host: Any = FakeHost()
+        provider = provider_of("podman", LAB, host, host=host)
+        folder = LabFolder(home, LAB)
+        super().__init__(
+            folder,
+            "podman",
+            home,
+            home,
+            runner=host,
+            providers=lambda *_, **__: provider,
+        )
         versions: Any = SimpleNamespace(kubernetes="1.37.2", images={})
         bundle: Any = SimpleNamespace(versions=versions)
-        monkeypatch.setattr(self, "_bundle", lambda ledger: bundle)
-        provider = provider_of("podman", LAB, host, host=host)
-        monkeypatch.setattr(self, "_provider", lambda name: provider)
         plan = AddressPlan(0)
+
+        def fail(*_: object) -> None:
+            raise NotReady("x", wanted="a", seen="b", waited_s=1, next=hint)
+
+        monkeypatch.setattr(f"{MAKES}.Bundle.open", lambda *_: bundle)
         monkeypatch.setattr(f"{MAKES}.preflight.choose_plan", lambda *_: plan)
         monkeypatch.setattr(f"{MAKES}.preflight.examine", lambda *_: "")
         monkeypatch.setattr(f"{MAKES}.preflight.refuse_remains", lambda *_: None)
         monkeypatch.setattr(f"{MAKES}.kernel.load", lambda *_: None)
-        monkeypatch.setattr(f"{MAKES}.Fleet.enclose", lambda *_: None)
-
-    def _make(self, *_: object, **__: object) -> None:
-        raise NotReady("x", wanted="a", seen="b", waited_s=1, next=self.hint)
+        monkeypatch.setattr(f"{MAKES}.Fleet.enclose", fail)
 
     def remove(self, ledger: Ledger) -> Removed:
         """Remove the folder; there is nothing else."""

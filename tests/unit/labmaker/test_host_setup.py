@@ -292,15 +292,15 @@ def test_up_raises_what_it_may(
     """Where the kernel's settings cannot be written, the doctor judges instead."""
     host = FakeHost()
     host.inotify = 128
-    work = Transitions(LabFolder(tmp_path, "test"), "podman", tmp_path, tmp_path)
     runner: Any = host
+    folder = LabFolder(tmp_path, "test")
+    work = Transitions(folder, "podman", tmp_path, tmp_path, runner=runner)
 
     def refuse(argv: Sequence[str], **_: object) -> Completed:
         raise CommandFailed(argv, where="x", returncode=255, stderr="Read-only")
 
     if not may:
         monkeypatch.setattr(host, "run", refuse)
-    monkeypatch.setattr(work, "_runner", runner)
     monkeypatch.setattr("labmaker.lifecycle.transitions.ThisComputer", lambda: host)
     monkeypatch.setattr("labmaker.host.setup.ThisComputer", lambda: host)
     ledger = Ledger()

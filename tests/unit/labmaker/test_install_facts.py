@@ -9,9 +9,9 @@ from fakes.shell import FakeShell
 from k8slab.core.process import LocalRunner
 from k8slab.folder import LabFolder
 from k8slab.lab_record import MachineRecord
+from labmaker.companions import companions, own_lab
 from labmaker.install import facts
 from labmaker.plan import AddressPlan
-from labmaker.settings import companions, own_lab
 
 Answers = Callable[[AddressPlan, MachineRecord], str]
 

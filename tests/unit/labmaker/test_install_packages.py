@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from fakes.clock import FakeClock
 from fakes.shell import complaining
+from paths import BUNDLE
 
 from k8slab.core.process import Completed
 from k8slab.errors import CommandFailed, NotReady
 from k8slab.ssh.shell import Shell
 from labmaker.apt import once_free
+from labmaker.bundle import components, versions
 from labmaker.install.context import install_packages
+from labmaker.install.steps import packages
+
+KNOWN = versions.read(BUNDLE)
 
 
 class Machine:
@@ -61,6 +67,18 @@ def test_apt_may_choose_the_revision_but_not_the_version() -> None:
     install_packages(cast(Shell, machine), {"kubelet": "2.5.1"})
 
     assert machine.asked[-1].endswith(" kubelet=2.5.1-*")
+
+
+def test_all_packages_are_installed_that_the_bundle_has_but_the_runtimes() -> None:
+    """Each in its component's version."""
+    machine, context = Machine(""), SimpleNamespace(versions=KNOWN)
+    packages.apply(cast(Any, context), cast(Any, None), cast(Shell, machine))
+
+    asked = [word for word in machine.asked[-1].split() if "=" in word]
+    names = {word.partition("=")[0] for word in asked}
+    assert f"kubernetes-cni={KNOWN.of('cni')}-*" in asked
+    assert names >= set(components.packages()) - {"containerd"}
+    assert "containerd" not in names
 
 
 UPDATE = ["apt-get", "update"]

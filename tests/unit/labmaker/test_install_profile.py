@@ -33,7 +33,7 @@ LAB = InstallContext(RECORD, VERSIONS, ca="CA", apt_key=b"")
 REAL = replace(
     LAB,
     profile=Profile(
-        own=False,
+        made_here=False,
         contained=False,
         cgroup_driver="systemd",
         cgroup_v1=False,

@@ -8,13 +8,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fakes.shell import FakeShell
@@ -54,6 +54,13 @@ RANGES = Ranges(
     IPv4Network("10.96.0.0/16"),
     IPv4Address("10.96.0.10"),
 )
+
+
+SMALL = """\
+machines:
+  - {name: master, role: control-plane, address: 192.0.2.11}
+  - {name: node1, address: 192.0.2.12}
+"""
 
 
 def made(power: tuple[str, ...] = (), *, complete: bool = True) -> LabRecord:
@@ -180,7 +187,7 @@ def test_a_machine_that_is_silent_keeps_the_lab(
     assert "'k8slab down --name own --forget'" in caught.value.next
 
 
-def test_power_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_power_is_the_readers() -> None:
     """Where the inventory has commands for it, 'stop' runs them, workers first."""
     record = made()
     with pytest.raises(BadInput, match="of master, node1 is not ours to switch"):
@@ -188,10 +195,8 @@ def test_power_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     ran: list[Sequence[str]] = []
     record = made(("virsh", "destroy", "it"))
-    at_work = InventoryWork(lab.folder("own"))
     runner: Any = type("R", (), {"run": lambda _, argv, **__: ran.append(argv)})()
-    monkeypatch.setattr(at_work, "_runner", runner)
-    at_work.stop(Ledger(), record)
+    InventoryWork(lab.folder("own"), runner).stop(Ledger(), record)
     assert ran == [("virsh", "destroy", "it")] * 2
 
 
@@ -200,19 +205,21 @@ def test_a_command_that_fails_on_a_machine_that_is_on_is_no_failure(
 ) -> None:
     """As that of an engine for which this is a mistake; a silent one has a console."""
     master, _ = made(("virsh", "start", "it")).machines
-    at_work, shell = InventoryWork(lab.folder("own")), FakeShell("master", "")
+    shell = FakeShell("master", "")
 
     def refuse(*_: object, **__: object) -> None:
         raise CommandFailed(["virsh"], where="here", returncode=1, stdout="", stderr="")
 
-    monkeypatch.setattr(at_work, "_runner", SimpleNamespace(run=refuse))
-    shells: Any = {"master": shell}
-    at_work._power_on(Ledger(), [master], shells)
-    monkeypatch.setattr(at_work, "_runner", SimpleNamespace(run=lambda *_, **__: None))
+    def power_on(run: Callable[..., None]) -> None:
+        runner, shells = SimpleNamespace(run=run), {"master": shell}
+        at_work: Any = InventoryWork(lab.folder("own"), cast(Any, runner))
+        at_work._power_on(Ledger(), [master], shells)
+
+    power_on(refuse)
     monkeypatch.setattr(work, "_ON_S", 0.1)
     monkeypatch.setattr(shell, "is_up", lambda: False)
     with pytest.raises(NotReady) as caught:
-        at_work._power_on(Ledger(), [master], shells)
+        power_on(lambda *_, **__: None)
 
     assert caught.value.next == "look at its console"
     assert caught.value.wanted == "a login over SSH"  # it has no key of the lab
@@ -388,22 +395,25 @@ def test_machines_that_stay_changed_are_told_after_every_end(
     assert said.endswith("'k8slab down --name own --yes'\n")
 
 
-def test_a_new_lab_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_lab_inherits_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The faults of one that had its name would be undone on other machines."""
     folder = lab.folder("own")
     folder.journal.mkdir(parents=True)
-    bundle: Any = None
+    versions = SimpleNamespace(kubernetes="1", images={})
+    bundle: Any = SimpleNamespace(versions=versions)
+    file = tmp_path / "hosts.yaml"
+    file.write_text(SMALL)
     seen: list[bool] = []
 
     def pin(*_: object) -> None:
         seen.append(folder.journal.exists())
         raise LabError("nobody answers")
 
-    monkeypatch.setattr(work, "read", lambda _: None)
-    monkeypatch.setattr(InventoryWork, "_record", lambda *_: None)
     monkeypatch.setattr(hostkeys, "pin", pin)
     with pytest.raises(LabError, match="nobody answers"):
-        InventoryWork(folder).create(Ledger(), Path("x"), bundle, None, keep=False)
+        InventoryWork(folder).create(Ledger(), file, bundle, None, keep=False)
 
     assert seen == [False]
 

@@ -268,7 +268,7 @@ def test_the_profile_follows_from_the_machines(inventory: Inventory) -> None:
     contained = preflight.profile(inventory, mixed)
 
     assert (real.cgroup_driver, real.cgroup_v1) == ("systemd", False)
-    assert (real.contained, real.outside, real.own) == (False, True, False)
+    assert (real.contained, real.outside, real.made_here) == (False, True, False)
     assert real.device("node1") == "ens3"
     assert (contained.cgroup_driver, contained.cgroup_v1) == ("cgroupfs", True)
     assert contained.contained

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fakes.broken import Sessions
+from fakes.shell import FakeShell
 from typer.testing import CliRunner
 
 from k8slab import lab
@@ -96,11 +98,9 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(f"{LOOKS}.pod_network.restore", lambda _: False)
     monkeypatch.setattr(f"{LOOKS}.system.restore_hosts", lambda *_: False)
     monkeypatch.setattr(f"{LOOKS}.health.is_well", note("look", True))
-    monkeypatch.setattr(f"{MAKES}._served", lambda *_: None)
+    monkeypatch.setattr(f"{MAKES}.depot.wait_served", lambda *_: None)
     monkeypatch.setattr(f"{MAKES}.kernel.load", lambda *_: None)
-    monkeypatch.setattr(Transitions, "_works", note("look", True))
-    monkeypatch.setattr(Transitions, "_raise_limits", lambda *_: None)
-    monkeypatch.setattr(Transitions, "_whole", lambda *_: None)
+    monkeypatch.setattr(f"{MAKES}.inotify_wanted", lambda *_: (1, 1, 1))
     return done
 
 
@@ -108,7 +108,7 @@ def did(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def session(folder: LabFolder) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return what starts a session that has noted down faults."""
     sessions = Sessions()
-    yield partial(sessions.begin, folder.journal)
+    yield partial(sessions.begin, folder)
     sessions.end()
 
 
@@ -127,10 +127,17 @@ def revive(
     silent: list[str],
 ) -> Ledger:
     """Make a lab whole of whose machines some are off, and some do not answer."""
-    work = Transitions(folder, "podman", folder.home, folder.home)
     states = {name: "exited" if name in off else "running" for name in NAMES}
-    provider: Any = type("P", (), {"name": "podman", "states": lambda _: states})()
-    monkeypatch.setattr(work, "_maker", lambda record: provider)
+    provider: Any = SimpleNamespace(
+        name="podman", states=lambda: states, bridge_if_any=lambda: "br0"
+    )
+    work = Transitions(
+        folder,
+        "podman",
+        folder.home,
+        folder.home,
+        providers=lambda *_, **__: provider,
+    )
     monkeypatch.setattr(f"{MAKES}.Fleet", lambda *_: Fleet(did, silent))
     ledger = Ledger()
     work.revive(ledger, RECORD, workers=None, image=None, slot=None)
@@ -198,15 +205,28 @@ def test_an_inventorys_lab_is_healed_once_its_machines_run(
     """After their power, and before health is awaited."""
     if noted:
         note(folder)
-    work = InventoryWork(folder)
-    off = list(RECORD.nodes) if silent else []
-    monkeypatch.setattr(work, "_silent", lambda *_: off)
-    monkeypatch.setattr(work, "_power_on", lambda *_: did.append("power"))
-    work.look(Ledger(), RECORD)
+    machines = tuple(replace(m, power_on=("on", m.name)) for m in RECORD.machines)
+    record = replace(RECORD, machines=machines)
+    on = {machine.name for machine in record.nodes if not silent}
+
+    def switch(argv: Sequence[str], **_: object) -> None:
+        on.add(argv[1])
+        did.append("power")
+
+    def shell(name: str) -> Any:
+        made: Any = FakeShell(name, "")
+        made.is_up = lambda: name in on
+        return made
+
+    shells = {machine.name: shell(machine.name) for machine in record.machines}
+    monkeypatch.setattr(lab, "shells", lambda *_: shells)
+    runner: Any = SimpleNamespace(run=switch)
+    InventoryWork(folder, runner).look(Ledger(), record)
 
     health = ["restore_master", "ask_names", "prove"] if silent else ["look"]
     heal = [f"heal {120 if silent else 0}"] if noted else []
-    assert did == ["power", *heal, *health]
+    power = ["power"] * len(record.nodes) if silent else []
+    assert did == [*power, *heal, *health]
 
 
 def test_nothing_that_is_a_living_sessions_counts_as_a_change(

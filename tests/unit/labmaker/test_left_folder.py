@@ -105,23 +105,33 @@ def test_a_new_lab_inherits_nothing(
     """The old one's faults would be undone in it; what is removed is told."""
     folder.record_file.unlink()
     host: Any = FakeHost()
-    work = Transitions(folder, "", tmp_path, tmp_path)
     versions = SimpleNamespace(kubernetes="1", images={})
     bundle = SimpleNamespace(versions=versions)
     provider = provider_of("podman", folder.name, host, host=host)
-    monkeypatch.setattr(work, "_runner", host)
-    monkeypatch.setattr(work, "_bundle", lambda _: bundle)
-    monkeypatch.setattr(work, "_provider", lambda _: provider)
-    monkeypatch.setattr(work, "_make", lambda *_, **__: None)
+
+    def fail(*_: object) -> None:
+        raise LabError("no network")
+
+    work = Transitions(
+        folder, "", tmp_path, tmp_path, runner=host, providers=lambda *_, **__: provider
+    )
     here = transitions.__name__
     plan = AddressPlan(0)
+    monkeypatch.setattr(f"{here}.Bundle.open", lambda *_: bundle)
     monkeypatch.setattr(f"{here}.preflight.choose_plan", lambda *_: plan)
     monkeypatch.setattr(f"{here}.preflight.examine", lambda *_: "")
     monkeypatch.setattr(f"{here}.preflight.refuse_remains", lambda *_: None)
     monkeypatch.setattr(f"{here}.kernel.load", lambda *_: None)
-    monkeypatch.setattr(f"{here}.Fleet.enclose", lambda *_: None)
+    monkeypatch.setattr(f"{here}.Fleet.enclose", fail)
     ledger = Ledger()
-    work.create(ledger, workers=1, image="ready", slot=None, keep=False, cluster=True)
+    asked: dict[str, Any] = {
+        "workers": 1,
+        "image": "ready",
+        "slot": None,
+        "cluster": True,
+    }
+    with pytest.raises(LabError, match="no network"):
+        work.create(ledger, keep=True, **asked)
 
     assert os.listdir(folder.root) == ["lab.json"]
     assert [p.detail for p in ledger.phases if p.name.startswith("clear")] == [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -21,8 +22,8 @@ from k8slab.folder import LabFolder, records
 from k8slab.lab_record import CONTROL_PLANE, LabRecord, MachineRecord, Ranges
 from labmaker import bare, cli, lifecycle
 from labmaker.lifecycle import transitions
+from labmaker.lifecycle.preflight import free_slot
 from labmaker.providers import NAMES
-from labmaker.settings import free_slot
 
 ODD = ["", " ", ".", "..", "default ", "a/b", "../default", "Default", "-x", "a_b"]
 COMMANDS = [
@@ -240,7 +241,7 @@ def test_notes_about_machines_are_kept_without_a_record(
     assert "'k8slab down --name team --forget'" in caught.value.next
     for machines in (None, home / "hosts.yaml"):
         with pytest.raises(LabError, match="record"):
-            lifecycle.up("team", machines=machines)
+            lifecycle.up("team", inventory=machines)
     assert folder.notes == ["node1.jsonl"]
     assert lifecycle.down("team", forget=True).there
     assert not folder.root.exists()
@@ -278,10 +279,14 @@ def test_without_a_known_maker_every_engine_is_asked(
         folder.record_file.write_text("{")
     asked = list[str]()
     here = transitions.__name__
-    monkeypatch.setattr(f"{here}.provider_of", lambda name, *_: Engine(name))
     monkeypatch.setattr(f"{here}.working", lambda *_: map(Engine, NAMES))
     monkeypatch.setattr(f"{here}.dismantle", lambda each, *_: asked.append(each.name))
-    transitions.Transitions(folder, "", home, home).remove(Ledger())
+
+    def engine(name: str, *_: object) -> Any:
+        return Engine(name)
+
+    work = transitions.Transitions(folder, "", home, home, providers=engine)
+    work.remove(Ledger())
 
     assert asked == list(NAMES)
     assert not folder.root.exists()
@@ -344,9 +349,9 @@ def test_a_journal_reads_its_own_entries_only(home: Path) -> None:
     """A copy of an entry beside it is not undone, and not an error."""
     from k8slab.fault import _journal
 
-    folder = LabFolder(home, "default").journal
-    folder.mkdir(parents=True)
-    (folder / "notes.json").write_text("hello")
-    (folder / "00000000000000000001 (copy).json").write_text("{}")
+    folder = LabFolder(home, "default")
+    folder.journal.mkdir(parents=True)
+    (folder.journal / "notes.json").write_text("hello")
+    (folder.journal / "00000000000000000001 (copy).json").write_text("{}")
 
     assert _journal.left(folder) == []

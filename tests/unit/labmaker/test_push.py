@@ -12,7 +12,9 @@ import pytest
 from k8slab.core.process import Completed
 from k8slab.errors import CommandFailed
 from labmaker import bundle, push
+from labmaker.bundle import components
 
+IMAGES = [image.name for image in components.chapter_images()]
 PLACE = "registry.example/team/book"
 
 
@@ -21,7 +23,7 @@ class FakeBundle:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in push.IMAGES:
+        for name in IMAGES:
             config = self.blob(f"config of {name}")
             layers = [self.blob(f"{name} layer {number}") for number in range(2)]
             kind = "application/vnd.oci.image.manifest.v1+json"
@@ -96,7 +98,7 @@ def test_each_image_is_pushed_whole_under_the_prefix() -> None:
             f"{name} layer 0",
             f"{name} layer 1",
         ]
-        for name in push.IMAGES
+        for name in IMAGES
     }
     assert skopeo.options == {"--quiet"}
 

@@ -19,7 +19,10 @@ from labmaker.lifecycle.transitions import Transitions
 from labmaker.settings import Settings
 
 MAKES = "labmaker.lifecycle.transitions"
-RECORD = Settings("test", 0, 2, "ready", "podman", "1").record(lambda _: ((), ()), {})
+RECORD = replace(
+    Settings("test", 0, 2, "ready", "podman", "1").record(lambda _: ((), ()), {}),
+    complete=True,
+)
 NAMES = [machine.name for machine in RECORD.machines]
 NEVER = float("inf")
 
@@ -56,10 +59,33 @@ class Provider:
         """Note it."""
         self.did.append("stop " + " ".join(names))
 
+    def bridge_if_any(self) -> str | None:
+        """Return the network's, which is there."""
+        return "br0"
 
-def fleet(tmp_path: Path, provider: Any, lines: Mapping[str, float]) -> Fleet:
+
+def transitions(tmp_path: Path, provider: Any, host: Any) -> Transitions:
+    """Return what works on that provider's machines."""
+    return Transitions(
+        LabFolder(tmp_path, "test"),
+        "podman",
+        tmp_path,
+        tmp_path,
+        runner=host,
+        providers=lambda *_, **__: provider,
+    )
+
+
+def revive(work: Transitions) -> None:
+    """Make the lab whole."""
+    work.revive(Ledger(), RECORD, workers=None, image=None, slot=None)
+
+
+def fleet(
+    tmp_path: Path, provider: Any, lines: Mapping[str, float], runner: Any = None
+) -> Fleet:
     """Return the machines, of which some do not answer."""
-    host: Any = FakeHost()
+    host: Any = runner or FakeHost()
     made = Fleet(LabFolder(tmp_path, "test"), RECORD, provider, host)
     shells: Any = {name: Line(lines.get(name, 0)) for name in NAMES}
     made.shells = shells
@@ -80,20 +106,24 @@ def test_silent_machines_are_found(
 
 
 def test_the_card_of_a_machine_that_was_started_is_asked_for_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """It has another one than before; and only after its start it can answer."""
     provider: Any = Provider({})
     provider.start = lambda names: provider.did.append("start " + " ".join(names))
-    made = fleet(tmp_path, provider, {})
 
     class Runner:
         def run(self, argv: list[str], **_: object) -> None:
             provider.did.append(" ".join(argv))
 
-    runner: Any = Runner()
-    monkeypatch.setattr(made, "_runner", runner)
-    monkeypatch.setattr(made, "_reach", lambda name: provider.did.append("reach"))
+    class Noting(Line):
+        def is_up(self) -> bool:
+            provider.did.append("reach")
+            return super().is_up()
+
+    made = fleet(tmp_path, provider, {}, Runner())
+    shells: Any = {"node1": Noting(0)}
+    made.shells = shells
     made.start(["node1"], Ledger())
     address = next(m.address for m in RECORD.machines if m.name == "node1")
 
@@ -143,31 +173,28 @@ def test_what_is_silent_is_stopped_and_started(
 ) -> None:
     """After the bridge is there again; what answers is left alone."""
     monkeypatch.setattr(fleets, "SILENT_S", 0.3)
-    provider = Provider({n: "exited" if n in off else "running" for n in NAMES})
-    work = Transitions(LabFolder(tmp_path, "test"), "podman", tmp_path, tmp_path)
+    provider: Any = Provider({n: "exited" if n in off else "running" for n in NAMES})
+    host: Any = FakeHost()
+    host.inotify = 0
+    work = transitions(tmp_path, provider, host)
     made = fleet(tmp_path, provider, dict.fromkeys(lost, NEVER))
-    rejoined: list[str] = []
-    raised: list[int] = []
-
-    def rejoin(ledger: object, record: object, fleet: object, names: list[str]) -> None:
-        rejoined.extend(names)
-
+    started: list[str] = []
     monkeypatch.setattr(made, "apply_firewall", lambda: provider.did.append("bridge"))
-    monkeypatch.setattr(work, "_maker", lambda record: provider)
+    monkeypatch.setattr(made, "start", lambda names, _: started.extend(names))
     monkeypatch.setattr(f"{MAKES}.Fleet", lambda *_: made)
     monkeypatch.setattr(f"{MAKES}.kernel.load", lambda *_: None)
-    monkeypatch.setattr(work, "_raise_limits", lambda _, number: raised.append(number))
-    monkeypatch.setattr(work, "_whole", lambda *_: None)
-    monkeypatch.setattr(work, "_rejoin", rejoin)
-    work.folder.write("kubeconfig", "x")
-    work.revive(Ledger(), RECORD, workers=None, image=None, slot=None)
+    monkeypatch.setattr(f"{MAKES}.depot.wait_served", lambda _: None)
+    for where in (MAKES, "labmaker.host.setup"):
+        monkeypatch.setattr(f"{where}.ThisComputer", lambda: host)
+    revive(work)
 
     assert provider.did[0] == "bridge"
     assert [line for line in provider.did if line != "bridge"] == [
         "stop " + " ".join(name for name in NAMES if name in lost)
     ]
-    assert sorted(rejoined) == sorted([*lost, *off])
-    assert raised == [len(NAMES)]  # a restart of this computer lowered them
+    assert sorted(started) == sorted([*lost, *off])
+    # A restart of this computer lowered them.
+    assert any("fs.inotify" in word for argv in host.asked for word in argv)
 
 
 @pytest.mark.parametrize(
@@ -182,23 +209,20 @@ def test_what_is_silent_is_stopped_and_started(
 )
 def test_a_lab_that_cannot_be_made_whole_is_begun_anew(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     network: str | None,
     states: Mapping[str, str],
     why: str,
     seen: str,
 ) -> None:
     """An engine's "prune" takes what belongs to stopped machines; the error says it."""
-    work = Transitions(LabFolder(tmp_path, "test"), "podman", tmp_path, tmp_path)
     provider: Any = Provider(states)
     provider.bridge_if_any = lambda: network
-    monkeypatch.setattr(work, "_maker", lambda record: provider)
-    record = replace(RECORD, complete=True)
+    work = transitions(tmp_path, provider, FakeHost())
     if not why:
-        work._whole(record, states)
+        work._refuse_incomplete(RECORD, states)
         return
     with pytest.raises(LabError, match=why) as caught:
-        work._whole(record, states)
+        revive(work)
 
     assert caught.value.seen.startswith(seen)
     assert "k8slab reset --name test" in caught.value.next

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from k8slab import wait
 from k8slab.core.hints import command
 from k8slab.errors import NotReady
 from k8slab.folder import LabFolder
@@ -24,7 +25,14 @@ def test_a_machine_that_fails_does_not_send_the_reader_to_the_lab(
     folder = LabFolder(tmp_path, "blue")
     settings = Settings("blue", 0, 2, "ready", "podman", "1")
     folder.save(settings.record(lambda _: ((), ()), {}))
-    cluster: Any = SimpleNamespace(lab="blue")
+    cluster: Any = SimpleNamespace(
+        lab="blue",
+        folder=folder,
+        dismiss=lambda _: None,
+        kubectl=lambda _: None,
+        find=lambda _: [],
+        on=lambda _: SimpleNamespace(script=lambda _: None),
+    )
     bundle = SimpleNamespace(versions=SimpleNamespace(kubernetes="1"))
     removed: list[object] = []
 
@@ -33,8 +41,9 @@ def test_a_machine_that_fails_does_not_send_the_reader_to_the_lab(
         raise NotReady("x", wanted="a", seen="b", waited_s=1, next=hint)
 
     monkeypatch.setattr(spare, "opened", lambda: bundle)
-    monkeypatch.setattr(spare, "_remove", lambda *given: removed.append(given))
-    monkeypatch.setattr(spare, "_make", fail)
+    machines = SimpleNamespace(pin=fail, discard=removed.append, close=lambda: None)
+    monkeypatch.setattr(spare, "Fleet", lambda *_: machines)
+    monkeypatch.setattr(wait, "gone", lambda *_: None)
     try:
         with pytest.raises(NotReady) as caught:
             spare.fresh(cluster)

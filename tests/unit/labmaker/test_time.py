@@ -118,7 +118,7 @@ def pinned(tmp_path: Path) -> Iterator[tuple[LabFolder, str]]:
     folder = LabFolder(tmp_path, "blue")
     text = server.kubeconfig(tmp_path / "made").read_text()
     folder.write("kubeconfig", text)
-    access = Kubeconfig.read(folder.kubeconfig, "blue")
+    access = Kubeconfig.read(folder)
     Fingerprint(access.ca_sha256, "uid", access.server).save(folder.fingerprint)
     yield folder, text
     server.close()

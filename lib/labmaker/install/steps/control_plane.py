@@ -188,7 +188,7 @@ def init_documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         # On machines that were there, kube-proxy's own default.
-        **({"mode": "iptables"} if context.profile.own else {}),
+        **({"mode": "iptables"} if context.profile.made_here else {}),
         "clusterCIDR": str(context.ranges.pods),
         **({"conntrack": _LEFT_ALONE} if context.profile.contained else {}),
     }

@@ -10,9 +10,9 @@ from k8slab.core.poll import until
 from k8slab.core.process import Runner
 
 from ...bundle import REGISTRY
-from ..context import DEPOT
+from ..context import DEPOT_HOST
 
-NAMES = (DEPOT, REGISTRY)
+NAMES = (DEPOT_HOST, REGISTRY)
 _TIMEOUT_S = 30.0
 
 
@@ -54,7 +54,7 @@ def wait_served(shell: _Shell) -> None:
     Raises:
         NotReady: It does not within 30 s.
     """
-    for name, path in ((DEPOT, "/apt/dists/lab/InRelease"), (REGISTRY, "/v2/")):
+    for name, path in ((DEPOT_HOST, "/apt/dists/lab/InRelease"), (REGISTRY, "/v2/")):
         until(
             _status(shell, name, path),
             what=f"the depot does not serve https://{name}{path}",

@@ -19,7 +19,7 @@ from . import slow
 from .admin import kubectl
 from .control_plane import API_PORT, ignored, node_registration
 
-CA_FILE = "/etc/kubernetes/pki/ca.crt"
+CLUSTER_CA = "/etc/kubernetes/pki/ca.crt"
 _CONFIG = "/etc/kubernetes/kubeadm-join.yaml"
 _KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 _TIMEOUT_S = 120.0

@@ -24,7 +24,7 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
         NotReady: containerd does not serve within 30 s.
     """
     changed = install_packages(shell, {"containerd": context.versions.of("containerd")})
-    if not context.profile.own:
+    if not context.profile.made_here:
         fitted = fit(shell.read(_CONFIG), context.profile)
         if shell.put(_CONFIG, fitted):
             shell.run(["systemctl", "restart", "containerd"])

@@ -8,7 +8,7 @@ from k8slab.lab_record import LabRecord, MachineRecord
 from k8slab.ssh.shell import Shell
 
 from ...bundle import REGISTRY
-from ..context import DEPOT, InstallContext
+from ..context import DEPOT_HOST, InstallContext
 
 # Forwarding carries packets between a machine's Pods and the others'; bridged
 # packets must pass iptables, or a Pod cannot reach a Service served beside it.
@@ -34,7 +34,7 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
     """
     changed = False
     hosts = hosts_file(context)
-    if context.profile.own:
+    if context.profile.made_here:
         if shell.run(["hostname"]).stdout.strip() != machine.name:
             shell.run(["hostnamectl", "set-hostname", machine.name])
             changed = True
@@ -60,11 +60,11 @@ def _is_there(shell: Shell, path: str) -> bool:
 
 def hosts_file(context: InstallContext) -> str:
     """Return the hosts file that every machine of the lab has."""
-    if not context.profile.own:
+    if not context.profile.made_here:
         return _names(context.record, context.depot_on)
     lines = ["127.0.0.1 localhost"]
     lines += [f"{machine.address} {machine.name}" for machine in context.nodes]
-    lines.append(f"{context.depot.address} depot {DEPOT} {REGISTRY}")
+    lines.append(f"{context.depot.address} depot {DEPOT_HOST} {REGISTRY}")
     return "\n".join(lines) + "\n"
 
 

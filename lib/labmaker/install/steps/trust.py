@@ -7,9 +7,9 @@ from k8slab.ssh.shell import Shell
 
 from ...bundle import REGISTRY
 from ..context import InstallContext
-from ..profile import CA_FILE, KEYRING
+from ..profile import DEPOT_CA, KEYRING
 
-__all__ = ["CA_FILE", "apply", "registry_hosts"]
+__all__ = ["DEPOT_CA", "apply", "registry_hosts"]
 _CONF, _SOURCE = (
     "/etc/apt/apt.conf.d/50depot",
     "/etc/apt/sources.list.d/kubernetes.list",
@@ -22,9 +22,9 @@ def apply(context: InstallContext, machine: MachineRecord, shell: Shell) -> bool
     registry = f"/etc/containerd/certs.d/{REGISTRY}/hosts.toml"
     # The authority is named for the depot's two names alone, not for the whole
     # machine: nothing else that the machine may ever talk to is trusted by it.
-    apt_conf = f'Acquire::https::{host}::CaInfo "{CA_FILE}";\n' if host else ""
+    apt_conf = f'Acquire::https::{host}::CaInfo "{DEPOT_CA}";\n' if host else ""
     files: dict[str, str | bytes] = {
-        CA_FILE: context.ca,
+        DEPOT_CA: context.ca,
         KEYRING: context.apt_key,
         _CONF: apt_conf,
         _SOURCE: context.sources.packages and context.sources.packages + "\n",
@@ -43,7 +43,7 @@ def registry_hosts(context: InstallContext) -> str:
     lines = [f'server = "https://{REGISTRY}"', "", f'[host."{mirror}"]']
     lines.append('  capabilities = ["pull", "resolve"]')
     if context.ca:
-        lines.append(f'  ca = "{CA_FILE}"')
+        lines.append(f'  ca = "{DEPOT_CA}"')
     if context.sources.mirror_is_path:
         lines.append("  override_path = true")
     return "\n".join(lines) + "\n"
