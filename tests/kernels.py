@@ -23,6 +23,7 @@ from paths import ROOT
 
 from booktools.gateway import LabGateway
 from booktools.notebooks import Chapter, load, tags
+from booktools.transport import reach_by_files
 
 CELL_LIMIT_S = 600
 SEED = "SEED"  # a variable that repeats a sample
@@ -269,6 +270,7 @@ def _client(of: Chapter, spec: str = "python3") -> NotebookClient:
         store_widget_state=False,
         resources={"metadata": {"path": str(Path(of.path).parent)}},
     )
+    reach_by_files(client.create_kernel_manager())
     client.reset_execution_trackers()
     return client
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import nbval.kernel
 import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
@@ -28,6 +29,7 @@ from k8slab.errors import (
 from .gateway import OWN, SHARED, Gateway
 from .notebooks import chapter_paths, load, tags
 from .report import ChapterState, Tally
+from .transport import manager
 
 CHAPTER_LIMIT_S = 600.0
 CLEANUP_LIMIT_S = 120.0
@@ -36,6 +38,7 @@ _LOOK_S = 0.5
 USAGE_ERROR = re.compile(r"(?m)^(?:\x1b\[[\d;]*m)*UsageError\b")
 PRINTED = 2000
 """Characters of a failed cell's output that its report repeats."""
+nbval.kernel.KernelManager = manager  # it has no setting for this
 
 
 class NamedCell(IPyNbCell):  # type: ignore[misc]

@@ -133,9 +133,9 @@ def test_an_error_of_a_thread_is_raised(
 
     def refuse() -> None:
         with widgets.pods(ns):
-            fake.errors[path] = (403, {"reason": "Forbidden", "message": "no"})
+            fake.errors[path] = (422, {"reason": "Invalid", "message": "no"})
 
-    with pytest.raises(LabError, match="Forbidden"):
+    with pytest.raises(LabError, match="Invalid"):
         refuse()
     assert live_threads() == []
 
@@ -148,12 +148,12 @@ def test_a_second_error_is_told_with_the_first(
 
     def refuse() -> None:
         with widgets.pods(ns):
-            fake.errors[path] = (403, {"reason": "Forbidden", "message": "no"})
+            fake.errors[path] = (422, {"reason": "Invalid", "message": "no"})
             raise LabError("mine")
 
     with pytest.raises(LabError, match="mine") as caught:
         refuse()
-    assert "Forbidden" in caught.value.__notes__[0]
+    assert "Invalid" in caught.value.__notes__[0]
 
 
 def test_an_interrupt_ends_a_view_soon(ns: Namespace, shown: list[str]) -> None:
