@@ -1,0 +1,38 @@
+"""Kernels that run chapters are reached by files, where a socket's path is allowed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from booktools.transport import manager
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """Return a folder whose path is shorter than that of pytest's own."""
+    with TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def test_a_kernel_listens_at_files_of_its_own(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder for its owner alone; two kernels never meet."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(short / "run"))
+    one, two = manager(), manager()
+
+    assert [one.transport, two.transport] == ["ipc", "ipc"]
+    assert one.ip != two.ip
+    assert Path(one.ip).parent == short / "run"
+    assert (short / "run").stat().st_mode & 0o777 == 0o700
+
+
+def test_where_a_path_is_too_long_for_a_socket_a_port_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel of a reader with a deep home starts, too."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / ("deep" * 25)))
+
+    assert manager().transport == "tcp"
