@@ -32,7 +32,8 @@ ON_A_LAB = [
     if "machines" not in load(path).settings["needs"]
 ]
 SEED, (RESTART, TWICE, *_) = kernels.drawn(ON_A_LAB, limit_s=LIMIT_S)
-SHORT = [name for name in ON_A_LAB if kernels.seconds(name) <= 2 * LIMIT_S]
+# Those that take least, however fast the computer was that ran the book.
+SHORT = sorted(ON_A_LAB, key=kernels.seconds)[:5]
 FIRSTS = {
     kernels.Stop(name, first)
     for name in SHORT
