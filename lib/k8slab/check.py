@@ -23,12 +23,12 @@ _NOT_THERE = (TypeError, ValueError, AttributeError, StopIteration)
 """What a fact meets when what it asks for is not there yet."""
 _NOT_BEGUN = (NameError, NotBegun)
 
-UNSTABLE = (
-    (re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b"), "an address"),
-    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "a UID"),
-    (re.compile(r"(?<=[a-z0-9])-[bcdfghjklmnpqrstvwxz2456789]{5}\b"), "-…"),
-)
-"""What a cluster makes up, which lines that nbval compares never hold."""
+# What a cluster makes up, which lines that nbval compares never hold.
+ADDRESS = re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b")
+UID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+SUFFIX = re.compile(r"(?<=[a-z0-9])-[bcdfghjklmnpqrstvwxz2456789]{5}\b")
+"""The end of a generated name."""
+_UNSTABLE = ((ADDRESS, "an address"), (UID, "a UID"), (SUFFIX, "-…"))
 _attempts: dict[str, int] = {}
 
 
@@ -218,7 +218,10 @@ class Exercise:
         for each in self._judged:
             key = self._key(each)
             before = _attempts.setdefault(key, progress.tries(key))
-            _attempts[key] = before + 1 if each in hinted else before * (not each.true)
+            if each in hinted:
+                _attempts[key] += 1
+            elif each.true:
+                _attempts[key] = 0
             if _attempts[key] != before:
                 progress.note(tries=(key, _attempts[key]))
 
@@ -290,7 +293,7 @@ def grade(name: str, *claims: Claim) -> Verdict:
 
 def stable(text: str) -> str:
     """Return a message without what differs from run to run."""
-    for pattern, word in UNSTABLE:
+    for pattern, word in _UNSTABLE:
         text = pattern.sub(word, text)
     return text
 

@@ -333,9 +333,10 @@ def _grading(node: ast.stmt) -> ast.Call | None:
     return None
 
 
-_MADE_UP = ("an address", "a UID", "a generated name")
 _CHANCE = {
-    **{what: made for what, (made, _) in zip(_MADE_UP, check.UNSTABLE, strict=True)},
+    "an IP address": check.ADDRESS,
+    "a UID": check.UID,
+    "a generated name": check.SUFFIX,
     "an age": re.compile(r"\b(?:\d+d)?(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:s|ms)\b"),
     "a long age": re.compile(r"\b\d+d(?:\d+h)?\b|\b\d+h(?:\d+m)?\b|\b\d+m\d+s\b"),
 }

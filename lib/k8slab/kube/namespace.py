@@ -92,12 +92,15 @@ class Namespace:
         Args:
             reason: What happened, as in ``"Started"`` or ``"Killing"``.
         """
-        found = [each for each in self.find("events") if each.get("reason") == reason]
-        counted = [int(each["metadata"]["resourceVersion"]) for each in found]
-        times = zip(map(event_began, found), counted, strict=True)
-        names = [each["involvedObject"]["name"] for each in found]
-        ordered = sorted(zip(names, times, strict=True), key=itemgetter(1))
-        return dict(reversed(ordered))
+        times = [
+            (
+                each["involvedObject"]["name"],
+                (event_began(each), int(each["metadata"]["resourceVersion"])),
+            )
+            for each in self.find("events")
+            if each.get("reason") == reason
+        ]
+        return dict(sorted(times, key=itemgetter(1), reverse=True))
 
     def watch(
         self,

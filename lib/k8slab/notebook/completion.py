@@ -24,9 +24,9 @@ _NAMES = "k8slab_names"
 _ANY_FILE = ("--from-file", "--from-env-file")
 _FILES = ("-f", "--filename", "-k", "--kustomize", "--patch-file", *_ANY_FILE)
 # An option in one word with its path, before which a key of a ConfigMap may stand.
+_LONG = "|".join(each for each in _FILES if each.startswith("--"))
 _GLUED = re.compile(
-    r"(?P<flag>--(?:filename|kustomize|patch-file|from-env-file)=|-[fk](?=.)"
-    r"|--from-file=(?:[^=]*=)?)(?P<path>.*)"
+    rf"(?P<flag>(?:{_LONG})=(?:(?<=--from-file=)[^=]*=)?|-[fk](?=.))(?P<path>.*)"
 )
 _LINE = re.compile(
     r"(?:[\w.,\[\]'\" ]+=\s*)?(?P<magic>%kubectl|%%on) (?P<typed>.*)$", re.DOTALL

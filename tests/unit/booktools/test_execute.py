@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat.v4 as v4
@@ -89,6 +90,21 @@ def test_a_run_is_stored_with_its_outputs_and_facts(write: Callable[..., Path]) 
     assert stored.settings["run"]["digest"] == notebooks.digest(stored.notebook)
     assert "widgets" not in stored.notebook.metadata
     assert path.read_text(encoding="utf-8") == notebooks.dump(stored.notebook)
+
+
+def test_no_port_is_taken_for_a_kernel(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was free may be taken by others before the kernel listens there."""
+    ask = "from ipykernel.kernelapp import IPKernelApp as app; print(app.instance()."
+    path = write(("way", f"{ask}transport)"))
+    with TemporaryDirectory() as short:
+        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", short)
+        run(path)
+        left = list(Path(short).iterdir())
+
+    assert notebooks.load(path).notebook.cells[0].outputs[0].text == "ipc\n"
+    assert left == []
 
 
 def test_a_failed_run_is_not_stored_and_cleans_up(

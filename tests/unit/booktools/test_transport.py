@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import nbval.kernel
 import pytest
 
+import booktools.pytest_plugin  # noqa: F401 - it is what sets nbval's
 from booktools.transport import manager
 
 
@@ -27,6 +29,11 @@ def test_a_kernel_listens_at_files_of_its_own(
     assert one.ip != two.ip
     assert Path(one.ip).parent == short / "run"
     assert (short / "run").stat().st_mode & 0o777 == 0o700
+
+
+def test_nbvals_kernels_are_reached_so() -> None:
+    """It has no setting for that; the plugin that runs chapters sees to it."""
+    assert nbval.kernel.KernelManager is manager
 
 
 def test_where_a_path_is_too_long_for_a_socket_a_port_is_taken(

@@ -68,33 +68,24 @@ def test_all_objects_of_an_addon_and_its_pods_are_labelled(addon: AddOn) -> None
     assert {each["metadata"]["labels"].get(LABEL) for each in every} == {addon.name}
 
 
+@pytest.mark.parametrize(
+    ("wanted", "available", "said"),
+    [(2, 1, "{} a: 1 of 2 available"), (0, 0, "{} a: 0 of 1 available"), (2, 2, "")],
+    ids=["one is not there", "scaled away", "all are there"],
+)
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
 def test_a_workload_without_its_pods_is_not_available(
-    cluster: Cluster, fake: FakeApi, kind: str
+    cluster: Cluster, fake: FakeApi, kind: str, wanted: int, available: int, said: str
 ) -> None:
-    """It is not, as long as one of its replicas is not."""
-    meta = {"name": "a", "namespace": "kube-system", "generation": 1}
-    obj = {"kind": kind, "metadata": meta, "spec": {"replicas": 2}}
-    status = {"observedGeneration": 1, "availableReplicas": 1}
+    """Nor is one that somebody scaled away: who has the add-on wants it to work."""
+    meta = {"name": "a", "namespace": SYSTEM, "generation": 1}
+    obj = {"kind": kind, "metadata": meta, "spec": {"replicas": wanted}}
+    status = {"observedGeneration": 1, "availableReplicas": available}
     told = [unavailable(cluster, [obj])]
-    for available in (1, 2):
-        status["availableReplicas"] = available
-        fake.put(f"{kind.lower()}s", {**obj, "status": dict(status)}, "kube-system")
-        told.append(unavailable(cluster, [obj]))
+    fake.put(f"{kind.lower()}s", {**obj, "status": status}, SYSTEM)
+    told.append(unavailable(cluster, [obj]))
 
-    assert told == [f"there is no {kind} a", f"{kind} a: 1 of 2 available", ""]
-
-
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
-def test_a_workload_that_is_to_have_no_pods_is_not_available(
-    cluster: Cluster, fake: FakeApi, kind: str
-) -> None:
-    """Somebody scaled it away; a lab that has the add-on wants it to work."""
-    meta = {"name": "a", "namespace": "kube-system", "generation": 1}
-    obj = {"kind": kind, "metadata": meta, "spec": {"replicas": 0}}
-    fake.put(f"{kind.lower()}s", {**obj, "status": {"observedGeneration": 1}}, SYSTEM)
-
-    assert unavailable(cluster, [obj]) == f"{kind} a: 0 of 1 available"
+    assert told == [f"there is no {kind} a", said.format(kind)]
 
 
 @pytest.mark.parametrize("addon", ADDONS, ids=lambda addon: addon.name)
