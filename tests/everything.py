@@ -22,12 +22,15 @@ from labmaker.bundle.components import on_demand
 Command = Sequence[str | Path]
 OUT = ROOT / "artefacts"
 # Pytest's workers, as it calls them: chapters have one more than processors, for much
-# of a chapter is waiting. Other tests have two, for they make labs, which is work.
+# of a chapter is waiting.
 WORKERS = ("gw0", "gw1", "gw2")
 # The labs that chapters under test act on, one for each worker (conftest.py names them
 # so); never the reader's, which is called "default".
 LAB = "test"
 LABS = [f"{LAB}-{worker}" for worker in WORKERS]
+# Tests in tests/cluster that need no lab that others share: with those of JupyterLab
+# they take about as long as all the rest.
+APART = ("interrupt", "inventory", "providers")
 REMOVAL = "removal of the labs"
 INTERRUPTED = 130
 """The exit code of a run that Ctrl-C or a termination ended."""
@@ -58,7 +61,6 @@ def pytest(name: str, *arguments: str | Path) -> Command:
 
 def steps() -> list[Step]:
     """Return all steps, in their order."""
-    in_order = "--no-loadscope-reorder"  # those that take longest first
     # A file's tests share what its fixtures make: machines, add-ons, faults.
     by_file = ["--dist", "loadfile"]
     no_lab = [
@@ -71,22 +73,24 @@ def steps() -> list[Step]:
         "worksteal",
         "--timeout=300",
     ]
-    cluster = ["-n", "2", *by_file, in_order]
-    chapters = ["-n", str(len(WORKERS)), *by_file, in_order]
+    # Those that take longest first.
+    chapters = ["-n", str(len(WORKERS)), *by_file, "--no-loadscope-reorder"]
     book = ["tests/browser", "--ignore-glob=*_jupyterlab*.py"]
     jupyterlab = sorted((ROOT / "tests" / "browser").glob("test_jupyterlab*.py"))
+    apart = [f"tests/cluster/test_{name}.py" for name in APART]
     return [
         Step("lint", ["make", "lint"]),
         Step("unit and book tests", pytest("unit", *no_lab)),
         Step("this computer", [K8SLAB, "setup", "--tests"]),
         Step("web book", pytest("browser", *book, *by_file, "-n", "2")),
         Step("bundle", [K8SLAB, "bundle", "build", *on_demand()]),
-        # Neither keeps two processors at work, and each has labs of its own.
+        # Two workers, and no more: to make a lab keeps both processors busy most of the
+        # time, and one that is only there keeps a quarter of one.
         Step(
             "cluster tests and JupyterLab",
-            pytest("cluster", "tests/cluster", *cluster),
+            pytest("cluster", "tests/cluster", *(f"--ignore={file}" for file in apart)),
             True,
-            beside=pytest("jupyterlab", *jupyterlab),
+            beside=pytest("apart", *apart, *jupyterlab),
         ),
         Step("chapters", pytest("chapters", "chapters", *chapters), True),
     ]

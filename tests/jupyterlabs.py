@@ -32,6 +32,7 @@ EDITOR = ".cm-content"
 STORED = ".k8slab-stored"
 """What an output says of itself that is not of the reader's own run."""
 _TOKEN = "only-for-this-test"
+_NEXT_CELL_S = 120  # until JupyterLab has begun, too
 _DONE = re.compile(r"\[\d+\]")
 
 
@@ -138,8 +139,10 @@ def opened(page: Page, server: Server, name: str) -> None:
     page.set_default_timeout(60_000)
     page.goto(server.address(name))
     # JupyterLab draws one cell after the other: what is the last one changes.
-    cells = [*load(server.book / name).cells("code")]
-    expect(page.locator(CODE)).to_have_count(len(cells), timeout=120_000)
+    cells, wanted = page.locator(CODE), len([*load(server.book / name).cells("code")])
+    while (drawn := cells.count()) < wanted:
+        expect(cells).not_to_have_count(drawn, timeout=1000 * _NEXT_CELL_S)
+    expect(cells).to_have_count(wanted)
     idle(page)
     page.wait_for_selector(".jp-Spinner", state="hidden")
 

@@ -21,7 +21,8 @@ from k8slab.core.env import Environment
 from k8slab.errors import BundleError
 from labmaker import bundle
 
-expect.set_options(timeout=30_000)
+# None of these waits is a claim about speed; a busy computer may take its time.
+expect.set_options(timeout=60_000)
 
 
 class Quiet(SimpleHTTPRequestHandler):

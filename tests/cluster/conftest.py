@@ -11,19 +11,6 @@ from k8slab.core.env import Environment
 from k8slab.errors import BundleError
 from labmaker.bundle import opened
 
-# Files that take minutes come first, or one of them would be left for the end, where
-# the other worker has nothing to do.
-LONG = (
-    *("addons", "faults", "inventory", "going_back", "graders"),
-    *("side_by_side", "providers", "restart", "bare"),
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long; a file's tests stay together."""
-    order = {f"test_{name}.py": at for at, name in enumerate(LONG)}
-    items.sort(key=lambda item: order.get(item.path.name, len(order)))
-
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Home]:

@@ -46,20 +46,20 @@ def draw(story: Scaling, title: str) -> Rendered:
         story: What was recorded.
         title: What the picture is of.
     """
-    samples, moments = story.samples, story.moments
-    end = max([1.0, *(s.at_s for s in samples), *(m.at_s for m in moments)])
+    samples, marks = story.samples, story.marks
+    end = max([1.0, *(s.at_s for s in samples), *(m.at_s for m in marks)])
     panels = _panels(samples, story.target)
     text = "\n".join([title, *_words(story, panels, end)])
-    first = _TITLE + len(moments) * _LINE
+    first = _TITLE + len(marks) * _LINE
     tops = [first + index * (_HEAD + _PANEL + _GAP) for index in range(len(panels))]
     floor = tops[-1] + _HEAD + _PANEL
     parts = [_text(0, 15, title, weight="bold"), *_axis(end, first, floor)]
     parts += [
         _drawn(panel, samples, end, y) for panel, y in zip(panels, tops, strict=True)
     ]
-    for index, moment in enumerate(moments):
-        x, y = _x(moment.at_s, end), _TITLE + 12 + index * _LINE
-        late = moment.at_s > 0.5 * end
+    for index, mark in enumerate(marks):
+        x, y = _x(mark.at_s, end), _TITLE + 12 + index * _LINE
+        late = mark.at_s > 0.5 * end
         # Through the panels, and not through their names.
         ways = [
             (y - 10, first),
@@ -71,7 +71,7 @@ def draw(story: Scaling, title: str) -> Rendered:
             + _text(
                 x + (-5 if late else 5),
                 y,
-                f"{moment.what} ({moment.at_s:.0f} s)",
+                f"{mark.what} ({mark.at_s:.0f} s)",
                 anchor="end" if late else "start",
             )
         )
@@ -117,7 +117,7 @@ def _words(story: Scaling, panels: Sequence[_Panel], end: float) -> list[str]:
         lines += [f"{panel.name}, up to {panel.top}", row]
     scale = f"{end:.0f} s"
     lines.append(f"0 s{scale:>{_CELLS - 3}}")
-    lines += [f"{each.at_s:.0f} s  {each.what}" for each in story.moments]
+    lines += [f"{each.at_s:.0f} s  {each.what}" for each in story.marks]
     return lines
 
 

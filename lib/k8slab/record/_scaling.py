@@ -72,7 +72,7 @@ class Scaling:
             return tuple(self._samples)
 
     @property
-    def moments(self) -> tuple[Mark, ...]:
+    def marks(self) -> tuple[Mark, ...]:
         """What happened meanwhile, as `mark` was told."""
         with self._lock:
             return tuple(self._marks)

@@ -128,7 +128,7 @@ def test_load_average_and_pods_are_recorded(fake: Any, ns: Namespace) -> None:
 
     assert (first.load, first.used, first.wanted, first.ready) == (20, 7, 1, 1)
     assert (last.load, last.used, last.wanted, last.ready) == (20, 150, 3, 2)
-    assert (seen.target, [each.what for each in seen.moments]) == (
+    assert (seen.target, [each.what for each in seen.marks]) == (
         50,
         ["more visitors"],
     )
