@@ -154,7 +154,7 @@ bump: $(STAMP) ## COMPONENT=... VERSION=...: give a component another version, e
 
 .PHONY: lock
 lock: ## renew requirements.lock and environment.yml from pyproject.toml; needs uv
-	@command -v uv >/dev/null || { echo 'uv is needed: pip install uv' >&2; exit 3; }
+	@command -v uv >/dev/null || { echo 'uv is needed: $(BIN)/pip install uv, then PATH="$(BIN):$$PATH" make lock' >&2; exit 3; }
 	uv pip compile pyproject.toml --quiet --no-header --no-emit-index-url --upgrade \
 	  --group book --group lab --group test --universal --generate-hashes -o requirements.lock
 	$(MAKE) environment

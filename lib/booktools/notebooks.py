@@ -60,6 +60,18 @@ class Chapter:
         return dict(found) if isinstance(found, dict) else {}
 
     @property
+    def minutes(self) -> int:
+        """How long it takes, as it says itself; 0 when it does not say a number."""
+        found = self.settings.get("minutes")
+        return found if type(found) is int else 0
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """What it notes of the book's own run; empty when that is no object."""
+        found = self.settings.get("run")
+        return dict(found) if isinstance(found, dict) else {}
+
+    @property
     def title(self) -> str:
         """Its heading; its name when there is none."""
         for cell in self.cells("markdown"):

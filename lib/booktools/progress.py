@@ -148,16 +148,23 @@ def claims(chapter: Chapter) -> list[str]:
     return list(found)
 
 
+def _noted(chapter: Chapter) -> list[str]:
+    """Return the claims that a chapter notes of a run; none of what is no list."""
+    noted = chapter.run.get("claims")
+    if not isinstance(noted, list) or not all(isinstance(each, str) for each in noted):
+        return []
+    return list(noted)
+
+
 def _row(chapter: Chapter, done: Done) -> Row:
     # What the book's own run claimed: the outputs may be the reader's by now.
-    run = chapter.settings.get("run", {})
-    known = set(run.get("claims") or claims(chapter))
+    known = set(_noted(chapter) or claims(chapter))
     grades = (_GRADE.fullmatch(cell.id) for cell in chapter.cells("code"))
     exercises = tuple(grade[1] for grade in grades if grade)
     return Row(
         name=chapter.name,
         title=chapter.title,
-        minutes=int(chapter.settings.get("minutes", 0)),
+        minutes=chapter.minutes,
         claims=len(known),
         seen=len(known & set(done.claims)),
         exercises=exercises,

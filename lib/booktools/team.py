@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import html
 import json
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from k8slab.core import files
+from k8slab.core import files, outside
 from k8slab.core.env import DEFAULT_LAB
 from k8slab.core.hints import command
 from k8slab.core.rendered import Rendered
@@ -20,6 +21,17 @@ from k8slab.errors import BadInput
 from .progress import Row
 
 SCHEMA = 1
+_NEXT = {
+    **dict.fromkeys(
+        (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+        "name a file in a folder that is there",
+    ),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        "name a file in a folder that you can write to",
+    ),
+}
+"""What to do about an error of the system that the name of the file mends."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +64,15 @@ def export(file: Path, rows: Sequence[Row], *, name: str) -> None:
         name: The reader's name; see `learner`.
 
     Raises:
-        BadInput: The file cannot be written.
+        BadInput: The file cannot be written, or the name cannot be shown.
     """
+    if not name.isprintable():
+        raise BadInput(
+            "that cannot be a learner's name",
+            wanted="text in UTF-8, on one line",
+            seen=repr(name),
+            next="give it by --learner NAME",
+        )
     told = {
         "schema": SCHEMA,
         "learner": name,
@@ -142,7 +161,7 @@ def _write(file: Path, text: str) -> None:
             "the progress cannot be written",
             where=str(file),
             seen=error.strerror or str(error),
-            next="name a file in a folder that is there",
+            next=_NEXT.get(error.errno or 0) or outside.ours(error).next,
         ) from error
 
 
@@ -172,7 +191,7 @@ def _read(path: Path) -> Learner:
         if told["schema"] != SCHEMA:
             raise ValueError(f"schema {told['schema']}")
         return Learner(_text(told, "learner"), tuple(map(_row, told["chapters"])))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(
             "this is not the exported progress of a reader",
             where=str(path),
@@ -199,6 +218,8 @@ def _row(told: dict[str, Any]) -> Row:
 def _text(told: dict[str, Any], key: str) -> str:
     if not isinstance(told[key], str):
         raise TypeError(f"{key}: {told[key]!r}, which is no text")
+    if not told[key].isprintable():
+        raise ValueError(f"{key}: {told[key]!r}, which cannot be shown")
     return str(told[key])
 
 

@@ -31,7 +31,7 @@ class Way:
 
     def minutes(self, chapters: Sequence[Chapter]) -> int:
         """Return how long it takes, by what its chapters say of themselves."""
-        return sum(int(c.settings.get("minutes", 0)) for c in self.of(chapters))
+        return sum(c.minutes for c in self.of(chapters))
 
 
 WAYS = (
@@ -85,7 +85,7 @@ def lines(chapters: Sequence[Chapter], pages: Sequence[str]) -> str:
     found = []
     for way in WAYS:
         parts = [
-            f"[{c.title}](chapters/{c.path.name}) ({c.settings.get('minutes')})"
+            f"[{c.title}](chapters/{c.path.name}) ({c.minutes})"
             for c in way.of(chapters)
         ]
         if not parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import overload
 import yaml
 
 from . import progress
+from .core import facts
 from .errors import BadInput, CheckFailed, LabError, NoMachines, NotBegun, NotReady
 
 __all__ = ["exercise", "fails", "grade", "that"]
@@ -180,7 +181,7 @@ class Exercise:
         known = hints or _hints(self.name, text)
         try:
             self._judged.append(_Judged(text, bool(_asked(text, fact)), tuple(known)))
-        except _NoFact:
+        except facts.NoFact:
             raise
         except Exception as error:  # noqa: BLE001 - a fact may meet anything
             pending, begun = _pending(error), not isinstance(error, _NOT_BEGUN)
@@ -298,33 +299,9 @@ def stable(text: str) -> str:
     return text
 
 
-class _NoFact(BadInput):
-    """What should be true or false can be nothing but true."""
-
-
-def _is_pair(said: object) -> bool:
-    """Say whether that is a fact and its hint, and not as many names as were found."""
-    if type(said) is not tuple or len(said) != 2:
-        return False
-    return [isinstance(each, str) for each in said] == [False, True]
-
-
 def _asked(claim: str, fact: object) -> object:
     said = fact() if callable(fact) else fact
-    if callable(said) or isinstance(said, Iterator):
-        way = "call it, with (), or put all(…), any(…) or list(…) around it"
-    elif isinstance(said, Awaitable):
-        way = "put await in front of it"
-    elif _is_pair(said):
-        way = "give the value alone; a hint stands behind it, not in its parentheses"
-    else:
-        return said
-    raise _NoFact(
-        f"this is always true: {claim}",
-        wanted="what is true or false",
-        seen=f"a {type(said).__name__}",
-        next=way,
-    )
+    return facts.fact(said, f"{facts.ALWAYS}: {claim}")
 
 
 def _pending(error: BaseException) -> str:

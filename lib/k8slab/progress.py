@@ -140,7 +140,7 @@ def _load(file: Path) -> dict[str, Any]:
         record = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(file, str(error)) from error
     if not isinstance(record, dict):
         raise _unreadable(file, f"{record!r}"[:_SHOWN])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labs import Lab
 
-from k8slab.kube.kubectl_arguments import LONG_SWITCHES, SWITCHES
+from k8slab.kube.kubectl_arguments import LOGS_SWITCHES, LONG_SWITCHES, SWITCHES
 
 _COMMAND = re.compile(r"^  ([a-z][\w-]*) +\S")
 _OPTION = re.compile(r"(?m)^ +(?:-(\w), )?--([\w-]+)=(.*):$")
@@ -44,3 +44,9 @@ def test_a_switch_takes_a_value_in_no_command(main: Lab) -> None:
     clash = [each for each in valued if each[1].removeprefix("-") in SWITCHES]
     assert clash == [("proxy", "-w", "''")]  # kubectl_arguments knows
     assert switches >= {f"-{letter}" for letter in SWITCHES - {"h"}}
+    # Of -xn with an unknown switch x, n would be taken for the value of x.
+    short = {option[1:] for option in switches if not option.startswith("--")}
+    assert short <= SWITCHES | LOGS_SWITCHES
+    in_logs = {f"-{letter}" for letter in LOGS_SWITCHES}
+    only = [e for e in every if e[1] in in_logs and e[2] in ("true", "false")]
+    assert {command for command, _, _ in only} == {"logs"}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from ..errors import BadInput, LabError, NotReady
+from .facts import fact
 from .patience import stretched
 
 GRACE_S = 10.0
@@ -89,10 +90,14 @@ def judge(
         done: Says whether it is the wanted one; what it misses is not there yet.
         failed: Says why it can no longer become so, or None.
         show: Puts it into words.
+
+    Raises:
+        BadInput: What it is judged by is always true, as a generator is.
     """
     reason, missed = None, []
     try:
-        if done(seen):
+        # What `bool` is asked about is the verdict itself, and not a state.
+        if fact(seen if done is bool else done(seen)):
             return True, "", None
     except NOT_YET as error:
         missed.append(_words(error))
@@ -138,7 +143,9 @@ def until(
         The first state that is the wanted one.
 
     Raises:
-        BadInput: The look is a value, and no function.
+        BadInput: The look is a value, and no function; or what it or ``done`` returns
+            is always true: a function, a generator, a coroutine, or a pair of a value
+            and a message.
         NotReady: The deadline passed, or ``failed`` gave a reason.
 
     Example:

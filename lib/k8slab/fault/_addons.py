@@ -23,7 +23,7 @@ class MetricsServerAway(Fault):
     symptom = "kubectl top is refused, and autoscalers show <unknown>."
     cause = "The Deployment metrics-server in kube-system has no Pods."
     cure = (
-        "Give it its Pods back: kubectl scale deployment metrics-server --replicas=1."
+        "Scale it: kubectl scale deployment metrics-server -n kube-system --replicas=1."
     )
 
     def check(self, at: Place) -> None:

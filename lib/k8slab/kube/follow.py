@@ -94,8 +94,8 @@ def follow(
     Raises:
         NotReady: The deadline passed, ``failed`` gave a reason, or the API server
             refuses.
-        BadInput: The API server has no such kind of object, the source holds none, or
-            the timeout is no number of seconds.
+        BadInput: The API server has no such kind of object, the source holds none, the
+            timeout is no number of seconds, or what ``done`` returns is always true.
     """
     check_timeout(timeout)
     if not isinstance(source, Source):
@@ -161,10 +161,10 @@ def check_timeout(timeout: object) -> None:
 def hopeless(pods: list[Pod]) -> str | None:
     """Return why one of these Pods will not get ready by waiting, or None."""
     for pod in pods:
-        crashes = pod.reason == "CrashLoopBackOff" and pod.restarts >= CRASHES
+        crashes = pod.reason == "CrashLoopBackOff" and pod.crashes >= CRASHES
         missing = pod.reason == "ErrImagePull" and "not found" in pod.message
         if not pod.terminating and (pod.reason in HOPELESS or crashes or missing):
-            times = f" after {pod.restarts} restarts" if crashes else ""
+            times = f" after {pod.crashes} restarts" if crashes else ""
             detail = f": {pod.message}" if pod.message else ""
             return _short(f"Pod {pod.name}: {pod.reason}{times}{detail}")
     return None

@@ -33,6 +33,8 @@ ELSEWHERE = frozenset(
 _READS_CONFIG = ("view", "current-context", "get-contexts", "get-clusters", "get-users")
 SWITCHES = frozenset("ARhiqtw")
 """kubectl's one-letter options that take no value, but for ``-w`` of its proxy."""
+LOGS_SWITCHES = frozenset("fp")
+"""Options of ``logs`` that take no value there, and one everywhere else."""
 LONG_SWITCHES = frozenset(
     f"--{name}"
     for name in (
@@ -212,7 +214,7 @@ def flags_of(own: Sequence[str]) -> Iterator[tuple[str, str]]:
     option is looked at as well, and where ``logs`` stands, ``-f`` and ``-p`` count as
     its switches.
     """
-    switches = SWITCHES | set("fp") if "logs" in own else SWITCHES
+    switches = SWITCHES | LOGS_SWITCHES if "logs" in own else SWITCHES
     for index, each in enumerate(own):
         following = own[index + 1] if index + 1 < len(own) else ""
         if each.startswith("--"):
@@ -234,7 +236,10 @@ def may_wait(word: str) -> bool:
         return False
     if word.startswith("--"):
         return "=" not in word and word not in LONG_SWITCHES
-    return "=" not in word and not set(word[1:]) <= SWITCHES
+    rest = word[1:].lstrip("".join(SWITCHES))
+    # Where logs stands, -f and -p are switches: -fn waits, while -cmain has its value.
+    inner = rest.lstrip("".join(SWITCHES | LOGS_SWITCHES))
+    return "=" not in word and 1 in (len(rest), len(inner))
 
 
 def _saved(flag: str) -> str:

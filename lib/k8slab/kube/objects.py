@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -35,7 +35,8 @@ class Pod:
         phase: ``Pending``, ``Running``, ``Succeeded``, ``Failed`` or ``Unknown``.
         ready: Whether its Ready condition is true.
         ip: Its address; empty while it has none.
-        restarts: How often its containers were restarted, in all.
+        restarts: How often its containers were restarted, in all; those that prepare
+            it count, too.
         labels: Its labels.
         reason: Why it is not running as meant, as `kubectl get` shows it; or empty.
         message: The sentence that explains the reason; or empty.
@@ -46,6 +47,7 @@ class Pod:
         last_exit_code: How the container that ended last ended; -1 while none has.
         last_reason: That end in a word, as in ``Completed`` or ``Error``; or empty.
         uid: Its UID; another Pod of the same name has another one.
+        crashes: The most restarts of a container that is in ``CrashLoopBackOff`` now.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Pod:
     last_exit_code: int
     last_reason: str
     uid: str
+    crashes: int = field(default=0, repr=False)
 
     @property
     def finished(self) -> bool:
@@ -82,8 +85,10 @@ class Pod:
     def read(cls, obj: Object) -> Pod:
         """Read a Pod object of the API."""
         meta, spec, status = _parts(obj)
-        main = status.get("containerStatuses") or []
-        both = [*(status.get("initContainerStatuses") or []), *main]
+        both = [
+            *(status.get("initContainerStatuses") or []),
+            *(status.get("containerStatuses") or []),
+        ]
         reason, message = _trouble(status, both)
         owner, end = _controller(meta), _last_end(both)
         return cls(
@@ -93,7 +98,7 @@ class Pod:
             phase=status.get("phase", "Unknown"),
             ready=_condition(status, "Ready"),
             ip=status.get("podIP", ""),
-            restarts=sum(c.get("restartCount", 0) for c in main),
+            restarts=sum(c.get("restartCount", 0) for c in both),
             labels=dict(meta.get("labels") or {}),
             reason=reason,
             message=message,
@@ -104,6 +109,7 @@ class Pod:
             last_exit_code=int(end.get("exitCode", -1)),
             last_reason=end.get("reason", ""),
             uid=meta.get("uid", ""),
+            crashes=_crashes(both),
         )
 
 
@@ -219,6 +225,17 @@ def _last_end(containers: list[Object]) -> Object:
     ]
     ends = [end for end in ends if "exitCode" in end]
     return max(ends, key=lambda end: end.get("finishedAt") or "", default={})
+
+
+def _crashes(containers: list[Object]) -> int:
+    """Return the most restarts of a container that crashes; 0 when none does."""
+    crashing = (
+        container.get("restartCount", 0)
+        for container in containers
+        if ((container.get("state") or {}).get("waiting") or {}).get("reason")
+        == "CrashLoopBackOff"
+    )
+    return max(crashing, default=0)
 
 
 def _trouble(status: Object, containers: list[Object]) -> tuple[str, str]:

@@ -171,23 +171,45 @@ def _read(line: str, names: Mapping[str, Any]) -> _Command:
             error.seen = " ".join(["kubectl", *typed])
         raise
     own = kubectl_arguments.own_arguments(argv)
+    _refuse_items(words, line)
     _refuse_patterns(words, line)
     for part in filters:
         if "{" not in part[0].text:  # the braces behind it may be another tool's
             _filters.check_name(part)
+        _refuse_items(part, line)
     behind = [_names.put(part, names) for part in filters]
     namespace = current.current().namespace
-    _limits.refuse_terminal(own, typed, namespace=namespace, named=given != words)
+    pasted = [[_pasted(word, names) for word in part] for part in (words, *filters)]
+    _limits.refuse_terminal(
+        own, words, pasted[0], namespace=namespace, named=given != words
+    )
     for part in behind:
         _filters.check(part)
     ends = accumulate(len(each) for each in values)
     mine = sum(end <= len(own) for end in ends)
     stages = [[shlex.quote(word.text) for word in part] for part in (given, *behind)]
     if any(word.secret for word in chain(given, *behind)):
-        stages = [[word.typed for word in part] for part in (words, *filters)]
+        stages = pasted
     first = _limits.elsewhere(own, stages[0], namespace)
     shown = " | ".join([first, *(" ".join(stage) for stage in stages[1:])])
     return _Command(argv, own, behind, typed, mine, shown)
+
+
+def _pasted(word: _line.Word, names: Mapping[str, Any]) -> str:
+    """Return a word as a terminal takes it; a name in braces stays as typed."""
+    plain = _names.put([word], names) == [word]
+    return shlex.quote(word.text) if plain else word.typed
+
+
+def _refuse_items(words: Sequence[_line.Word], line: str) -> None:
+    """Refuse an item of a list in braces, which only Python could look up."""
+    for word in words:
+        if item := _names.item_of(word):
+            raise BadInput(
+                f"{item} is no name: braces take a name, and dots behind it",
+                wanted="a Python name: one = pods[0] in a line before, then {one}",
+                seen=f"%kubectl {line.strip()}",
+            )
 
 
 def _refuse_patterns(words: Sequence[_line.Word], line: str) -> None:
@@ -197,12 +219,6 @@ def _refuse_patterns(words: Sequence[_line.Word], line: str) -> None:
     """
     before, own = "", kubectl_arguments.own_arguments([word.text for word in words])
     for at, word in enumerate(words):
-        if item := _names.item_of(word):
-            raise BadInput(
-                f"{item} is no name: braces take a name, and dots behind it",
-                wanted="a Python name: one = pods[0] in a line before, then {one}",
-                seen=f"%kubectl {line.strip()}",
-            )
         # What a Pod runs is a command, of whose options nobody here knows.
         value = at < len(own) and (
             word.text.startswith("-") or kubectl_arguments.may_wait(before)
@@ -395,24 +411,34 @@ def _take_turn(
 def _on_arguments(words: Sequence[str]) -> tuple[list[str], float]:
     """Return the machines, and the seconds that a script gets."""
     names: list[str] = []
-    timeout = _limits.TIMEOUT_S
+    timeout: float | None = None
+    seen = f"%%on {shlex.join(words)}"
     rest = iter(words)
     for word in rest:
         flag, equals, value = word.partition("=")
-        if flag == "--timeout" and names:
+        if flag == "--timeout" and names and timeout is None:
             timeout = _limits.seconds(value if equals else next(rest, ""))
-        elif word.startswith("-") or timeout != _limits.TIMEOUT_S:
-            names.clear()
-            break
+            if not timeout:
+                raise BadInput(
+                    "that is no time",
+                    wanted="--timeout 5m, 90s or 1m30s",
+                    seen=seen,
+                )
+        elif word.startswith("-") or timeout is not None:
+            raise BadInput(
+                "machines come first, and one option behind them",
+                wanted="%%on MACHINE --timeout 5m",
+                seen=seen,
+            )
         else:
             names.append(word)
-    if not names or not timeout:
+    if not names:
         raise BadInput(
             "which machine?",
             wanted="%%on MACHINE, or %%on MACHINE --timeout 5m",
-            seen=f"%%on {shlex.join(words)}",
+            seen=seen,
         )
-    return list(dict.fromkeys(names)), timeout
+    return list(dict.fromkeys(names)), timeout or _limits.TIMEOUT_S
 
 
 def _printer() -> Callable[[str], None]:

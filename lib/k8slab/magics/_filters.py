@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -24,11 +25,6 @@ _NO_LINE = 1
 _TRIED_S = 5.0
 """Seconds for a filter to take or refuse its options; it needs milliseconds."""
 _PYTHON = "or Python: x = %kubectl …, then x.lines, x.text or x.json"
-_BACK = (
-    "x = %kubectl … in a line before, "
-    'then cluster.kubectl(["apply", "-f", "-"], input=x.text)'
-)
-"""What does the work of a pipe that leads back into kubectl."""
 
 
 def check_name(words: Sequence[Word]) -> None:
@@ -43,7 +39,7 @@ def check_name(words: Sequence[Word]) -> None:
         f"no filter {words[0].typed!r} is offered behind a pipe",
         wanted=f"one of {NAMES}",
         seen=f"| {_typed(words)}",
-        next=_BACK if words[0].text == "kubectl" else _PYTHON,
+        next=_back(words) if words[0].text == "kubectl" else _PYTHON,
     )
 
 
@@ -107,6 +103,14 @@ def apply(
         if "{" in _typed(words):  # its complaint may name a value
             error.seen = f"exit code {error.returncode}"
         raise
+
+
+def _back(words: Sequence[Word]) -> str:
+    """Return what does the work of a pipe that leads back into kubectl."""
+    put = "{" in words[0].typed  # so the texts are values, which may be secrets
+    argv = [each.typed if put else each.text for each in words[1:]]
+    call = f"cluster.kubectl({json.dumps(argv, ensure_ascii=False)}, input=x.text)"
+    return f"x = %kubectl … in a line before, then {call}"
 
 
 def _typed(words: Sequence[Word]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import BadInput
 from ..kube import kubectl_arguments
+from ._line import Word
 
 TIMEOUT_S = 120.0
 ENDLESS_S = 10.0
@@ -61,13 +63,19 @@ def elsewhere(own: Sequence[str], shown: Sequence[str], namespace: str) -> str:
 
 
 def refuse_terminal(
-    own: Sequence[str], words: Sequence[str], *, namespace: str, named: bool
+    own: Sequence[str],
+    words: Sequence[Word],
+    pasted: Sequence[str],
+    *,
+    namespace: str,
+    named: bool,
 ) -> None:
     """Refuse what needs a keyboard, or would never give the cell back.
 
     Args:
         own: kubectl's own arguments.
         words: All of them as they were typed, with what a Pod runs.
+        pasted: The same words as a terminal takes them.
         namespace: Where they would have acted.
         named: Whether names in braces are among the words.
 
@@ -79,17 +87,18 @@ def refuse_terminal(
         return
     given = list(kubectl_arguments.flags_of(own))
     flags = {flag: value for flag, value in given if value != "false"}
-    typed = " ".join(["kubectl", *words])
+    typed = " ".join(["kubectl", *(each.typed for each in words)])
     values = ", with values in place of the names in braces" if named else ""
-    way = f"in {TERMINAL}{values}: {elsewhere(own, words, namespace)}"
+    way = f"in {TERMINAL}{values}: {elsewhere(own, pasted, namespace)}"
     files = ("-f", "--filename", "--patch-file")
     reads = [value for flag, value in given if flag in files]
     if verb != "logs" and "-" in reads:
+        argv = json.dumps([each.text for each in words], ensure_ascii=False)
         raise BadInput(
             "a cell has no standard input",
             wanted="-f with the path of a file below manifests/",
             seen=typed,
-            next='or from Python: cluster.kubectl(["apply", "-f", "-"], input=text)',
+            next=f"or from Python{values}: cluster.kubectl({argv}, input=text)",
         )
     wants = flags.keys() & {"-t", "--tty"}
     asks = verb == "delete" and flags.keys() & {"-i", "--interactive"}

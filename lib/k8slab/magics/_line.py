@@ -15,13 +15,21 @@ BLANKS = " \t\r\n"
 _TWO_LINES = "two lines in a cell that begins with %%kubectl; it stops at a failure"
 _SCRIPT = "the script stands on the lines below"
 _KEPT = "Python: x = %kubectl …, then pathlib.Path('file').write_text(x.text)"
+_STREAMS = (
+    "two streams in one",
+    "the command without it: kubectl's remarks are printed, too, and x.remarks holds "
+    "them",
+)
 _OPERATORS: dict[str, tuple[str, str]] = {
     "&&": ("two commands in one line", _TWO_LINES),
     "||": ("'or else'", "Python: try: … except CommandFailed: …"),
     ";": ("two commands in one line", _TWO_LINES),
+    "|&": _STREAMS,
+    "&>": ("output into a file", _KEPT),
     "&": ("a command in the background", "a terminal: File, New, Terminal"),
     "<<": ("a here-document", "a file below manifests/, and -f with its path"),
     "<": ("a file as input", "-f with the path of the file"),
+    ">&": _STREAMS,
     ">": ("output into a file", _KEPT),
     "(": ("a parenthesis", "single quotes around the word that holds it"),
     ")": ("a parenthesis", "single quotes around the word that holds it"),
@@ -154,7 +162,7 @@ class _Splitter:
             self._double()
         elif sign == "\\":
             self._escape()
-        elif sign == "|" and self._line[self._at : self._at + 2] != "||":
+        elif sign == "|" and self._line[self._at : self._at + 2] not in ("||", "|&"):
             if self._magic == "%%on":
                 raise self._refused(sign, "a pipe", _SCRIPT)
             self._end_word()
@@ -244,6 +252,8 @@ class _Splitter:
 
     def _refused(self, sign: str, what: str, wanted: str) -> BadInput:
         way = "if it belongs to a word, put that word in single quotes"
+        if (what, wanted) == _STREAMS:
+            way = ""
         if self._magic == "%%on" and (sign == "|" or (what, wanted) in _COMMANDS):
             wanted, way = _SCRIPT, ""
         return BadInput(

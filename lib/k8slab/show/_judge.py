@@ -12,6 +12,8 @@ from ._manifest import Manifest, bad
 
 _STRICT = {"dryRun": "All", "fieldValidation": "Strict"}
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+_SHOWN = 80
+"""So many signs of what is there are shown."""
 
 
 def check(manifest: Manifest, cluster: Cluster | None) -> None:
@@ -36,7 +38,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
     for key in manifest.data:
         if key.startswith(_NO_BREAK):
             raise bad(
-                f"{key.strip()} is indented with U+00A0",
+                f"{key.strip()[:_SHOWN]} is indented with U+00A0",
                 manifest.name,
                 manifest.line(key),
                 wanted="plain spaces",
@@ -50,7 +52,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
                 manifest.name,
                 line,
                 wanted="its value behind it, or fields indented below it",
-                seen=manifest.text.splitlines()[line - 1].strip()[:80],
+                seen=manifest.text.splitlines()[line - 1].strip()[:_SHOWN],
             )
         if key not in manifest.data:
             raise bad(
@@ -58,7 +60,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
                 manifest.name,
                 1,
                 wanted=f"{key} at the top",
-                seen=", ".join(map(str, manifest.data)),
+                seen=", ".join(map(str, manifest.data))[:_SHOWN],
             )
     if not isinstance(manifest.data["metadata"], dict):
         raise bad(
@@ -66,7 +68,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
             manifest.name,
             manifest.line("metadata"),
             wanted="fields, indented below it, as name",
-            seen=str(manifest.data["metadata"]),
+            seen=str(manifest.data["metadata"])[:_SHOWN],
         )
     if cluster is not None:
         try:
@@ -115,7 +117,7 @@ def _check_kind(manifest: Manifest, known: set[tuple[str, str]]) -> None:
         manifest.name,
         manifest.line(where),
         wanted=f"{where}: {wanted}",
-        seen=f"{where}: {seen}",
+        seen=f"{where}: {seen}"[:_SHOWN],
         next="kinds begin with a capital; kubectl api-resources lists them",
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import shlex
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -105,11 +107,12 @@ def read(path: Path, name: str = "") -> Manifest:
     """Read a manifest as YAML; nothing of Kubernetes is checked yet.
 
     Raises:
+        BadInput: It cannot be read.
         BadManifest: It is no YAML that kubectl reads, or not one object.
     """
     name = name or path.name
     try:
-        text = _yaml.decode(path.read_bytes())
+        text = _yaml.decode(*_content(path, name))
         found = _yaml.documents(text)
     except _yaml.Unreadable as error:
         raise bad(
@@ -132,6 +135,23 @@ def read(path: Path, name: str = "") -> Manifest:
             seen="no keys" if len(found) == 1 else f"{len(found)} documents",
         )
     return Manifest(name, path, text, first.root, first.data)
+
+
+def _content(path: Path, name: str) -> tuple[bytes, int]:
+    """Return what a file holds, as far as it can be a manifest, and its size."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return file.read(_yaml.MAX_BYTES + 1), size
+    except (FileNotFoundError, IsADirectoryError):
+        raise
+    except OSError as error:
+        raise BadInput(
+            "this manifest cannot be read",
+            where=f"{FOLDER}/{name}",
+            seen=error.strerror or "",
+            next=f"chmod u+r {shlex.quote(str(path))}",
+        ) from error
 
 
 def _walk(

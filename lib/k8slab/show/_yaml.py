@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from ._loader import Loader
 
 MAX_BYTES = 3_000_000
 """More than any API server takes in one request."""
@@ -18,7 +18,8 @@ MAX_NODES = 200_000
 _WORD = 32
 """A text weighs one such value more for each so many of its signs."""
 MAX_DEPTH = 100
-_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SHOWN = 80
+"""So many signs of a line are shown."""
 _BOM = "\ufeff"
 _HALVES = re.compile(
     r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.I
@@ -27,7 +28,6 @@ _HALVES = re.compile(
 _SEPARATOR = re.compile(r"^---[^\S\n]*([^\s#])", re.M)
 _SLASH = re.compile(r"(?<!\\)(?:\\\\)*(\\/)")
 _TEXT = "tag:yaml.org,2002:str"
-_NULLS = ("", "~", "null", "Null", "NULL")
 _STRANGE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
@@ -55,129 +55,6 @@ class Unreadable(Exception):
         self.seen = seen
 
 
-class _Loader(_BASE, yaml.composer.Composer):  # type: ignore[misc]
-    """Give words the types that kubectl gives them: dates and 1:30 are text."""
-
-    # Not those of libyaml's loader, which refuses to give an anchor's name again.
-    check_node = yaml.composer.Composer.check_node
-    get_node = yaml.composer.Composer.get_node
-
-    def __init__(self, text: str) -> None:
-        _BASE.__init__(self, text)
-        self.anchors: dict[str, yaml.Node] = {}
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Read a node; its anchor counts from here on, in the place of an older one."""
-        if not self.check_event(yaml.AliasEvent):
-            self.anchors.pop(self.peek_event().anchor, None)
-        node: yaml.Node | None = super().compose_node(parent, index)
-        return node
-
-    def flatten_mapping(self, node: Any) -> None:
-        """Put in what ``<<`` names where it stands: of two keys the later counts."""
-        pairs: list[Any] = []
-        for pair in node.value:
-            one = yaml.MappingNode(node.tag, [pair], node.start_mark, node.end_mark)
-            super().flatten_mapping(one)
-            pairs += one.value
-        node.value = pairs
-
-    def construct_object(self, node: Any, deep: bool = False) -> Any:
-        """Read a value; one that is not what its tag says has a place."""
-        try:
-            return super().construct_object(node, deep)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise yaml.constructor.ConstructorError(
-                None,
-                None,
-                f"this is no {node.tag.rpartition(':')[2]} that JSON has",
-                node.start_mark,
-            ) from error
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in known if "timestamp" not in tag]
-    for letter, known in _BASE.yaml_implicit_resolvers.items()
-}
-_WHOLE = r"[-+]?(?:0[bB][01_]+|0[oO]?[0-7_]+|0|[1-9][0-9_]*|0[xX][0-9a-fA-F_]+)$"
-_INT = re.compile(_WHOLE)
-_FLOAT = re.compile(
-    rf"(?!{_WHOLE})[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)"
-    r"(?:[eE][-+]?[0-9][0-9_]*)?$"
-    r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
-)
-for _letter, _known in _Loader.yaml_implicit_resolvers.items():
-    _known[:] = [
-        (tag, {"int": _INT, "float": _FLOAT}.get(tag.rpartition(":")[2], pattern))
-        for tag, pattern in _known
-    ]
-
-
-# To kubectl y and n are true and false, too.
-_Loader.bool_values = {**_BASE.bool_values, "y": True, "n": False}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN")
-)
-
-
-def _whole(loader: Any, node: yaml.ScalarNode) -> int:
-    """Read a whole number; one with a zero in front is octal, with an o or without."""
-    text = node.value.replace("_", "").lower()
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-")
-    if re.fullmatch(r"0[0-7]+", digits):
-        return sign * int(digits, 8)
-    return sign * int(digits, 0)
-
-
-def _fraction(loader: Any, node: yaml.ScalarNode) -> float:
-    """Read a number with a fraction; JSON has no endless one."""
-    value = float(loader.construct_yaml_float(node))
-    if not math.isfinite(value):
-        raise ValueError(f"{value} is no number that JSON has")
-    return value
-
-
-def _nothing(loader: Any, node: yaml.ScalarNode) -> None:
-    """Read a null, which a tag alone does not make of any other word."""
-    if loader.construct_scalar(node) not in _NULLS:
-        raise ValueError(f"{node.value} is no null")
-
-
-def _binary(loader: Any, node: yaml.ScalarNode) -> bytes:
-    """Read base64, which may have several lines."""
-    text = re.sub(r"[\r\n]", "", loader.construct_scalar(node))
-    return base64.b64decode(text, validate=True)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:null", _nothing)
-_Loader.add_constructor("tag:yaml.org,2002:binary", _binary)
-_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
-_Loader.add_constructor("tag:yaml.org,2002:float", _fraction)
-
-
-def _as_it_stands(loader: Any, *tag_and_node: Any) -> Any:
-    """Read a value whose tag says nothing to kubectl, as ``!Ref x`` or ``=``."""
-    node = tag_and_node[-1]
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    return node.value
-
-
-def _moment(loader: Any, node: yaml.ScalarNode) -> str:
-    """Read a time, which stays the text that it is."""
-    loader.construct_yaml_timestamp(node)
-    return str(node.value)
-
-
-for _tag in ("value", "merge", "set", "omap", "pairs"):
-    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _as_it_stands)
-_Loader.add_multi_constructor("!", _as_it_stands)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _moment)
-
-
 @dataclass(frozen=True)
 class Document:
     """One document of a file.
@@ -191,20 +68,25 @@ class Document:
     data: Any
 
 
-def decode(content: bytes) -> str:
+def decode(content: bytes, size: int = 0) -> str:
     """Return the text of a file.
+
+    Args:
+        content: What it holds, or the first bytes of it when it is too large.
+        size: How many bytes it has, when ``content`` may be but a part.
 
     Raises:
         Unreadable: It is too large, another encoding than UTF-8, or holds a sign that
             no text has.
     """
-    if len(content) > MAX_BYTES:
+    size = max(size, len(content))
+    if size > MAX_BYTES:
         raise Unreadable(
             "this file is too large for a manifest",
             1,
             1,
             wanted=f"at most {MAX_BYTES / 1e6:g} MB",
-            seen=f"{len(content) / 1e6:.1f} MB",
+            seen=f"{size / 1e6:.1f} MB",
         )
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:4]:
         raise _encoding(1, 1, "UTF-16 or UTF-32, as some editors of Windows save it")
@@ -239,7 +121,7 @@ def documents(text: str) -> list[Document]:
         _refuse_separator(text)
     try:
         has_aliases = _scan(text, is_json)
-        loader = _Loader(text)
+        loader = Loader(text)
         try:
             found = list(_documents(loader, has_aliases))
         finally:
@@ -248,7 +130,7 @@ def documents(text: str) -> list[Document]:
         raise _marked(text, error) from error
     except yaml.YAMLError as error:
         raise Unreadable(
-            "this is not YAML", 1, 1, wanted="key: value", seen=str(error)
+            "this is not YAML", 1, 1, wanted="key: value", seen=str(error)[:_SHOWN]
         ) from error
     except (ValueError, TypeError) as error:
         raise Unreadable(
@@ -256,7 +138,7 @@ def documents(text: str) -> list[Document]:
             1,
             1,
             wanted="numbers, texts, lists and keys",
-            seen=str(error),
+            seen=str(error)[:_SHOWN],
         ) from error
     return found
 
@@ -278,7 +160,7 @@ def _refuse_separator(text: str) -> None:
             line,
             column,
             wanted="--- alone, and the object below it",
-            seen=text.split("\n")[line - 1].strip()[:80],
+            seen=text.split("\n")[line - 1].strip()[:_SHOWN],
         )
 
 
@@ -290,7 +172,7 @@ def _scan(text: str, is_json: bool) -> bool:
     """
     depth = nodes = 0
     has_aliases = False
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -317,7 +199,7 @@ def _refuse_directives(text: str, event: Any) -> None:
             mark.line + 1,
             mark.column + 1,
             wanted="the object, or --- above it",
-            seen=text.splitlines()[mark.line].strip()[:80],
+            seen=text.splitlines()[mark.line].strip()[:_SHOWN],
         )
 
 
@@ -409,7 +291,7 @@ def _settle_keys(loader: Any, node: yaml.Node, seen: set[int]) -> None:
                     mark.line + 1,
                     mark.column + 1,
                     wanted="a word; null in quotes, 'null', is one",
-                    seen=(word or "nothing") if is_word else f"a {key.id}",
+                    seen=(word[:_SHOWN] or "nothing") if is_word else f"a {key.id}",
                 )
             if key.tag not in (_TEXT, "tag:yaml.org,2002:merge"):
                 word = _key(loader.construct_object(key))
@@ -420,8 +302,8 @@ def _settle_keys(loader: Any, node: yaml.Node, seen: set[int]) -> None:
                     "a key stands twice",
                     mark.line + 1,
                     mark.column + 1,
-                    wanted=f"one {word}",
-                    seen=key.value,
+                    wanted=f"one {word[:_SHOWN]}",
+                    seen=key.value[:_SHOWN],
                 )
             keys.add(word)
     for each in _below(node):
@@ -449,15 +331,21 @@ def _marked(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
             number + 1,
             column,
             wanted="spaces",
-            seen=line.replace("\t", "<tab>"),
+            seen=_around(line, column).replace("\t", "<tab>")[:_SHOWN],
         )
     return Unreadable(
         "this is not YAML",
         number + 1,
         column,
         wanted="key: value, indented alike",
-        seen=f"{line.strip()} ({error.problem})",
+        seen=f"{_around(line, column).strip()} ({str(error.problem)[:_SHOWN]})",
     )
+
+
+def _around(line: str, column: int) -> str:
+    """Return what stands about a column, from 1, of a line."""
+    begin = max(0, min(column - 1 - _SHOWN // 2, len(line) - _SHOWN))
+    return line[begin : begin + _SHOWN]
 
 
 def _deep(mark: Any) -> Unreadable:

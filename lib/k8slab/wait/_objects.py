@@ -246,8 +246,10 @@ def endpoints(
         timeout: Seconds until giving up.
 
     Raises:
+        BadInput: That can be no Service's name.
         NotReady: The deadline passed.
     """
+    _check_name(service)
     if want is not None:
         _check_count("want", want)
     number = "endpoints" if want is None else count(want, "endpoint")
@@ -310,8 +312,10 @@ def for_object(
         timeout: Seconds until giving up.
 
     Raises:
+        BadInput: That can be no object's name, or what ``done`` returns is always true.
         NotReady: The deadline passed, or ``failed`` gave a reason.
     """
+    _check_name(name)
     return follow(
         source,
         kind,
@@ -346,11 +350,13 @@ def scaler(
         timeout: Seconds until giving up.
 
     Raises:
+        BadInput: That can be no object's name, or what ``done`` returns is always true.
         NotReady: The deadline passed.
 
     Example:
         ``wait.scaler(ns, "shop", want="3 Pods", done=lambda seen: seen.wanted == 3)``
     """
+    _check_name(name)
     found = follow(
         source,
         _SCALER,
@@ -381,6 +387,16 @@ def _check_count(name: str, count: object) -> None:
             next=f"{name}=int(x.text), where x is what %kubectl printed"
             if hasattr(count, "text")
             else "",
+        )
+
+
+def _check_name(name: str) -> None:
+    """Refuse what no object is called: the API would take all objects for it."""
+    if not isinstance(name, str) or not name or _NO_NAME.search(name):
+        raise BadInput(
+            "this is no name",
+            wanted="the name of one object, as web-1",
+            seen=str(name) or "nothing",
         )
 
 

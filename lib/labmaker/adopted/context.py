@@ -173,7 +173,8 @@ def _credentials(source: _Source, user: Mapping[str, Any]) -> dict[str, str]:
 def _load(file: Path) -> dict[str, Any]:
     try:
         known = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:  # 2024-02-30 is no date
+    # 2024-02-30 is no date, and what is nested too deep ends in a RecursionError.
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         # The text may hold a private key, so the cause is only named.
         raise _bad(
             file,

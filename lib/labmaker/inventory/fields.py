@@ -204,7 +204,7 @@ class Field:
             # As text alone: what YAML 1.1 makes of "=" or of a date, kubectl does not.
             documents = yaml.load_all(path.read_text("utf-8"), yaml.BaseLoader)
             kinds = [each["kind"] for each in documents if each]
-        except (ValueError, yaml.YAMLError, TypeError, KeyError):
+        except (ValueError, yaml.YAMLError, TypeError, KeyError, RecursionError):
             kinds = []
         if not kinds:
             wanted = "objects in YAML, each with its kind"
@@ -277,7 +277,7 @@ def load(file: Path) -> Field:
         ) from error
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:  # of what is nested too deep
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise BadInput(

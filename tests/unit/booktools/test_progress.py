@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from booktools import notebooks, team
 from booktools import progress as shown
+from booktools.jupyterlab import opening
 from k8slab import check, progress
 from k8slab.errors import BadInput, LabError
 from labmaker import cli
@@ -83,6 +84,35 @@ def test_the_total_stays_when_the_readers_outputs_are_stored(
     assert [row.claims for row in shown.rows(book, home)] == [3]
 
 
+@pytest.mark.parametrize(
+    "noted",
+    [
+        {"run": None},
+        {"run": []},
+        {"run": {"claims": 5}},
+        {"minutes": None},
+        {"minutes": "20 min"},
+    ],
+)
+def test_what_a_chapter_notes_otherwise_counts_as_nothing(
+    home: Path, book: Path, noted: dict[str, object]
+) -> None:
+    """One chapter's metadata hides neither the others nor the first page."""
+    chapter = notebooks.load(book / "chapters" / "first.ipynb")
+    chapter.notebook.metadata["lab"] = noted
+    (book / "chapters" / "concepts.ipynb").write_text(notebooks.dump(chapter.notebook))
+    with (book / "_toc.yml").open("a") as toc:
+        toc.write("- file: chapters/concepts\n")
+
+    found = shown.rows(book, home)
+    assert [(row.name, row.minutes, row.claims) for row in found] == [
+        ("first", 0, 2),
+        ("concepts", 0, 2),
+    ]
+    page = opening.first_page(book)
+    assert "[Count](chapters/concepts.ipynb) (0)" in str(page)
+
+
 def test_an_unsolved_exercise_is_not_recorded(home: Path, book: Path) -> None:
     """Only its true claims are."""
     check.exercise("sums", ("one", True), ("two", False))
@@ -104,7 +134,10 @@ def test_tests_record_nothing(
     assert not progress.path(home, "default").exists()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "null", "7", "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "null", "7", "\x00", pytest.param("[" * 100_000, id="deep")],
+)
 def test_a_broken_record_is_told_and_kept(home: Path, book: Path, text: str) -> None:
     """A check goes on without it; `progress` says what to do, and nothing is lost."""
     home.mkdir()

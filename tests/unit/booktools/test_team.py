@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from booktools import team
 from booktools.progress import Row
+from k8slab.core import files
 from k8slab.errors import BadInput
 
 
@@ -50,7 +53,11 @@ ODD = '{"schema": 1, "learner": 7, "chapters": []}'
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1}', ODD]
+    "text",
+    [
+        *("", "[]", "{}", '{"schema": 2}', '{"schema": 1}', ODD),
+        pytest.param("[" * 100_000, id="deep"),
+    ],
 )
 def test_another_file_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
     """The error names the file and the command that makes a right one."""
@@ -103,6 +110,56 @@ def test_a_field_of_another_type_is_refused_by_its_name(
         team.collect([written(tmp_path, **{field: value})])
 
     assert f"{field}: {value!r}" in caught.value.seen
+
+
+@pytest.mark.parametrize("name", ["J\udcf6rg", "a\nb"])
+def test_a_name_that_cannot_be_shown_is_not_exported(tmp_path: Path, name: str) -> None:
+    """The reader can give another; the lead, who has the file, cannot."""
+    path = tmp_path / "out.json"
+    with pytest.raises(BadInput, match="cannot be a learner's name") as caught:
+        team.export(path, [row(1)], name=name)
+
+    assert caught.value.seen == repr(name)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["J\udcf6rg", "a\nb"])
+def test_a_name_that_cannot_be_shown_is_refused_by_its_file(
+    tmp_path: Path, name: str
+) -> None:
+    """The table could not be written."""
+    path = written(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"learner": name}))
+
+    with pytest.raises(BadInput, match="not the exported") as caught:
+        team.collect([path])
+
+    assert caught.value.where == str(path)
+    assert f"learner: {name!r}, which cannot be shown" in caught.value.seen
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [
+        (errno.ENOENT, "in a folder that is there"),
+        (errno.EACCES, "in a folder that you can write to"),
+        (errno.EROFS, "in a folder that you can write to"),
+        (errno.ENOSPC, "make room"),
+    ],
+)
+def test_what_to_do_is_what_the_system_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, step: str
+) -> None:
+    """A full disk has no better folder, nor is one that may not be written missing."""
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(files, "write", refuse)
+    with pytest.raises(BadInput, match="cannot be written") as caught:
+        team.export(tmp_path / "out.json", [row(1)], name="ada")
+
+    assert step in caught.value.next
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -67,6 +67,9 @@ def test_a_comment_is_not_sent(typed: Any) -> None:
         ("get pods > pods.txt", ">", "write_text"),
         ("get pods >> pods.txt", ">", "write_text"),
         ("get pods 2>/dev/null", ">", "write_text"),
+        ("get pods &> pods.txt", "&>", "write_text"),
+        ("get pods 2>&1", ">&", "x.remarks"),
+        ("get pods |& grep web", "|&", "x.remarks"),
         ("apply -f - < pod.yaml", "<", "-f with the path"),
         ("apply -f - <<EOF", "<<", "manifests/"),
         ("get pods; get nodes", ";", "%%kubectl"),
@@ -116,6 +119,7 @@ def test_what_only_a_shell_could_do_is_refused(
 
     assert f"no shell that could read {sign}: " in caught.value.what
     assert wanted in caught.value.wanted
+    assert ("single quotes" in caught.value.next) == (wanted != "x.remarks")
     assert capsys.readouterr().out == ""
 
 
@@ -225,10 +229,11 @@ def test_a_name_that_gives_nothing_is_an_error(
 )
 def test_an_item_of_a_list_is_asked_for_by_a_name(typed: Any, item: str) -> None:
     """It is no pattern of a shell, and the error says what to write."""
-    with pytest.raises(BadInput, match="is no name") as caught:
-        typed(f"delete pod {item}", pods=["b"])
+    for line in (f"delete pod {item}", f"get pods | wc -l | grep {item}"):
+        with pytest.raises(BadInput, match="is no name") as caught:
+            typed(line, pods=["b"])
 
-    assert "then {one}" in caught.value.wanted
+        assert "then {one}" in caught.value.wanted
 
 
 def test_an_item_in_quotes_is_sent_as_it_stands(typed: Any) -> None:
@@ -238,6 +243,8 @@ def test_an_item_in_quotes_is_sent_as_it_stands(typed: Any) -> None:
         "pod",
         *["{pods[0]}"] * 2,
     ]
+    piped = "get '{pods[0]}' | grep -F '{pods[0]}'"
+    assert typed(piped) == ["{pods[0]}"]
 
 
 def test_notebook_names_and_local_names_are_known(shell: Any, kubectl: Any) -> None:
@@ -530,7 +537,13 @@ def test_what_a_shell_would_expand_is_refused(typed: Any, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["-n chapter diff -f x", "diff -f x", "auth -n chapter can-i get pods"]
+    "line",
+    [
+        "-n chapter diff -f x",
+        "diff -f x",
+        "auth -n chapter can-i get pods",
+        "auth -nchapter can-i get pods",
+    ],
 )
 def test_an_answer_is_one_with_options_in_front(
     cluster: Cluster, kubectl: Any, line: str
@@ -674,19 +687,49 @@ def test_a_filter_that_there_is_not_is_named_before_its_braces_are_read(
     assert caught.value.next.startswith("or Python: x = %kubectl")
 
 
+@pytest.mark.parametrize(
+    "tail", ["apply -f -", "delete -f -", "apply -n other -f -", "apply -l 'a in (b)'"]
+)
 def test_what_a_command_printed_is_applied_from_python(
-    cluster: Cluster, kubectl: Any
+    cluster: Cluster, kubectl: Any, tail: str
 ) -> None:
     """As the error says to who pipes it into another kubectl."""
     make = "create configmap a --dry-run=client -o yaml"
     with pytest.raises(BadInput, match="no filter 'kubectl' is offered") as caught:
-        magics.kubectl(f"{make} | kubectl apply -f -")
+        magics.kubectl(f"{make} | kubectl {tail}")
     kubectl('[ "$1" = create ] && echo made && exit; read a; echo "$*: $a"')
     names = {"cluster": cluster, "x": magics.kubectl(make)}
     advised = caught.value.next.partition(", then ")[2]
 
     assert caught.value.next.startswith("x = %kubectl … in a line before, then ")
-    assert eval(advised, names).stdout == "apply -f -: made\n"  # noqa: S307
+    said = " ".join(shlex.split(tail))
+    assert eval(advised, names).stdout == f"{said}: made\n"  # noqa: S307
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["delete -f -", "diff -n other -f -", "patch pod 'x y' --patch-file -"],
+)
+def test_what_would_be_typed_is_given_from_python(
+    cluster: Cluster, kubectl: Any, line: str
+) -> None:
+    """The error says how, with the command that was typed."""
+    with pytest.raises(BadInput, match="no standard input") as caught:
+        magics.kubectl(line)
+    kubectl('read a; echo "$*: $a"')
+    advised = caught.value.next.removeprefix("or from Python: ")
+    said = eval(advised, {"cluster": cluster, "text": "made\n"})  # noqa: S307
+
+    assert said.stdout == " ".join(shlex.split(line)) + ": made\n"
+
+
+def test_a_pipe_into_kubectl_by_name_does_not_tell_a_secret(typed: Any) -> None:
+    """Not even where a name in braces says kubectl."""
+    with pytest.raises(BadInput, match="no filter") as caught:
+        typed("get pods | {tool} --x={pw}", tool="kubectl", pw="hunter2")
+
+    assert 'cluster.kubectl(["--x={pw}"]' in caught.value.next
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -788,6 +831,21 @@ def test_a_result_does_not_tell_a_secret(
         assert caught.value.where == "kubectl exec web -- try {x} 'a b'"
 
 
+def test_a_secret_without_a_name_is_quoted_for_a_shell(
+    cluster: Cluster, kubectl: Any
+) -> None:
+    """Pasted into a terminal it is the same secret, and so it is in an advice."""
+    kubectl("echo made")
+    word = "--from-literal=password=pa$$word"
+    kept = magics.kubectl(f"create secret generic s {word}")
+
+    assert shlex.split(kept.command)[-1] == word
+    assert kept.command.endswith(f" '{word}'")
+    with pytest.raises(BadInput, match="no terminal") as caught:
+        magics.kubectl("run {x} -it --env=PW=a$$b", None, {"x": "web"})
+    assert caught.value.next.endswith("kubectl run {x} -it '--env=PW=a$$b'")
+
+
 @pytest.mark.parametrize(
     ("line", "pasted"),
     [
@@ -795,6 +853,10 @@ def test_a_result_does_not_tell_a_secret(
         ("get nodes | wc -l", "-n chapter get nodes | wc -l"),
         ("create secret generic {x}", "-n chapter create secret generic {x}"),
         ("exec web -- tail -n 5 f", "-n chapter exec web -- tail -n 5 f"),
+        (
+            "exec web -cmain -- top -b -n 1",
+            "-n chapter exec web -cmain -- top -b -n 1",
+        ),
         ("get pods -n other", "get pods -n other"),
         ("get pods --namespace=other", "get pods --namespace=other"),
         ("get pods -A", "get pods -A"),
@@ -1065,6 +1127,31 @@ def test_on_takes_durations_and_comments(line: str) -> None:
     words = [each.text for each in _line.split(line)[0]]
 
     assert magics._on_arguments(words) == (["node1"], 300)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("node1 --timeout soon", "that is no time"),
+        ("node1 --timeout 0", "that is no time"),
+        ("node1 --timeout", "that is no time"),
+        ("node1 --timeout=", "that is no time"),
+        ("node1 -t 5m", "machines come first"),
+        ("node1 --timeout=5m node2", "machines come first"),
+        ("node1 --timeout 120s node2", "machines come first"),
+        ("node1 --timeout 5m --timeout 6m", "machines come first"),
+        ("", "which machine?"),
+    ],
+)
+def test_on_says_what_of_its_first_line_is_wrong(
+    cluster: Cluster, line: str, what: str
+) -> None:
+    """The time, the order, or that there is no machine."""
+    with pytest.raises(BadInput) as caught:
+        magics.on(line, "true")
+
+    assert caught.value.what.startswith(what)
+    assert "--timeout 5m" in caught.value.wanted
 
 
 @pytest.mark.parametrize("sign", ["; hostname", "> f", "| grep a", "&& ls", "\uff1b x"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -178,6 +179,48 @@ def test_the_real_clock_lets_time_pass() -> None:
         poll.until(lambda: False, what="it", want="there", timeout=0.05, every=0.01)
 
     assert 0.05 <= clock.now() - started < 1
+
+
+class Later:
+    """What a coroutine is, without the warning that nobody awaited it."""
+
+    def __await__(self) -> Iterator[object]:
+        """Give it at once."""
+        return iter(())
+
+
+@pytest.mark.parametrize("how", ["look", "done"])
+@pytest.mark.parametrize(
+    ("say", "way"),
+    [
+        (lambda: (each for each in range(0)), "call it"),
+        (lambda: "1".isdigit, "call it"),
+        (Later, "await"),
+        (lambda: (False, "hint"), "alone"),
+    ],
+    ids=["generator", "function", "coroutine", "pair"],
+)
+def test_a_verdict_that_is_always_true_is_refused(
+    say: Callable[[], Any], way: str, how: str
+) -> None:
+    """It would end the wait at once, though nothing was seen."""
+    clock = FakeClock()
+    given: dict[str, Any] = {"done": lambda _: say()} if how == "done" else {}
+    look = (lambda: "up") if how == "done" else say
+    with pytest.raises(BadInput, match="this is always true") as caught:
+        poll.until(look, what="it", want="up", timeout=5, clock=clock, **given)
+
+    assert way in caught.value.next
+    assert clock.slept == []
+
+
+def test_a_state_that_done_judges_may_be_anything() -> None:
+    """Only the verdict is true or false; without one, other tuples are states, too."""
+    want: dict[str, Any] = {"what": "it", "want": "up", "timeout": 1}
+    pair = poll.until(lambda: (0, "up"), done=lambda seen: seen[1] == "up", **want)
+
+    assert pair == (0, "up")
+    assert poll.until(lambda: ("a", "b"), **want) == ("a", "b")
 
 
 def test_a_value_is_not_waited_for() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import time
 from collections.abc import Callable
@@ -232,6 +234,8 @@ def test_a_manifest_holds_one_object(write: Any, text: str) -> None:
 
 
 JSON = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}'
+_LETTERS = "x" * 500_000
+JSON_BROKEN = f'{{"a": "{_LETTERS}", "here" 5, "b": "{_LETTERS}"}}'
 CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n"
 
 
@@ -300,6 +304,8 @@ LONG = f"a: &a {'y' * 20_000}\nb: [" + ", ".join(["*a"] * 5000) + "]\n"
         (CONFIG + "data:\n  a: !!binary aGk\n", "6:6", "this is not YAML"),
         (CONFIG + "data:\n  a: &a b\n  c: &a [*a]\n", "7:6", "without end"),
         ("\ufeff\x1b", "1:1", "control characters"),
+        (CONFIG + "data: {a: 0x" + "f" * 4000 + "}\n", "5:11", "this is not YAML"),
+        (CONFIG + "data:\n  a: 0b" + "1" * 16_000 + "\n", "6:6", "this is not YAML"),
     ],
 )
 def test_what_is_no_manifest_is_our_error(
@@ -313,6 +319,59 @@ def test_what_is_no_manifest_is_our_error(
     assert re.fullmatch(r"manifests/x/rc\.yaml:\d+:\d+", error.where)
     assert place is None or error.where.endswith(f"yaml:{place}")
     assert what is None or what in error.what
+
+
+def test_a_file_that_may_not_be_read_is_our_error(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the command that lets it be read, which is quoted."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    path = write(CONFIG, "a b.yaml")
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(BadInput, match="cannot be read") as caught:
+        show.validate(path)
+
+    error = caught.value
+    assert (error.where, error.seen) == (f"manifests/{path}", "Permission denied")
+    assert error.next.startswith("chmod u+r '/")
+
+
+def test_a_huge_file_is_not_read(write: Any) -> None:
+    """Its size alone is judged."""
+    path = write(CONFIG)
+    os.truncate(_manifest.find(path), 2**33)
+    began = time.thread_time()
+    error = refusal(path)
+
+    assert time.thread_time() - began < 1
+    assert "too large" in error.what
+    assert error.seen == "8589.9 MB"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        JSON_BROKEN,
+        CONFIG + "data:\n\ta: " + "b" * 1_000_000,
+        f"apiVersion: v1\nkind: Pod\nmetadata: {'x' * 200_000}\n",
+        CONFIG.replace("ConfigMap", "K" * 200_000),
+        "apiVersion: v1\n" + "".join(f"key{each}: a\n" for each in range(5_000)),
+        CONFIG + f"data: *{'a' * 200_000}\n",
+        CONFIG + f"data:\n  {'a' * 900}: b\n  {'a' * 900}: b\n",
+    ],
+    ids=["json", "tab", "metadata", "kind", "keys", "alias", "twice"],
+)
+def test_what_is_seen_is_short(write: Any, text: str) -> None:
+    """However long what is there may be."""
+    assert len(str(refusal(write(text)))) < 600
+
+
+def test_what_is_seen_of_a_long_line_is_about_the_column(write: Any) -> None:
+    """The place itself is shown, not the line's begin."""
+    assert '"here" 5' in refusal(write(JSON_BROKEN)).seen
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ import pytest
 from k8slab import wait
 from k8slab.errors import BadInput, NotReady
 from k8slab.kube.cluster import Cluster
+from k8slab.kube.follow import hopeless
 from k8slab.kube.namespace import Namespace
+from k8slab.kube.objects import Pod
 from k8slab.magics import Result
 
 
@@ -223,6 +225,65 @@ def test_what_is_neither_a_name_nor_labels_is_refused(
     for waits in (partial(wait.gone, ns, "pod"), partial(wait.pod, ns)):
         with pytest.raises(BadInput, match="neither a name nor labels"):
             waits(which, timeout=1)
+
+
+@pytest.mark.parametrize("name", ["", "app=web", "pod/web-1", 7])
+@pytest.mark.parametrize(
+    "waits",
+    [
+        lambda ns, name: wait.for_object(ns, "Pod", name, want="there", timeout=1),
+        lambda ns, name: wait.scaler(ns, name, timeout=1),
+        lambda ns, name: wait.endpoints(ns, name, want=0, timeout=1),
+    ],
+    ids=["for_object", "scaler", "endpoints"],
+)
+def test_what_is_no_name_is_refused_before_anything_is_sent(
+    fake: Any, ns: Namespace, waits: Callable[[Namespace, Any], object], name: Any
+) -> None:
+    """All objects would be watched for it, or none found."""
+    fake.put("pods", fake.pod("echo-1"), "chapter")
+    fake.requests.clear()
+    with pytest.raises(BadInput, match="this is no name"):
+        waits(ns, name)
+
+    assert fake.requests == []
+
+
+def test_a_verdict_on_an_object_that_is_always_true_is_refused(
+    fake: Any, ns: Namespace
+) -> None:
+    """A generator is true, also when it would give nothing."""
+    fake.put("pods", fake.pod("echo-1"), "chapter")
+    verdict: Any = lambda _: (each for each in range(0))  # noqa: E731
+    with pytest.raises(BadInput, match="always true"):
+        wait.for_object(ns, "Pod", "echo-1", want="there", done=verdict, timeout=1)
+
+
+def _container(name: str, restarts: int, waiting: str = "") -> dict[str, Any]:
+    state = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
+    return {"name": name, "restartCount": restarts, "state": state}
+
+
+def test_a_container_that_prepares_a_pod_may_be_without_a_chance() -> None:
+    """Its restarts count as those of any other."""
+    status = {
+        "initContainerStatuses": [_container("first", 7, "CrashLoopBackOff")],
+        "containerStatuses": [_container("web", 0, "PodInitializing")],
+    }
+    pod = Pod.read({"metadata": {"name": "web-1"}, "status": status})
+
+    assert (pod.restarts, pod.crashes) == (7, 7)
+    assert hopeless([pod]) == "Pod web-1: CrashLoopBackOff after 7 restarts"
+
+
+def test_the_restarts_of_another_container_are_no_reason_to_give_up() -> None:
+    """A first crash passes often, whatever happened to its neighbour long ago."""
+    both = [_container("a", 5), _container("b", 1, "CrashLoopBackOff")]
+    pod = Pod.read({"status": {"containerStatuses": both}})
+
+    assert (pod.restarts, pod.crashes) == (6, 1)
+    assert hopeless([pod]) is None
+    assert "crashes" not in repr(pod)
 
 
 @pytest.mark.parametrize("which", ["system:node-reader", "web.shop", "app in (a),x=y"])

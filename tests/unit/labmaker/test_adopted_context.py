@@ -176,7 +176,15 @@ NO_DATE = "users: [{name: a, user: {token: 2024-02-30}}]"
 
 
 @pytest.mark.parametrize(
-    "text", [NO_DATE, "a: [", "- a list", "\ttab", "users: 7\ncontexts: x"]
+    "text",
+    [
+        NO_DATE,
+        "a: [",
+        "- a list",
+        "\ttab",
+        "users: 7\ncontexts: x",
+        "a: " + "[" * 1000,
+    ],
 )
 def test_what_is_no_kubeconfig_is_refused(tmp_path: Path, text: str) -> None:
     """No traceback of a parser, and none of its words."""

@@ -336,6 +336,19 @@ def test_what_is_no_yaml_is_named_by_line(file: Path) -> None:
     assert f"{file}, line 3" == caught.value.where
 
 
+def test_what_is_nested_without_end_is_refused(file: Path) -> None:
+    """No error of Python's own ends it."""
+    with pytest.raises(BadInput, match="no YAML"):
+        given(file, "machines: " + "[" * 1000)
+
+
+def test_a_manifest_nested_without_end_is_refused(file: Path) -> None:
+    """It is as any other file that is none."""
+    file.with_name("net").write_text("kind: " + "[" * 1000)
+    with pytest.raises(BadInput, match="no manifest"):
+        given(file, f"{SMALL}cni: net\n")
+
+
 def test_a_file_that_is_not_there(file: Path) -> None:
     """It is named, and so is the option."""
     with pytest.raises(BadInput, match="cannot be read") as caught:
