@@ -31,6 +31,7 @@ _UNREADABLE = (
     AttributeError,
     KeyError,
     TypeError,
+    RecursionError,  # nested without end
     nbformat.ValidationError,
 )
 """What nbformat raises for a file that is no notebook."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -106,13 +107,18 @@ def symptoms(chapters: list[Chapter]) -> str:
         (fault.CLUSTER, "The cluster does not work"),
     ):
         rows = [
-            f"| {each.symptom} | {each.cause} | {each.cure} | "
+            f"| {_text(each.symptom)} | {_text(each.cause)} | {_text(each.cure)} | "
             f"{_met(each.name, chapters)} |"
             for each in map(fault.find, fault.names(needs))
         ]
         head = "| symptom | cause | cure | fault, and where |\n|---|---|---|---|"
         found.append("\n".join([f"## {heading}\n", head, *rows]))
     return "\n\n".join(found)
+
+
+def _text(words: str) -> str:
+    """Return words as a page shows them: of <unknown> it would show nothing."""
+    return html.escape(words, quote=False)
 
 
 def _met(name: str, chapters: list[Chapter]) -> str:

@@ -109,7 +109,7 @@ def _message(kernel: Any, stream: str, timeout: float | None = None) -> Any:
 
 def _seconds(path: Path) -> float:
     """Return how long a chapter took in the book's own run."""
-    return float(load(path).settings.get("run", {}).get("seconds", 0))
+    return float(load(path).run.get("seconds", 0))
 
 
 def _named(item: Any) -> NamedCell:

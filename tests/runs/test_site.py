@@ -12,6 +12,7 @@ from booktools.lint import links
 from booktools.lint.html import in_site, outside_loads
 from booktools.notebooks import Chapter, chapter_paths, load, load_all, tags
 from booktools.sphinx import figures
+from k8slab import fault
 
 MODULES = "check|fault|lab|probe|record|rest|show|wait|widgets"
 LIMIT_S = 120  # on two busy cores; alone it takes less than a fifth of that
@@ -126,6 +127,19 @@ def test_folded_solutions_are_called_solutions(site: Path, root: Path) -> None:
 def test_options_keep_their_two_dashes(site: Path) -> None:
     """Commands on pages can be copied: no typographer makes one dash of two."""
     assert "kubectl logs --previous" in words(read(site, "symptoms"))
+
+
+def test_the_page_of_symptoms_shows_every_word_of_the_faults(site: Path) -> None:
+    """Words in angle brackets, as <unknown>, are no tags."""
+    shown = unescape(words(read(site, "symptoms")))
+    known = [
+        text
+        for each in map(fault.find, fault.names())
+        for text in (each.symptom, each.cause, each.cure)
+    ]
+
+    assert len(known) > 60
+    assert [text for text in known if text not in shown] == []
 
 
 def test_the_runbook_has_the_card_of_every_chapter(site: Path, root: Path) -> None:

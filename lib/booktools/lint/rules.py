@@ -57,7 +57,7 @@ Found = Iterator[tuple[str, str, str]]  # cell id, seen, wanted
 def counts(chapter: Chapter) -> Found:
     """Counts are 1 to n, and the stored run timed each cell."""
     run = [c for c in chapter.cells("code") if "nbval-skip" not in tags(c)]
-    timed = chapter.settings.get("run", {}).get("above")
+    timed = chapter.run.get("above")
     for want, cell in enumerate(run, start=1):
         if cell.execution_count != want:
             yield cell.id, f"execution count {cell.execution_count}", str(want)
@@ -67,7 +67,7 @@ def counts(chapter: Chapter) -> Found:
 
 def one_run(chapter: Chapter) -> Found:
     """What is stored is what the stored run ran and printed, as its digest says."""
-    stored = chapter.settings.get("run", {}).get("digest")
+    stored = chapter.run.get("digest")
     if stored != digest(chapter.notebook):
         seen = "code or outputs of another run" if stored else "no digest of a run"
         yield "", seen, "k8slab book run"

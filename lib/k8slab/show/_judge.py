@@ -9,11 +9,10 @@ from ..errors import ApiError, ApiUnreachable, BadManifest, LabMissing
 from ..kube.cluster import Cluster
 from . import _schema as schema
 from ._manifest import Manifest, bad
+from ._yaml import SHOWN
 
 _STRICT = {"dryRun": "All", "fieldValidation": "Strict"}
 _NO_BREAK = "\N{NO-BREAK SPACE}"
-_SHOWN = 80
-"""So many signs of what is there are shown."""
 
 
 def check(manifest: Manifest, cluster: Cluster | None) -> None:
@@ -38,7 +37,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
     for key in manifest.data:
         if key.startswith(_NO_BREAK):
             raise bad(
-                f"{key.strip()[:_SHOWN]} is indented with U+00A0",
+                f"{key.strip()[:SHOWN]} is indented with U+00A0",
                 manifest.name,
                 manifest.line(key),
                 wanted="plain spaces",
@@ -52,7 +51,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
                 manifest.name,
                 line,
                 wanted="its value behind it, or fields indented below it",
-                seen=manifest.text.splitlines()[line - 1].strip()[:_SHOWN],
+                seen=manifest.text.splitlines()[line - 1].strip()[:SHOWN],
             )
         if key not in manifest.data:
             raise bad(
@@ -60,7 +59,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
                 manifest.name,
                 1,
                 wanted=f"{key} at the top",
-                seen=", ".join(map(str, manifest.data))[:_SHOWN],
+                seen=", ".join(map(str, manifest.data))[:SHOWN],
             )
     if not isinstance(manifest.data["metadata"], dict):
         raise bad(
@@ -68,7 +67,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
             manifest.name,
             manifest.line("metadata"),
             wanted="fields, indented below it, as name",
-            seen=str(manifest.data["metadata"])[:_SHOWN],
+            seen=str(manifest.data["metadata"])[:SHOWN],
         )
     if cluster is not None:
         try:
@@ -117,7 +116,7 @@ def _check_kind(manifest: Manifest, known: set[tuple[str, str]]) -> None:
         manifest.name,
         manifest.line(where),
         wanted=f"{where}: {wanted}",
-        seen=f"{where}: {seen}"[:_SHOWN],
+        seen=f"{where}: {seen}"[:SHOWN],
         next="kinds begin with a capital; kubectl api-resources lists them",
     )
 

@@ -18,7 +18,7 @@ MAX_NODES = 200_000
 _WORD = 32
 """A text weighs one such value more for each so many of its signs."""
 MAX_DEPTH = 100
-_SHOWN = 80
+SHOWN = 80
 """So many signs of a line are shown."""
 _BOM = "\ufeff"
 _HALVES = re.compile(
@@ -130,7 +130,7 @@ def documents(text: str) -> list[Document]:
         raise _marked(text, error) from error
     except yaml.YAMLError as error:
         raise Unreadable(
-            "this is not YAML", 1, 1, wanted="key: value", seen=str(error)[:_SHOWN]
+            "this is not YAML", 1, 1, wanted="key: value", seen=str(error)[:SHOWN]
         ) from error
     except (ValueError, TypeError) as error:
         raise Unreadable(
@@ -138,7 +138,7 @@ def documents(text: str) -> list[Document]:
             1,
             1,
             wanted="numbers, texts, lists and keys",
-            seen=str(error)[:_SHOWN],
+            seen=str(error)[:SHOWN],
         ) from error
     return found
 
@@ -160,7 +160,7 @@ def _refuse_separator(text: str) -> None:
             line,
             column,
             wanted="--- alone, and the object below it",
-            seen=text.split("\n")[line - 1].strip()[:_SHOWN],
+            seen=text.split("\n")[line - 1].strip()[:SHOWN],
         )
 
 
@@ -199,7 +199,7 @@ def _refuse_directives(text: str, event: Any) -> None:
             mark.line + 1,
             mark.column + 1,
             wanted="the object, or --- above it",
-            seen=text.splitlines()[mark.line].strip()[:_SHOWN],
+            seen=text.splitlines()[mark.line].strip()[:SHOWN],
         )
 
 
@@ -291,7 +291,7 @@ def _settle_keys(loader: Any, node: yaml.Node, seen: set[int]) -> None:
                     mark.line + 1,
                     mark.column + 1,
                     wanted="a word; null in quotes, 'null', is one",
-                    seen=(word[:_SHOWN] or "nothing") if is_word else f"a {key.id}",
+                    seen=(word[:SHOWN] or "nothing") if is_word else f"a {key.id}",
                 )
             if key.tag not in (_TEXT, "tag:yaml.org,2002:merge"):
                 word = _key(loader.construct_object(key))
@@ -302,8 +302,8 @@ def _settle_keys(loader: Any, node: yaml.Node, seen: set[int]) -> None:
                     "a key stands twice",
                     mark.line + 1,
                     mark.column + 1,
-                    wanted=f"one {word[:_SHOWN]}",
-                    seen=key.value[:_SHOWN],
+                    wanted=f"one {word[:SHOWN]}",
+                    seen=key.value[:SHOWN],
                 )
             keys.add(word)
     for each in _below(node):
@@ -331,21 +331,21 @@ def _marked(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
             number + 1,
             column,
             wanted="spaces",
-            seen=_around(line, column).replace("\t", "<tab>")[:_SHOWN],
+            seen=_around(line, column).replace("\t", "<tab>")[:SHOWN],
         )
     return Unreadable(
         "this is not YAML",
         number + 1,
         column,
         wanted="key: value, indented alike",
-        seen=f"{_around(line, column).strip()} ({str(error.problem)[:_SHOWN]})",
+        seen=f"{_around(line, column).strip()} ({str(error.problem)[:SHOWN]})",
     )
 
 
 def _around(line: str, column: int) -> str:
     """Return what stands about a column, from 1, of a line."""
-    begin = max(0, min(column - 1 - _SHOWN // 2, len(line) - _SHOWN))
-    return line[begin : begin + _SHOWN]
+    begin = max(0, min(column - 1 - SHOWN // 2, len(line) - SHOWN))
+    return line[begin : begin + SHOWN]
 
 
 def _deep(mark: Any) -> Unreadable:

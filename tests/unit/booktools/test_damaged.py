@@ -21,6 +21,7 @@ from k8slab.errors import BadInput
 
 MERGED = '<<<<<<< Updated upstream\n{"cells": []}\n=======\n'
 DAMAGED: list[bytes] = [
+    b"[" * 100_000,
     b"",
     MERGED.encode(),
     b"[]",
