@@ -61,6 +61,15 @@ def test_a_planted_secret_in_a_notebook_is_found(
     assert kind in {leak.kind for leak in secrets.leaks(stored)}
 
 
+def test_an_event_is_no_bootstrap_token() -> None:
+    """Its name ends in a time: etcd's log, the journal and chapters show such names."""
+    event = "/registry/events/shop/client.18a0b1c2d3e4f506"
+    token = "abcdef" + ".18a0b1c2d3e4f50g"
+
+    assert secrets.leaks(f"{event.rpartition('/')[2]} and {event}") == []
+    assert [leak.kind for leak in secrets.leaks(token)] == ["bootstrap token"]
+
+
 def test_a_canary_is_found_word_by_word() -> None:
     """A password may stand anywhere; tests plant one and look for it."""
     found = secrets.leaks("the shop took canary-7", canaries=("canary-7",))

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 # A name for each kind of secret, with what it looks like.
 KINDS: dict[str, re.Pattern[str]] = {
     "private key": re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----"),
-    "bootstrap token": re.compile(r"(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w-])"),
+    # Not an Event's name, such as master.18a0b1c2d3e4f506: the object's and the time in
+    # nanoseconds, which begins with 1 in sixteen digits from 2006 to 2043.
+    "bootstrap token": re.compile(
+        r"(?<![\w.-])[a-z0-9]{6}\.(?!1[0-9a-f]{15}(?![\w-]))[a-z0-9]{16}(?![\w-])"
+    ),
     "web token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
     "client key": re.compile(r"client-key-data['\"]?\s*[:=]\s*['\"]?\w{16,}"),
     "bearer": re.compile(r"(?i)\bauthorization:\s*(?:bearer|basic)\s+(?!\*|<|…)\S{8,}"),
