@@ -21,6 +21,7 @@ from labs import Lab, own_home
 from paths import K8SLAB, ROOT
 from playwright.sync_api import Locator, Page, expect
 
+from booktools.execute import CELL_LIMIT_S
 from booktools.jupyterlab.opening import PAGE
 from booktools.notebooks import load
 from k8slab import progress
@@ -31,6 +32,8 @@ PROMPT = ".jp-InputPrompt"
 EDITOR = ".cm-content"
 STORED = ".k8slab-stored"
 """What an output says of itself that is not of the reader's own run."""
+CHAPTER_LIMIT_S = 900
+"""How long all cells of a chapter may take: no claim, only an end."""
 _TOKEN = "only-for-this-test"
 _NEXT_CELL_S = 120  # until JupyterLab has begun, too
 _DONE = re.compile(r"\[\d+\]")
@@ -221,7 +224,7 @@ class Chapter:
         prompt.scroll_into_view_if_needed()
         prompt.click()
 
-    def run(self, name: str, timeout: float = 120) -> str:
+    def run(self, name: str, timeout: float = CELL_LIMIT_S) -> str:
         """Run a cell to its end; return what it shows then."""
         self.select(name)
         self.page.keyboard.press("Control+Enter")

@@ -389,7 +389,7 @@ class Allowance:
 def _busy() -> float:
     got = speed()
     load = os.getloadavg()[0] / (2 * (os.cpu_count() or 1))
-    return max(1.0 if got > 0.9 else 1.5 / got, load)
+    return max(1.0 if got >= 1.0 else 1.5 / got, load)
 
 
 if __name__ == "__main__":  # as 'make test' does

@@ -9,6 +9,7 @@ from typing import Any
 import kernels
 import yaml
 from jupyterlabs import (
+    CHAPTER_LIMIT_S,
     PROMPT,
     STORED,
     Chapter,
@@ -79,7 +80,7 @@ def walk(
     expect(chapter.cell(stop.cell).locator(STORED)).to_have_count(0)
     expect(chapter.cell("cleanup").locator(STORED)).to_have_count(1)
     if "cluster.scratch" in _cells(stop.chapter)["setup"].source:
-        assert "removed what an earlier run left" in chapter.run("setup", 300)
+        assert "removed what an earlier run left" in chapter.run("setup")
     for cell, each in _cells(stop.chapter).items():
         if "lab-cleanup" in tags(each):  # its add-ons would be the next chapter's, too
             chapter.run(cell)
@@ -95,7 +96,7 @@ def _restart_in_the_middle(
     # What the file holds is not the reader's, and looks so.
     expect(chapter.cell(stop.cell).locator(STORED)).to_have_count(1)
     expect(chapter.cell(stop.cell).locator(PROMPT)).to_have_text("[ ]:")
-    chapter.run("setup", 300)
+    chapter.run("setup")
     expect(chapter.cell("setup").locator(STORED)).to_have_count(0)
 
     chapter.restart()
@@ -106,13 +107,13 @@ def _restart_in_the_middle(
     chapter.select(stop.cell)
     chapter.menu("notebook:run-all-above")
     page.wait_for_selector(f'{PROMPT}:has-text("[*]")')
-    idle(page, 180)
+    idle(page, CHAPTER_LIMIT_S)
 
 
 def _answer(chapter: Chapter, start: Sequence[str], grade: str, solution: Any) -> None:
     """Do nothing about an exercise, get a hint, and solve it."""
     for cell in start:
-        chapter.run(cell, 300)
+        chapter.run(cell)
     wrong = chapter.run(grade)
     assert "✘" in wrong
     assert "hint: " in wrong

@@ -6,12 +6,14 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import labs
 from browsing import Seen
 from jupyterlabs import (
+    CHAPTER_LIMIT_S,
     CODE,
     EDITOR,
     PROMPT,
@@ -26,7 +28,7 @@ from jupyterlabs import (
     saved,
     says,
 )
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from walks import errors
 
 from booktools.jupyterlab.opening import PAGE
@@ -39,6 +41,7 @@ CHAPTER = "concepts"
 COPIED = "service-access"
 FIRST_CHECK_S = 120
 _COMPLETER = ".jp-Completer-list"
+_IS_IDLE = "document.querySelector('#jp-main-statusbar').textContent.includes('| Idle')"
 
 
 def test_the_first_green_check_comes_soon(
@@ -66,8 +69,8 @@ def test_a_chapter_that_is_only_opened_is_unchanged(server: Server, page: Page) 
     chapter = server.book / name
     before = chapter.read_bytes()
     opened(page, server, name)
-    expect(page.locator(".jp-mod-dirty")).to_have_count(1)
 
+    # JupyterLab has saved it by itself where two minutes have passed.
     with page.expect_response(lambda r: r.request.method == "PUT" and name in r.url):
         page.locator('[data-jp-item-name="save"] jp-button').click()
 
@@ -104,14 +107,22 @@ def test_tab_completes_kubectl_and_machines(
     """Kinds come from the cluster, machines from the lab."""
     connected(page, server)
     new_cell(page, "%kubectl get nod")
-    page.keyboard.press("Tab")
     # One that fits is put in; of more there is a list.
     given = last_cell(page).locator(EDITOR).or_(page.locator(_COMPLETER))
-    expect(given.filter(has_text="nodes").first).to_be_visible()
+    _tab(page, given.filter(has_text="nodes").first)
     screenshot(page, "jupyterlab-completion", full=False)
     new_cell(page, "%%on no")
-    page.keyboard.press("Tab")
-    expect(page.locator(_COMPLETER).last).to_contain_text("node1")
+    _tab(page, page.locator(_COMPLETER).filter(has_text="node1").last)
+
+
+def _tab(page: Page, given: Locator) -> None:
+    """Press Tab until there is an answer: one that comes too late is dropped."""
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        with suppress(AssertionError):
+            expect(given).to_be_visible(timeout=10_000)
+            return
+    expect(given).to_be_visible()
 
 
 def test_an_interrupt_is_quick_and_the_kernel_lives(
@@ -126,8 +137,10 @@ def test_an_interrupt_is_quick_and_the_kernel_lives(
         until(lambda: _sleeps(node1), what="the script", want="running", timeout=20)
         began = time.monotonic()
         page.locator('[data-command="notebook:interrupt-kernel"]').first.click()
-        idle(page, 30)
+        # Not by expect, which soon looks once a second only.
+        page.wait_for_function(_IS_IDLE)
         seconds = time.monotonic() - began
+        idle(page)
         print(f"interrupted after {seconds:.1f} s")
         screenshot(page, "jupyterlab-interrupted", full=False)
 
@@ -168,7 +181,7 @@ def test_a_chapter_runs_by_its_menu(
     page.locator('.lm-MenuBar-item:has-text("Run")').click()
     page.locator('[data-command="runmenu:run-all"]').click()
     page.wait_for_selector(f'{PROMPT}:has-text("[*]")')
-    idle(page, 300)
+    idle(page, CHAPTER_LIMIT_S)
     screenshot(page, "jupyterlab-chapter-run", full=False)
     saved(page)
 

