@@ -6,7 +6,10 @@ SHELL := /bin/bash
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-MAKEFLAGS += --no-print-directory
+# What is built for minutes, and JupyterLab's address, are shown as they come.
+MAKEFLAGS += --no-print-directory --output-sync=none
+# Another Python's, with which .venv would begin to fail.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 
 BIN := .venv/bin
 K8SLAB := $(BIN)/k8slab

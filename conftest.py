@@ -7,7 +7,9 @@ import pytest
 
 from booktools.gateway import LabGateway
 from booktools.pytest_plugin import ChapterRun
+from k8slab.core import env
 
+env.settle()
 # The kernels of the chapters inherit this: never the reader's lab "default". A worker
 # of pytest-xdist has a lab of its own, so that chapters can run side by side.
 _NAMES = (os.environ.get("K8SLAB_LAB", "test"), os.environ.get("PYTEST_XDIST_WORKER"))

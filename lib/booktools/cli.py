@@ -53,9 +53,10 @@ def book_open(
     if name is not None:
         os.environ["K8SLAB_LAB"] = lab_name(name)  # JupyterLab inherits it
     argv = [*opening.arguments(root), *context.args]
-    LocalRunner().run(opening.trusted(root))
+    variables = terminals.environment()
+    LocalRunner(env=variables).run(opening.trusted(root))
     sys.stdout.flush()
-    os.execve(argv[0], argv, terminals.environment())  # noqa: S606 - the reader's own terminal takes over
+    os.execve(argv[0], argv, variables)  # noqa: S606 - the reader's own terminal takes over
 
 
 @book_app.command("run")

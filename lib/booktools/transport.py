@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ _LONGEST = 107 - len("-5")
 
 
 def reach_by_files(kernel: KernelManager) -> KernelManager:
-    """Have a kernel listen at socket files in Jupyter's own folder; return its manager.
+    """Have a kernel of this Python listen at socket files; return its manager.
 
     A port that is free when it is chosen may be taken before the kernel, which begins
     seconds later, listens there; and other users of the computer reach it. Where the
@@ -24,6 +25,10 @@ def reach_by_files(kernel: KernelManager) -> KernelManager:
     Args:
         kernel: What starts the kernel, before it does.
     """
+    # Jupyter may prefer one that the reader has installed, with another Python.
+    kernel.kernel_spec_manager.kernel_dirs = [
+        str(Path(sys.prefix) / "share" / "jupyter" / "kernels")
+    ]
     folder = Path(jupyter_runtime_dir())
     place = str(folder / f"kernel-{uuid4()}")
     if len(place.encode()) <= _LONGEST:

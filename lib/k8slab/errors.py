@@ -38,6 +38,13 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+_USER = re.compile(r"(?<=://)[^\s/@]+@")
+
+
+def without_passwords(text: str) -> str:
+    """Return a text in which addresses have no user and no password before the host."""
+    return _USER.sub("…@", text)
+
 
 class LabError(Exception):
     """State what failed, where, what was wanted and seen, and what to do next.
@@ -87,7 +94,7 @@ class LabError(Exception):
             ("seen", self.seen),
             ("next", self.next),
         ]
-        return [(label, value) for label, value in pairs if value]
+        return [(label, str(value)) for label, value in pairs if value]
 
     def __str__(self) -> str:
         lines = [self.what]
@@ -217,9 +224,10 @@ class CommandFailed(LabError):
         tail = (stderr.strip() or stdout.strip()).splitlines()[-self._TAIL :]
         super().__init__(
             what or f"'{_program(argv)}' ended with exit code {returncode}",
-            where=f"{where}: {shlex.join(argv)[: self._SHOWN]}",
+            where=f"{where}: {without_passwords(shlex.join(argv))[: self._SHOWN]}",
             wanted="exit code 0",
-            seen="\n".join(tail) or f"exit code {returncode} and no output",
+            seen=without_passwords("\n".join(tail))
+            or f"exit code {returncode} and no output",
         )
         self.argv = tuple(argv)
         self.returncode = returncode

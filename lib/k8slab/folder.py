@@ -197,7 +197,8 @@ class LabFolder:
             BadInput: The folder is there and is no lab's.
         """
         self.refuse_foreign()
-        self.write(self.record_file.name, record.to_json())
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.write(self.record_file, record.to_json(), durable=True)
 
     def required(self) -> dict[str, str]:
         """Return the add-ons that chapters had enabled, each with what was required.

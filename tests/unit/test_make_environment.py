@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,13 @@ with open("piped", "a") as file:
 
 def run(root: Path, **programs: str) -> subprocess.CompletedProcess[str]:
     """Run the recipe with other programs than this computer's."""
+    return run_with({}, root, programs)
+
+
+def run_with(
+    variables: Mapping[str, str], root: Path, programs: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run the recipe so, with variables that the reader has set."""
     folder = root / "programs"
     folder.mkdir()
     for name, text in {"python3": PYTHON, "uv": UV, **programs}.items():
@@ -38,7 +47,11 @@ def run(root: Path, **programs: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", ".venv/.installed"],
         cwd=root,
-        env={"HOME": str(root), "PATH": f"{folder}:{os.environ['PATH']}"},
+        env={
+            "HOME": str(root),
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            **variables,
+        },
         capture_output=True,
         check=False,
         text=True,
@@ -144,3 +157,40 @@ def test_pip_does_what_uv_cannot(clone: Path, works: bool) -> None:
         [] if works else ["requirements.lock", "."]
     )
     assert all(line[0] == "0" for line in installs)
+
+
+def test_variables_of_another_python_are_not_this_ones(clone: Path) -> None:
+    """With them it would not even begin, or find other packages first."""
+    (clone / ".venv" / ".installed").unlink()
+    names = ("PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH")
+    seen = "".join(f"${{{name}-}}" for name in names)
+    spy = PYTHON.replace("case", f'echo "<{seen}>" >> seen\ncase', 1)
+    done = run_with(dict.fromkeys(names, "/nonexistent"), clone, {"python3": spy})
+
+    assert done.returncode == 0, done.stderr
+    assert set((clone / "seen").read_text().split()) == {"<>"}
+
+
+def test_what_takes_long_is_shown_as_it_comes(tmp_path: Path) -> None:
+    """MAKEFLAGS of the reader's own may hold it back to the end of a recipe."""
+    (flags,) = [
+        line
+        for line in (ROOT / "Makefile").read_text().splitlines()
+        if line.startswith("MAKEFLAGS")
+    ]
+    os.mkfifo(tmp_path / "go")
+    recipe = f"{flags}\nall:\n\t@echo begun; read line < go; echo ended\n"
+    (tmp_path / "Makefile").write_text(recipe)
+    with subprocess.Popen(
+        ["make"],
+        cwd=tmp_path,
+        env={**os.environ, "MAKEFLAGS": "-Otarget"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        shown, _, _ = select.select([process.stdout], [], [], 20)
+        (tmp_path / "go").write_text("now\n")
+
+        assert shown
+        assert process.stdout.read().split() == ["begun", "ended"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,17 @@ class Environment:
             recorded=get("K8SLAB_RECORD") != "0",
             for_chapter=get(FOR_CHAPTER) == "1",
         )
+
+
+def settle() -> None:
+    """Make folders absolute that variables name, for what this process starts.
+
+    A kernel runs in its chapter's folder, and has to mean the same labs.
+    """
+    for name in ("K8SLAB_HOME", "K8SLAB_CACHE", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        if value := os.environ.get(name):
+            with suppress(RuntimeError):  # "~" where there is no home: told when read
+                os.environ[name] = str(Path(value).expanduser().absolute())
 
 
 def lab_meant() -> str:

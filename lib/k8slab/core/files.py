@@ -18,13 +18,17 @@ UMASK = 0o022
 """The umask of all that is made: others may read, unless a mode forbids it."""
 
 
-def write(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
+def write(
+    path: Path, content: str | bytes, *, mode: int = 0o600, durable: bool = False
+) -> None:
     """Write a file so that readers see the old one or the new one, never a part.
 
     Args:
         path: The file; its folder must be there.
         content: All of it; text is encoded as UTF-8.
         mode: Its permissions, whatever the process's umask is.
+        durable: Whether a power cut right afterwards leaves a whole file, too: some
+            file systems may have the new name by then, and nothing in it.
 
     Raises:
         OSError: It cannot be written; the old one is as it was.
@@ -32,6 +36,9 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
     data = content.encode() if isinstance(content, str) else content
     with replacing(path, mode=mode) as draft:
         draft.write_bytes(data)
+        if durable:
+            with draft.open("rb+") as written:
+                os.fsync(written.fileno())
 
 
 @contextmanager

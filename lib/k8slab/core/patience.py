@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import BadInput
 from .env import patience
 
 
@@ -17,4 +18,11 @@ def stretched(seconds: float) -> float:
     Raises:
         BadInput: The factor is none.
     """
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not seconds >= 0:  # NaN is neither
+        raise BadInput(
+            "a time is a number of seconds",
+            wanted="0 or more, without quotes: 300 for 5m",
+            seen=f"{seconds!r} ({type(seconds).__name__})",
+        )
     return seconds * patience()

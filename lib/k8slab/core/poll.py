@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from inspect import signature
 from typing import Protocol, TypeVar
 
 from ..errors import BadInput, LabError, NotReady
@@ -102,7 +103,7 @@ def judge(
     except NOT_YET as error:
         missed.append(_words(error))
     try:
-        reason = failed(seen) if failed is not None else None
+        reason = _reason(failed(seen)) if failed is not None else None
     except NOT_YET as error:
         missed.append(_words(error))
     return False, "\n".join([*dict.fromkeys(missed), show(seen)]), reason
@@ -160,6 +161,8 @@ def until(
             seen=repr(look)[:200],
             next="put lambda: in front of it",
         )
+    check_asked(look=look)
+    check_asked(None, done=done, failed=failed)
     clock = clock or SystemClock()
     # Looks are work, which a slow machine has no time for ten times a second.
     timeout, every = stretched(timeout), stretched(every)
@@ -191,6 +194,39 @@ def until(
                 next=next,
             ) from trouble
         clock.sleep(min(pause, timeout - waited))
+
+
+def _reason(said: object) -> str | None:
+    """Return why a state cannot come; a plain yes ends a wait, and a no does not."""
+    if said is True:
+        return "what 'failed' looks for is there"
+    return str(fact(said)) if said else None
+
+
+def check_asked(*given: object, **asked: object) -> None:
+    """Refuse what cannot be asked about a state: it would be waited for in vain.
+
+    Raises:
+        BadInput: It is no function, or takes other arguments than it is given.
+    """
+    for name, function in asked.items():
+        if function is None or function is bool:
+            continue
+        takes = ", ".join("seen" for _ in given)
+        said = f"{function!r} ({type(function).__name__})"
+        try:
+            if callable(function):
+                signature(function).bind(*given)
+                continue
+        except ValueError:  # what is written in C does not tell
+            continue
+        except TypeError as error:
+            said = str(error)
+        raise BadInput(
+            f"{name} is a function that is called with {len(given) or 'no'} value",
+            wanted=f"{name}=lambda {takes}: …".replace(" :", ":"),
+            seen=said[:200],
+        )
 
 
 def _words(error: Exception) -> str:

@@ -77,7 +77,7 @@ def inject(
     Example:
         ``with fault.inject("kubelet-stopped", "node2"): ...``
     """
-    place = where if isinstance(where, str) else where.name
+    place = str(getattr(where, "name", where or ""))
     found = find(name)
     at_work = cluster or current.current()
     found.check_lab(at_work.record)

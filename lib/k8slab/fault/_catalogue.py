@@ -46,7 +46,7 @@ def find(name: str) -> Fault:
     Raises:
         BadInput: There is none of that name.
     """
-    if name not in _BY_NAME:
+    if not isinstance(name, str) or name not in _BY_NAME:
         raise BadInput(
             f"there is no fault named {name!r}",
             wanted="one of " + ", ".join(_BY_NAME),

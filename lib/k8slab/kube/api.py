@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Generator, Sequence
 from copy import copy
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
-from ..errors import InUse, LabMissing, NotConnected
+from ..errors import BadInput, InUse, LabMissing, NotConnected
 from ..folder import LabFolder
 from . import images, pinning
 from .connection import Connection
@@ -25,6 +26,7 @@ from .watch import Watch, states
 if TYPE_CHECKING:  # half a second to import; see connection.py
     from kubernetes.client import ApiClient
 
+_NAME = re.compile(r"[^\s/?#%]+")  # some kinds take nearly any sign, as roles do
 DEFAULT = "default"
 """The namespace of a session that has made none of its own."""
 
@@ -164,6 +166,13 @@ class ClusterApi:
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Object:
         """Return one object; `ApiError` when there is none of that name."""
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise BadInput(
+                "this is no name",
+                wanted="the name of one object, as web-1",
+                seen=repr(name),
+                next="all objects of a kind: find",
+            )
         path = self.catalogue.find(kind).path(namespace, name)
         return self.connection.send("GET", path)
 

@@ -85,7 +85,7 @@ class Cluster(ClusterApi):
         self.check_refusal()
         if self.record.is_adopted:
             raise self.record.no_machines(f"that can be reached, and no {name!r}")
-        if name not in self._machines:
+        if not isinstance(name, str) or name not in self._machines:
             raise UnknownMachine(name, self.machines)
         return self._machines[name]
 

@@ -94,6 +94,12 @@ class Catalogue:
         Raises:
             BadInput: The server has no such kind.
         """
+        if not isinstance(kind, str):
+            raise BadInput(
+                "a kind is a text",
+                wanted="a kind that 'kubectl api-resources' lists, as Pod",
+                seen=repr(kind),
+            )
 
         def named(known: tuple[Resource, ...]) -> Resource | None:
             fit = (each for each in known if kind.lower() in each.names)

@@ -138,7 +138,7 @@ def scratch(
     cluster: ClusterApi, name: str, *, take_over: bool = False
 ) -> tuple[Namespace, str]:
     """Return a fresh namespace, and what was removed; see `Cluster.scratch`."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise BadInput(
             f"{name!r} cannot be the name of a namespace",
             wanted="lower-case letters, digits and hyphens, at most 63",

@@ -24,7 +24,10 @@ if TYPE_CHECKING:  # it takes a second to import, and a kernel's start none of t
     from ..kube.cluster import Cluster
 
 T = TypeVar("T")
-_PASTED = (["kubectl"], ["%kubectl"], ["!kubectl"], ["$", "kubectl"])
+_PASTED = (
+    *(["kubectl"], ["k"], ["%kubectl"], ["%%kubectl"], ["!kubectl"], ["!!kubectl"]),
+    *(["sudo", "kubectl"], ["$", "kubectl"], ["$", "k"]),
+)
 """How a line begins that was pasted below ``%%kubectl``."""
 __all__ = ["Result", "kubectl", "load_ipython_extension", "on", "register"]
 
@@ -160,6 +163,7 @@ def _read(line: str, names: Mapping[str, Any]) -> _Command:
         if [each.text for each in words[: len(prompt)]] == prompt:
             words = words[len(prompt) :]
             break
+    _refuse_open_braces(words, line)
     values = [_names.put([each], names) for each in words]
     given = list(chain.from_iterable(values))
     argv = [each.text for each in given]
@@ -171,12 +175,12 @@ def _read(line: str, names: Mapping[str, Any]) -> _Command:
             error.seen = " ".join(["kubectl", *typed])
         raise
     own = kubectl_arguments.own_arguments(argv)
-    _refuse_items(words, line)
+    _refuse_items(words, line, names)
     _refuse_patterns(words, line)
     for part in filters:
         if "{" not in part[0].text:  # the braces behind it may be another tool's
             _filters.check_name(part)
-        _refuse_items(part, line)
+        _refuse_items(part, line, names)
     behind = [_names.put(part, names) for part in filters]
     namespace = current.current().namespace
     pasted = [[_pasted(word, names) for word in part] for part in (words, *filters)]
@@ -201,10 +205,27 @@ def _pasted(word: _line.Word, names: Mapping[str, Any]) -> str:
     return shlex.quote(word.text) if plain else word.typed
 
 
-def _refuse_items(words: Sequence[_line.Word], line: str) -> None:
+def _refuse_open_braces(words: Sequence[_line.Word], line: str) -> None:
+    """Refuse an option of kubectl whose braces a blank has cut in two."""
+    own = kubectl_arguments.own_arguments([word.text for word in words])
+    for word in words[: len(own)]:
+        pairs = zip(word.text, word.bare, strict=True)
+        outside = [sign for sign, bare in pairs if bare]
+        if outside.count("{") != outside.count("}"):
+            raise BadInput(
+                f"a blank ends a word, also in braces: {word.typed}",
+                wanted="single quotes around all of it, as in "
+                "-o jsonpath='{range .items[*]}{.metadata.name}{end}'",
+                seen=f"%kubectl {line.strip()}",
+            )
+
+
+def _refuse_items(
+    words: Sequence[_line.Word], line: str, names: Mapping[str, Any]
+) -> None:
     """Refuse an item of a list in braces, which only Python could look up."""
     for word in words:
-        if item := _names.item_of(word):
+        if item := _names.item_of(word, names):
             raise BadInput(
                 f"{item} is no name: braces take a name, and dots behind it",
                 wanted="a Python name: one = pods[0] in a line before, then {one}",

@@ -47,14 +47,25 @@ _ANSI = (
     "quotes in which a shell reads escapes as \\n",
     "Python: text = 'a\\nb' in a line before, then {text} here",
 )
+_DROPPED = (
+    "a backslash in front of a letter, which a shell drops outside of quotes",
+    "single quotes around all of it and double ones inside: "
+    "-o jsonpath='{.a}{\"\\n\"}'",
+)
 _DASHES = (
+    "\N{FIGURE DASH}\N{HORIZONTAL BAR}\N{HYPHEN BULLET}\N{SMALL EM DASH}"
+    "\N{SMALL HYPHEN-MINUS}"
     "\N{EN DASH}\N{EM DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{MINUS SIGN}"
     "\N{FULLWIDTH HYPHEN-MINUS}"
 )
 _HASH = "\N{FULLWIDTH NUMBER SIGN}"
+_QUOTES = (
+    "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2032\u2033\u2039\u203a"
+    "\u00ab\u00bb\u00b4\uff02\uff07"
+)
 _CURLY = ("curly quotes", "straight quotes: \" or '")
 _PROSE = {
-    **dict.fromkeys("\u2018\u2019\u201a\u201c\u201d\u201e", _CURLY),
+    **dict.fromkeys(_QUOTES, _CURLY),
     **dict.fromkeys(_DASHES, ("a dash as books print it", "hyphens: - or --")),
     _HASH: ("a full-width sign", "a plain #, which begins a comment"),
     "\N{FULLWIDTH VERTICAL LINE}": ("a full-width sign", "a plain |, which is a pipe"),
@@ -205,6 +216,8 @@ class _Splitter:
 
     def _escape(self) -> None:
         following = self._line[self._at + 1 : self._at + 2]
+        if following.isalnum() and self._refuses:
+            raise self._refused(f"\\{following}", *_DROPPED)
         if following and following != "\n":
             self._take(following, bare=False)
             self._quoted = True
@@ -244,9 +257,11 @@ class _Splitter:
         typed = self._line[self._began : self._at]
         text = "".join(sign for sign, _ in self._signs)
         bare = tuple(bare for _, bare in self._signs)
-        if text.startswith("~/") and bare[0]:
-            home = os.path.expanduser("~")
-            text, bare = home + text[1:], (False,) * len(home) + bare[1:]
+        tilde = re.match(r"~[\w.-]*(?=/|$)", text)
+        if tilde and all(bare[: tilde.end()]):
+            home = os.path.expanduser(tilde[0])
+            text = home + text[tilde.end() :]
+            bare = (False,) * len(home) + bare[tilde.end() :]
         self._stages[-1].append(Word(text, bare, self._quoted, typed))
         self._signs, self._open, self._quoted = [], False, False
 

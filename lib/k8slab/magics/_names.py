@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +21,8 @@ _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _OTHER = r"\{\{.*?\}\}|[$%]\{|\\[pP]\{"
 _BRACES = re.compile(rf"(?P<other>{_OTHER})|\{{(?P<name>{_NAME})\}}", re.S)
 
+_Address = IPv4Address | IPv4Network | IPv6Address | IPv6Network
+_EXPRESSION = re.compile(rf"\{{({_NAME})\s*[-+*/%:!][^{{}}]*\}}")
 _RANGE = re.compile(r"\{\s*range\b")
 _ITEM = re.compile(rf"\{{{_NAME}\[[^{{}}]*\}}")
 
@@ -66,10 +70,18 @@ def _outer(inner: FrameType) -> list[FrameType]:
     return found
 
 
-def item_of(word: Word) -> str:
-    """Return an item of a list that stands in braces, or an empty text."""
-    found = _ITEM.search(word.text)  # its key may be quoted, but not the brace
-    return found[0] if found and word.bare[found.start()] else ""
+def item_of(word: Word, names: Mapping[str, Any]) -> str:
+    """Return an item or an expression that stands in braces, or an empty text.
+
+    An expression is what begins with a name that Python knows.
+    """
+    for found in _ITEM.finditer(word.text):  # its key may be quoted, but not the brace
+        if word.bare[found.start()]:
+            return found[0]
+    for found in _EXPRESSION.finditer(word.text):
+        if word.bare[found.start()] and found[1].partition(".")[0] in names:
+            return found[0]
+    return ""
 
 
 def put(words: Sequence[Word], names: Mapping[str, Any]) -> list[Word]:
@@ -105,7 +117,9 @@ def _inside(word: Word, names: Mapping[str, Any]) -> Word:
     for match in _BRACES.finditer(word.text):
         name = match["name"]
         before = word.text[: match.start()]
-        if name is None or (name == "end" and _RANGE.search(before)):
+        # Quotes inside of quotes make braces around a letter: "{"\n"}" is {n}.
+        typed = match[0] in word.typed
+        if name is None or not typed or (name == "end" and _RANGE.search(before)):
             continue
         value = _one(name, _value(name, names))
         text += word.text[at : match.start()] + value
@@ -144,7 +158,7 @@ def _value(name: str, names: Mapping[str, Any]) -> Any:
             wanted="a name that a cell above has given" + dotted,
             seen=f"{{{name}}}",
             next="run the cell that gives it; braces that mean no name have a blank "
-            f"inside: {{ {name} }}",
+            f"inside, and quotes: '{{ {name} }}'",
         )
     value = names[first]
     for place, each in enumerate(rest, start=1):
@@ -164,7 +178,7 @@ def _one(name: str, value: Any) -> str:
     """Return a value as one text: what it says, or the name it has."""
     if isinstance(value, bool):
         return str(value).lower()
-    plain = isinstance(value, str | int | float | Path)
+    plain = isinstance(value, str | int | float | Path | _Address | Decimal)
     text = str(value).rstrip("\n") if plain else _named(value)
     if not text.strip():
         raise _nothing(name, value)

@@ -76,6 +76,13 @@ class Result:
         )
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, int | float):
+            raise BadInput(
+                "what a command printed is text, and no text equals a number",
+                where=self._typed or self.command,
+                wanted="int(x.text) for the number that it printed; x.returncode",
+                seen=repr(other),
+            )
         if not isinstance(other, str | Result):
             return NotImplemented
         return self.text.strip() == str(other).strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path as _Path
 from typing import Any
@@ -99,8 +99,9 @@ def table(records: Sequence[Any], columns: str | Sequence[str] = ()) -> Rendered
     Raises:
         BadInput: A record has no such field.
     """
-    columns = [columns] if isinstance(columns, str) else columns
-    names = list(columns) or (_fields(records[0]) if records else [])
+    records = _several(records)
+    columns = [columns] if isinstance(columns, str) else columns or ()
+    names = list(map(str, columns)) or (_fields(records[0]) if records else [])
     rows = [[_cell(record, name) for name in names] for record in records]
     heads = [name.replace("_", " ") for name in names]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
@@ -127,6 +128,7 @@ def topology(source: Cluster | Namespace) -> Rendered:
     Args:
         source: A namespace, or the cluster for the Pods of all namespaces.
     """
+    _known_as(source, Namespace | Cluster, "a namespace, or the cluster")
     if isinstance(source, Namespace):
         return draw(source.cluster.nodes(), source.pods(), source.where)
     return draw(source.nodes(), source.pods(), source.where)
@@ -141,6 +143,7 @@ def timeline(
         recording: The recording.
         title: What the picture is of.
     """
+    _known_as(recording, Recording, "what record.changes recorded")
     return _timeline.draw(recording.steps, title)
 
 
@@ -155,7 +158,9 @@ def bars(
     """
     if isinstance(counts, Requests):
         return _bars.draw(counts.pods, title, failed=len(counts.failures))
-    return _bars.draw(counts, title)
+    _known_as(counts, Mapping, "numbers by name, or what probe.echoes returned")
+    _counts(counts)
+    return _bars.draw({str(k): v for k, v in counts.items()}, title)
 
 
 def matrix(
@@ -168,6 +173,13 @@ def matrix(
         title: What is counted.
         unit: What one of it is called.
     """
+    _known_as(counts, Mapping, "counts by row and column")
+    if len({frozenset(_columns(row)) for row in counts.values()}) > 1:
+        raise BadInput(
+            "the rows of these counts have other columns",
+            wanted="the same columns in every row",
+            seen="; ".join(f"{n}: {', '.join(map(str, r))}" for n, r in counts.items()),
+        )
     return _matrix.draw(counts, title, unit=unit)
 
 
@@ -178,6 +190,7 @@ def requests(record: Requests, title: str = "Requests by time") -> Rendered:
         record: The requests, as of `probe.asking`.
         title: What was asked.
     """
+    _known_as(record, Requests, "requests, as of probe.asking")
     return _arrivals.draw(record, title)
 
 
@@ -188,6 +201,7 @@ def scaling(story: Scaling, title: str = "Load, CPU and Pods by time") -> Render
         story: What was recorded.
         title: What the picture is of.
     """
+    _known_as(story, Scaling, "what record.scaling recorded")
     return _scaling.draw(story, title)
 
 
@@ -216,10 +230,61 @@ def _manifest_html(path: str, lines: list[str], marked: set[int]) -> str:
     )
 
 
+def _several(records: Any) -> list[Any]:
+    """Return the records of a table; refuse what is one, or none."""
+    single = isinstance(records, str | Mapping) or is_dataclass(records)
+    if single or not isinstance(records, Iterable):
+        raise BadInput(
+            "a table is drawn of several records",
+            wanted="a list, as ns.pods() returns one",
+            seen=f"a {type(records).__name__}",
+            next="call it, with ()"
+            if callable(records)
+            else "put [ and ] around one record; of a list of the API take its items",
+        )
+    return list(records)
+
+
+def _counts(counts: Mapping[Any, Any]) -> None:
+    """Refuse counts that are no numbers."""
+    for name, number in counts.items():
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not is_number or not 0 <= number < float("inf"):
+            raise BadInput(
+                f"{name} is no count",
+                wanted="a number, 0 or more",
+                seen=f"{number!r} ({type(number).__name__})",
+            )
+
+
+def _columns(row: Any) -> list[str]:
+    """Return the columns of a row of counts."""
+    _known_as(row, Mapping, "counts by row and column")
+    _counts(row)
+    return list(row)
+
+
+def _known_as(value: Any, kinds: Any, wanted: str) -> None:
+    """Refuse what is nothing that this picture can be drawn of."""
+    if not isinstance(value, kinds):
+        raise BadInput(
+            "that cannot be drawn",
+            wanted=wanted,
+            seen=f"a {type(value).__name__}",
+            next="call it, with ()" if callable(value) else "",
+        )
+
+
 def _fields(record: Any) -> list[str]:
     if is_dataclass(record):
         return [field.name for field in fields(record)]
-    return list(record)
+    if isinstance(record, Mapping):
+        return list(map(str, record))
+    raise BadInput(
+        "a table does not know the fields of such a record",
+        wanted="a record of this book, or a mapping; or columns that name the fields",
+        seen=f"a {type(record).__name__}",
+    )
 
 
 def _known(record: Any) -> str:
@@ -241,7 +306,8 @@ def _cell(record: Any, name: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={each}" for key, each in sorted(value.items()))
+        pairs = sorted(value.items(), key=str)
+        return ", ".join(f"{key}={each}" for key, each in pairs)
     if isinstance(value, tuple | list | frozenset):
         return ", ".join(map(str, value))
     return str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
+import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -207,8 +208,19 @@ def bad(
     next: str = "",
 ) -> BadManifest:
     """Return the error about one place in a manifest; a column of 0 is not told."""
+    what, seen = _visible(what), _visible(seen)
     where = f"{FOLDER}/{name}:{line}" + (f":{column}" if column else "")
     return BadManifest(what, where=where, wanted=wanted, seen=seen, next=next)
+
+
+def _visible(text: str) -> str:
+    """Return a text in which signs that nobody sees have a name."""
+    return "".join(
+        f"<U+{ord(each):04X}>"
+        if unicodedata.category(each) in ("Cf", "Zs", "Zl", "Zp") and each != " "
+        else each
+        for each in text
+    )
 
 
 def _all(folder: Path) -> Iterable[Path]:

@@ -325,6 +325,16 @@ def _marked(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
     column = mark.column + 1 if mark else 1
     lines = text.splitlines() or [""]
     line = lines[min(number, len(lines) - 1)]
+    for at in (number, number - 1):  # a key that has no value is missed a line later
+        if 0 <= at < len(lines) and "\u00a0" in lines[at]:
+            where = lines[at].index("\u00a0") + 1
+            return Unreadable(
+                "a no-break space is no blank, as some web pages have them",
+                at + 1,
+                where,
+                wanted="plain spaces",
+                seen=_around(lines[at], where),
+            )
     if "\t" in line[: len(line) - len(line.lstrip())] or "\\t" in str(error.problem):
         return Unreadable(
             "YAML is indented with spaces, never with a tab",

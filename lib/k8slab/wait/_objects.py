@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from ..core.poll import check_asked
 from ..errors import BadInput
 from ..kube.follow import (
     TIMEOUT_S,
@@ -103,7 +104,7 @@ def pod(
         BadInput: That can be no Pod's name.
         NotReady: The deadline passed.
     """
-    reasons = (reason,) if isinstance(reason, str) else tuple(reason)
+    reasons = (reason,) if isinstance(reason, str) else tuple(reason or [""])
     want = [word for word in (" or ".join(reasons), phase) if word]
     want += [] if ready is None else ["ready" if ready else "not ready"]
 
@@ -316,6 +317,7 @@ def for_object(
         NotReady: The deadline passed, or ``failed`` gave a reason.
     """
     _check_name(name)
+    check_asked(None, done=done, failed=failed)
     return follow(
         source,
         kind,
@@ -357,6 +359,7 @@ def scaler(
         ``wait.scaler(ns, "shop", want="3 Pods", done=lambda seen: seen.wanted == 3)``
     """
     _check_name(name)
+    check_asked(None, done=done)
     found = follow(
         source,
         _SCALER,

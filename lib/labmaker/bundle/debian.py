@@ -9,7 +9,7 @@ from pathlib import Path
 
 from k8slab.core import files
 from k8slab.core.process import Runner
-from k8slab.errors import BundleError
+from k8slab.errors import BundleError, without_passwords
 
 from . import components
 from .graph import BuildContext
@@ -124,7 +124,7 @@ def sources(run: Runner, release: str) -> list[str]:
         f"this computer's apt has no source of Debian {release}",
         where="apt-get indextargets",
         wanted=f"Origin Debian, Codename {release} or another release's",
-        seen="; ".join(known) or "no source of Debian's",
+        seen=without_passwords("; ".join(known)) or "no source of Debian's",
         next="on a Debian run 'apt-get update'; on another system take over a bundle "
         "that was built on a Debian: 'k8slab bundle export FILE' there, then 'k8slab "
         "bundle import FILE' here",
@@ -210,9 +210,10 @@ def _as_here(build: BuildContext) -> list[str]:
 
 def _fetch(folder: str, packages: Sequence[str]) -> str:
     """Return the option that fetches packages with the new system's own apt state."""
+    place = shlex.quote(f"Dir::Cache::Archives={folder}")
     return (
         "--customize-hook=APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get install --yes "
-        f"--download-only -o Dir::Cache::Archives='{folder}' {' '.join(packages)}"
+        f"--download-only -o {place} {' '.join(packages)}"
     )
 
 

@@ -43,7 +43,7 @@ def running(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PATH": search_path()},
+                env=_variables(),
                 umask=UMASK,
                 start_new_session=True,
             )
@@ -62,6 +62,13 @@ def running(
                 seen="\n".join(log.read_text("utf-8", "replace").splitlines()[-12:]),
             )
         yield
+
+
+def _variables() -> dict[str, str]:
+    """Return what a server inherits: none of the reader's settings of such a one."""
+    own = ("REGISTRY_", "OTEL_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(own)}
+    return kept | {"PATH": search_path()}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

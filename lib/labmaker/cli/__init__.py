@@ -15,7 +15,7 @@ from rich.table import Table
 
 from k8slab import lab
 from k8slab.core import hints, outside, terminal
-from k8slab.core.env import Environment
+from k8slab.core.env import Environment, settle
 from k8slab.core.phases import Ledger, reporter_for
 from k8slab.core.signals import terminable
 from k8slab.errors import BadInput, HostProblem, LabError, UnknownMachine
@@ -353,6 +353,7 @@ def main() -> None:
     try:
         with outside.told(), terminable():
             hints.call_it(typed_as(sys.argv[0]))
+            settle()
             try:
                 command()(prog_name=hints.called())
             finally:

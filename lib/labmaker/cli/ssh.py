@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +11,9 @@ from pathlib import Path
 from k8slab.folder import LabFolder
 from k8slab.lab_record import AGENT, JumpRecord, MachineRecord
 from k8slab.ssh.client import SUDO
+
+_TERMINALS = re.compile(r"((xterm|screen|tmux|rxvt)(-(256)?color)?|linux|vt\d+|dumb)?")
+"""Kinds of terminal that a small Debian knows."""
 
 
 def argv(folder: LabFolder, machine: MachineRecord, words: Sequence[str]) -> list[str]:
@@ -20,6 +25,8 @@ def argv(folder: LabFolder, machine: MachineRecord, words: Sequence[str]) -> lis
         words: What the machine's shell is to run; none for a shell to type in.
     """
     options = _options(folder, machine.key)
+    if not _TERMINALS.fullmatch(os.environ.get("TERM", "")):
+        options += ["-o", "SetEnv=TERM=xterm-256color"]
     if machine.port != 22:
         options.append(f"-p{machine.port}")
     if machine.jump is not None:
@@ -34,7 +41,9 @@ def argv(folder: LabFolder, machine: MachineRecord, words: Sequence[str]) -> lis
 
 def _through(folder: LabFolder, jump: JumpRecord) -> str:
     """Return the command of ssh's that reaches a machine through another host."""
-    way = ["ssh", *_options(folder, jump.key), "-W", "%h:%p", "-p", str(jump.port)]
+    # Of two signs of percent the outer ssh takes one away.
+    own = [word.replace("%", "%%") for word in _options(folder, jump.key)]
+    way = ["ssh", *own, "-W", "%h:%p", "-p", str(jump.port)]
     return shlex.join([*way, f"{jump.user}@{jump.address}"])
 
 

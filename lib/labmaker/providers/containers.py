@@ -39,8 +39,13 @@ a password. A machine's way leads to the lab only, so it needs none of them."""
 # pids-limit: a default of 2048 leaves each unit 307 tasks; containerd then crashes.
 # syn_sent: by default a node remembers for 120 s where an attempt to connect went that
 # nobody answered, and sends the next one from the same port to the Pod that is gone.
+# init, userns, pull: what an engine's settings may say of all containers. systemd is a
+# machine's first process, and its image was loaded from no registry.
 _MACHINE = (
     "--privileged",
+    "--init=false",
+    "--userns=host",
+    "--pull=never",
     "--sysctl=net.netfilter.nf_conntrack_tcp_timeout_syn_sent=3",
     "--cgroupns=private",
     "--pids-limit=-1",

@@ -21,8 +21,12 @@ _GIVES_WHAT_IT_HOLDS = 23
 _HOST = "DOCKER_HOST"
 _ROOT = "DockerRootDir"
 _FACTS = {"ServerVersion", "DefaultRuntime", _ROOT}
-_ELSEWHERE = (_HOST, "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY")
-"""Variables by which docker works on another computer, and speaks as it does to one."""
+_ELSEWHERE = (
+    *(_HOST, "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY"),
+    *("DOCKER_CONTENT_TRUST", "DOCKER_DEFAULT_PLATFORM", "DOCKER_API_VERSION"),
+)
+"""Variables by which docker works on another computer, and speaks as it does to one;
+and those by which it takes only images of a registry, or of another processor."""
 _OWN = "unix://"
 _SOCKET = f"{_OWN}/var/run/docker.sock"
 _IN_CONTAINERD = "io.containerd.snapshotter.v1"

@@ -17,8 +17,12 @@ from .containers import LABEL, PROXIES, Containers
 
 _SETTINGS = ("/etc/containers/storage.conf", "/usr/share/containers/storage.conf")
 _OWN_SETTINGS = "CONTAINERS_STORAGE_CONF"
-_ELSEWHERE = ("CONTAINER_HOST", "CONTAINER_CONNECTION")
-"""Variables that make podman a client of a service, which has other options."""
+_ELSEWHERE = (
+    *("CONTAINER_HOST", "CONTAINER_CONNECTION"),
+    *("PODMAN_USERNS", "BUILDAH_FORMAT"),
+)
+"""Variables that make podman a client of a service, which has other options; and those
+that change what all containers and images are."""
 _IMAGES = Path("/var/lib/containers/storage")
 
 # Its own default runtime cannot lay out cgroups on every computer.

@@ -48,6 +48,21 @@ def test_kubectl_is_the_guarded_one() -> None:
     assert terminals.environment()["PATH"].endswith(before)
 
 
+def test_a_server_of_the_readers_own_has_no_say(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its token or password Jupyter tells no address; JupyterLab's looks stay."""
+    monkeypatch.setenv("JUPYTER_TOKEN", "mine")
+    monkeypatch.setenv("JUPYTER_PATH", "/mine")
+    monkeypatch.delenv("JUPYTER_CONFIG_DIR", raising=False)
+    made = terminals.environment()
+
+    assert "JUPYTER_TOKEN" not in made
+    assert made["JUPYTER_CONFIG_DIR"] == f"{sys.prefix}/share/k8slab/jupyter"
+    assert made["JUPYTERLAB_SETTINGS_DIR"] == f"{home}/.jupyter/lab/user-settings"
+    assert made["JUPYTER_PATH"] == f"{sys.prefix}/share/jupyter:/mine"
+
+
 def test_a_terminal_finds_it_before_the_readers_own(home: Path) -> None:
     """Whose folder the reader's file for bash puts first, with all else in the file."""
     program(home / "own" / "kubectl", "echo production")

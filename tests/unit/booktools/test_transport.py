@@ -1,11 +1,13 @@
 """Kernels that run chapters are reached by files, where a socket's path is allowed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbval.kernel
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 
 import booktools.pytest_plugin  # noqa: F401 - it is what sets nbval's
 from booktools.transport import manager
@@ -43,3 +45,19 @@ def test_where_a_path_is_too_long_for_a_socket_a_port_is_taken(
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / ("deep" * 25)))
 
     assert manager().transport == "tcp"
+
+
+def test_a_kernel_that_the_reader_installed_runs_no_chapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jupyter may prefer it, and another Python knows nothing of this book."""
+    place = tmp_path / "kernels" / "python3"
+    place.mkdir(parents=True)
+    told = {"argv": ["/usr/bin/other"], "display_name": "x", "language": "python"}
+    (place / "kernel.json").write_text(json.dumps(told))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    theirs = KernelSpecManager().get_kernel_spec("python3")
+    ours = manager().kernel_spec_manager.get_kernel_spec("python3")
+
+    assert theirs.argv == ["/usr/bin/other"]
+    assert ours.argv != theirs.argv

@@ -132,3 +132,21 @@ def test_a_notebook_shows_the_text_alone() -> None:
     error = NotReady("Pod web", wanted="Ready", seen="Pending", waited_s=3)
 
     assert error._render_traceback_() == [f"NotReady: {error}"]
+
+
+def test_no_error_names_a_password_of_an_address() -> None:
+    """Neither the command nor what it said, which readers paste; the rest is there."""
+    words = ["env", "GOPROXY=https://ada:secret@proxy.example/go", "go", "list"]
+    said = 'Get "https://t0ken@proxy.example/x": EOF'
+    error = CommandFailed(words, where="here", returncode=1, stderr=said)
+
+    assert "secret" not in str(error)
+    assert "t0ken" not in str(error)
+    assert "…@proxy.example/go" in error.where
+    assert error.argv == tuple(words)
+
+
+def test_a_fact_that_is_no_text_is_shown() -> None:
+    """What a reader gave in place of a name is part of the message."""
+    assert "7" in str(UnknownMachine(7, ["master"]))  # type: ignore[arg-type]
+    assert "3" in str(LabError("x", seen=3))  # type: ignore[arg-type]

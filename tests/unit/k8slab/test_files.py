@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paths import ROOT
@@ -182,3 +183,22 @@ def test_nobody_else_locks_or_replaces_files() -> None:
     }
 
     assert found == {"lib/k8slab/core/files.py"}
+
+
+def test_what_is_to_last_is_on_the_disk_before_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut some file systems have the new name with nothing in it."""
+    order = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+
+        def noted(*given: Any, name: str = name, real: Any = real) -> Any:
+            order.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(os, name, noted)
+    files.write(tmp_path / "lab.json", "{}", durable=True)
+
+    assert order == ["fsync", "replace"]
+    assert (tmp_path / "lab.json").read_text() == "{}"

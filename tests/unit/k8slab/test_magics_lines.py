@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -1203,3 +1204,65 @@ def test_the_failing_line_of_a_script_is_named(cluster: Cluster) -> None:
 
     with pytest.raises(CommandFailed, match="where:  node1: grep x /etc/hosts"):
         magics.on("node1", "true\n  grep x /etc/hosts\ntrue\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'get pods -o jsonpath="{range .items[*]}{.a}{"\\n"}{end}"',
+        "exec x -- grep -E \\d+ f",
+        "get pods | grep \\bweb",
+        "apply -f ..\\x\\y.yaml",
+    ],
+)
+def test_a_backslash_that_a_shell_drops_is_refused(typed: Any, line: str) -> None:
+    """What was meant would be gone, and a letter in braces may be a name."""
+    with pytest.raises(BadInput, match="drops outside of quotes"):
+        typed(line, n=3)
+
+
+def test_an_escaped_brace_names_nothing(typed: Any) -> None:
+    """Whoever writes the backslashes wants the braces."""
+    assert typed("get pod \\{name\\}", name="web")[-1] == "{name}"
+
+
+@pytest.mark.parametrize("each", ["{i+1}", "{i:02d}", "{i!r}"])
+def test_an_expression_in_braces_is_refused(typed: Any, each: str) -> None:
+    """IPython's own commands take it; here it would be sent as it stands."""
+    with pytest.raises(BadInput, match="is no name"):
+        typed(f"annotate pods --all n={each}", i=3)
+
+    assert typed("exec x -- echo {a:b}", i=3)[-1] == "{a:b}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "get pods -o jsonpath={range .items[*]}{.metadata.name}{end}",
+        'patch deploy web -p {"spec": {"replicas": 3}}',
+    ],
+)
+def test_braces_that_a_blank_cuts_are_refused(typed: Any, line: str) -> None:
+    """Kubectl would get several words; a command in a container is another's."""
+    with pytest.raises(BadInput, match="a blank ends a word"):
+        typed(line)
+
+    assert typed("exec x -- awk { print }")[-3:] == ["{", "print", "}"]
+
+
+def test_a_home_stands_for_itself(typed: Any) -> None:
+    """As in a shell, also alone; in quotes it is a sign like another."""
+    assert typed("cp web:/x ~")[-1] == str(Path.home())
+    assert typed("cp web:/x '~'")[-1] == "~"
+
+
+def test_an_address_is_a_text(typed: Any) -> None:
+    """The library's own are of Python's kinds."""
+    assert typed("get {ip}", ip=ip_address("10.96.0.10"))[-1] == "10.96.0.10"
+
+
+def test_what_was_printed_is_no_number(cluster: Cluster, kubectl: Any) -> None:
+    """A comparison with one would be False without a word."""
+    kubectl("echo 3")
+    with pytest.raises(BadInput, match="no text equals a number"):
+        assert magics.kubectl("get pods | wc -l") == 3

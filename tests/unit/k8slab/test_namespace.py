@@ -551,3 +551,22 @@ def test_a_namespace_that_another_kernel_made_meanwhile_is_left_alone(
         cluster.scratch("chapter")
     assert api.holds("namespaces", "chapter")
     assert api.holds("pods", "fresh", "chapter")
+
+
+@pytest.mark.parametrize("name", ["", None, "a/log", "a?b", 3])
+def test_no_name_is_not_all_of_them(cluster: Cluster, name: Any) -> None:
+    """The address of a kind without a name lists all objects."""
+    with pytest.raises(BadInput, match="this is no name"):
+        namespace.Namespace(cluster, "chapter").get("pod", name)
+
+
+def test_what_is_no_text_names_nothing(cluster: Cluster) -> None:
+    """A session goes on as before."""
+    with pytest.raises(BadInput, match="cannot be the name of a namespace"):
+        cluster.scratch(None)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="a kind is a text"):
+        cluster.find(None)  # type: ignore[arg-type]
+    with pytest.raises(UnknownMachine, match="node1"):
+        cluster.machine(["node1"])  # type: ignore[arg-type]
+
+    assert cluster.refusal is None

@@ -230,3 +230,48 @@ def test_a_value_is_not_waited_for() -> None:
         poll.until(pods, what="Pods", want="3", timeout=60)
 
     assert caught.value.next == "put lambda: in front of it"
+
+
+@pytest.mark.parametrize("no", [False, "", 0, None])
+def test_a_no_is_no_reason_to_fail(no: object) -> None:
+    """Only a reason in words, or a yes, ends a wait."""
+    clock, numbers = FakeClock(), iter(range(9))
+    seen = poll.until(
+        lambda: next(numbers),
+        what="x",
+        want="3",
+        timeout=5,
+        done=lambda n: n == 3,
+        failed=lambda n: no,  # type: ignore[arg-type, return-value]
+        clock=clock,
+    )
+    with pytest.raises(NotReady, match="it cannot come") as caught:
+        poll.until(
+            lambda: 0,
+            what="x",
+            want="3",
+            timeout=5,
+            done=lambda n: n == 3,
+            failed=lambda n: True,  # type: ignore[arg-type, return-value]
+            clock=clock,
+        )
+
+    assert seen == 3
+    assert "what 'failed' looks for is there" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"done": True},
+        {"done": "Complete"},
+        {"done": lambda: True},
+        {"failed": lambda a, b: ""},
+        {"look": lambda x: x},
+    ],
+)
+def test_what_cannot_be_asked_is_not_waited_for(asked: dict[str, Any]) -> None:
+    """Its error would count as a part that is not there yet, up to the deadline."""
+    given = {"look": lambda: 0, "done": bool, **asked}
+    with pytest.raises(BadInput, match="is a function that is called with"):
+        poll.until(given.pop("look"), what="x", want="3", timeout=30, **given)

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -893,3 +894,44 @@ def test_names_in_a_picture_are_escaped() -> None:
     root = ElementTree.fromstring(drawn)  # noqa: S314 - our own
 
     assert "The machines and Pods of <here>" in [each.text for each in root.iter()]
+
+
+@pytest.mark.parametrize(
+    ("draw", "given"),
+    [
+        (show.table, None),
+        (show.table, {"a": 1}),
+        (show.table, str.upper),
+        (show.table, [1]),
+        (show.topology, "x"),
+        (show.timeline, []),
+        (show.bars, [1]),
+        (show.bars, {"a": "3"}),
+        (show.requests, None),
+        (show.scaling, None),
+        (partial(show.matrix, title="t"), {"a": {"x": 1}, "b": {"x": 1, "y": 2}}),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(draw: Callable[..., Any], given: Any) -> None:
+    """Not by Python's words about the library's inside, and no column is lost."""
+    with pytest.raises(BadInput):
+        draw(given)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n \u00a0name: a\n", 4),
+        ("apiVersion: v1\nkind: Config\u200bMap\nmetadata:\n  name: a\n", 2),
+        ("apiVersion: v1\nkind:\u00a0ConfigMap\nmetadata:\n  name: a\n", 2),
+    ],
+)
+def test_a_sign_that_nobody_sees_has_a_name(
+    write: Callable[..., str], text: str, line: int
+) -> None:
+    """In the line that it is in; else what is wanted and what is seen look the same."""
+    with pytest.raises(BadManifest) as caught:
+        show.manifest(write(text))
+
+    assert "<U+" in str(caught.value)
+    assert f"rc.yaml:{line}" in caught.value.where

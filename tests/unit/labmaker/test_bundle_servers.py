@@ -28,3 +28,17 @@ def test_an_interrupt_at_the_very_start_ends_the_server(
         pass
 
     assert [each.poll() for each in made] == [-signal.SIGTERM]
+
+
+def test_a_server_has_no_settings_of_the_readers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables of a registry of their own would turn this one's address or rights."""
+    monkeypatch.setenv("REGISTRY_HTTP_ADDR", "0.0.0.0:1")
+    monkeypatch.setenv("MINE", "kept")
+    log = tmp_path / "log"
+    show = ["sh", "-c", "printenv REGISTRY_HTTP_ADDR MINE; sleep 60"]
+    with servers.running(show, log, lambda: log.read_text().endswith("\n")):
+        said = log.read_text()
+
+    assert said == "kept\n"

@@ -526,3 +526,32 @@ def test_a_journal_is_of_the_labs_folder() -> None:
 
     folder.remove()
     assert not folder.undo.exists()
+
+
+@pytest.mark.parametrize(
+    ("term", "is_told"), [("xterm-kitty", True), ("tmux-256color", False), ("", False)]
+)
+def test_a_terminal_that_no_machine_knows_is_a_usual_one(
+    monkeypatch: pytest.MonkeyPatch, term: str, is_told: bool
+) -> None:
+    """A small Debian has few kinds of terminals; top and less end without theirs."""
+    monkeypatch.setenv("TERM", term)
+    run = ssh.argv(lab.folder("own"), made().machines[0], [])
+
+    assert ("SetEnv=TERM=xterm-256color" in run) is is_told
+
+
+def test_a_percent_in_a_path_arrives_at_a_jump_host() -> None:
+    """Two programs read it, one behind the other, and each has tokens of its own."""
+    machine = made().machines[1]
+    assert machine.jump is not None
+    jump = replace(machine.jump, key="/k/100%h")
+    run = ssh.argv(lab.folder("own"), replace(machine, jump=jump), ["ls"])
+    (way,) = [word for word in run if word.startswith("ProxyCommand=")]
+    outer = way.partition("=")[2].replace("%h:%p", "192.0.2.12:22").replace("%%", "%")
+    words = shlex.split(outer)
+    told = subprocess.run(
+        [words[0], "-G", *words[1:]], capture_output=True, text=True, check=True
+    )
+
+    assert "identityfile /k/100%%h" in told.stdout.splitlines()

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from k8slab import lab
-from k8slab.core.env import Environment
+from k8slab.core.env import Environment, settle
 from k8slab.core.hints import command
 from k8slab.core.phases import Ledger
 from k8slab.errors import BadInput, HostProblem, LabError, LabMissing
@@ -355,3 +355,16 @@ def test_a_journal_reads_its_own_entries_only(home: Path) -> None:
     (folder.journal / "00000000000000000001 (copy).json").write_text("{}")
 
     assert _journal.left(folder) == []
+
+
+def test_a_relative_folder_is_the_same_for_what_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels run in the folder of their chapter."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("K8SLAB_HOME", "labs")
+    monkeypatch.delenv("K8SLAB_CACHE", raising=False)
+    settle()
+    monkeypatch.chdir("/")
+
+    assert Environment.read().home == tmp_path / "labs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -194,6 +195,13 @@ def test_kubeadm_and_what_it_makes_have_longer() -> None:
     assert patch.count("periodSeconds: 20") == 1
     manager = f"{control_plane.PATCHES}/kube-controller-manager+strategic.yaml"
     assert "readinessProbe" not in shell.files[manager]
-    kept = ("fileCheckFrequency", "nodeStatusUpdateFrequency")
-    assert [kubelet[name] for name in kept] == ["20s", "40s"]
+    kept = ("fileCheck", "nodeStatusUpdate", "nodeStatusReport")
+    assert [kubelet[f"{name}Frequency"] for name in kept] == ["20s", "40s", "200s"]
     assert "tlsBootstrap: 6000s" in shell.files["/etc/kubernetes/kubeadm-join.yaml"]
+
+
+@pytest.mark.parametrize("seconds", ["5m", None, -1, True, math.nan])
+def test_a_time_is_a_number_of_seconds(seconds: Any) -> None:
+    """Wherever one is given, and before anything is sent."""
+    with pytest.raises(BadInput, match="a time is a number of seconds"):
+        stretched(seconds)

@@ -32,12 +32,20 @@ from labmaker.providers.containers import LABEL
 
 PLAN = AddressPlan(2)
 ELSEWHERE = {
-    "podman": {"CONTAINER_HOST": "ssh://me@build", "CONTAINER_CONNECTION": "build"},
+    "podman": {
+        "CONTAINER_HOST": "ssh://me@build",
+        "CONTAINER_CONNECTION": "build",
+        "PODMAN_USERNS": "keep-id",
+        "BUILDAH_FORMAT": "docker",
+    },
     "docker": {
         "DOCKER_HOST": "tcp://build.example:2376",
         "DOCKER_CONTEXT": "build",
         "DOCKER_TLS": "1",
         "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CONTENT_TRUST": "1",
+        "DOCKER_DEFAULT_PLATFORM": "linux/riscv64",
+        "DOCKER_API_VERSION": "1.24",
     },
 }
 OPTIONS = {
@@ -117,6 +125,9 @@ def test_a_machine_is_created_with_its_address_mounts_and_limits(name: str) -> N
         "--ip=172.30.3.11",
         f"--label={LABEL}=test",
         "--privileged",
+        "--init=false",
+        "--userns=host",
+        "--pull=never",
         "--cgroupns=private",
         f"--env=container={name}",
         "--volume=/a:/b",

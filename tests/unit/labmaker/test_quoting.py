@@ -17,7 +17,7 @@ from k8slab.core.process import Completed, LocalRunner
 from k8slab.folder import LabFolder
 from k8slab.lab_record import LabRecord, MachineRecord, Ranges
 from labmaker import cli
-from labmaker.bundle import transfer
+from labmaker.bundle import debian, transfer
 from labmaker.bundle.cache import Cache
 from labmaker.clone import clone, clone_store
 from labmaker.plan import AddressPlan
@@ -169,3 +169,19 @@ def test_an_image_is_built_without_the_readers_proxy(tmp_path: Path) -> None:
 
     assert "--http-proxy=false" in build
     assert json.dumps(host.asked).count("proxy") == 1
+
+
+@pytest.mark.parametrize("folder", ODD)
+def test_packages_are_fetched_into_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """The hook is a line of shell, and apt gets the folder as one word."""
+    (tmp_path / "apt-get").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    hook = debian._fetch(f"/srv/{folder}", ("runc",)).partition("=")[2]
+    said = subprocess.run(
+        ["sh", "-c", hook], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert f"Dir::Cache::Archives=/srv/{folder}" in said.splitlines()
