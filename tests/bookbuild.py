@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from paths import ROOT
+from paths import ROOT, SHARED_BOOK
 
 from booktools.notebooks import contents
 from k8slab.core import files
@@ -51,10 +51,14 @@ def build(folder: Path) -> Path:
 def shared(factory: pytest.TempPathFactory) -> tuple[Path, float]:
     """Return the site of a book that is built once, and the seconds that took.
 
-    Workers of pytest-xdist share it: the first builds, the others wait.
+    Workers of pytest-xdist share it: the first builds, the others wait. So do the steps
+    of 'make test', which names a folder that is empty when it begins.
     """
     base = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if SHARED_BOOK in os.environ:
+        base = Path(os.environ[SHARED_BOOK])
+        base.mkdir(parents=True, exist_ok=True)
+    elif "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
     folder, took = base / "book", base / "book-seconds"
     with files.locked(base / "book.lock"):

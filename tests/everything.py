@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from paths import K8SLAB, ROOT
+from paths import K8SLAB, ROOT, SHARED_BOOK
 
 from k8slab.core.signals import deferred, terminable, undisturbed
 from labmaker.bundle.components import on_demand
 
 Command = Sequence[str | Path]
 OUT = ROOT / "artefacts"
+BOOK = OUT / "book"
 # Pytest's workers, as it calls them: chapters have one more than processors, for much
 # of a chapter is waiting.
 WORKERS = ("gw0", "gw1", "gw2")
@@ -30,7 +32,7 @@ LAB = "test"
 LABS = [f"{LAB}-{worker}" for worker in WORKERS]
 # Tests in tests/cluster that need no lab that others share: with those of JupyterLab
 # they take about as long as all the rest.
-APART = ("interrupt", "inventory", "providers")
+APART = ("going_back", "interrupt", "inventory", "providers")
 REMOVAL = "removal of the labs"
 INTERRUPTED = 130
 """The exit code of a run that Ctrl-C or a termination ended."""
@@ -216,7 +218,9 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     for report in OUT.glob("*.xml"):
         report.unlink()
+    shutil.rmtree(BOOK, ignore_errors=True)
     os.environ.update(K8SLAB_REQUIRED="1", K8SLAB_LAB=LAB)
+    os.environ[SHARED_BOOK] = str(BOOK)
     sys.exit(everything(steps(), removal()))
 
 

@@ -25,6 +25,11 @@ from labmaker import bundle
 expect.set_options(timeout=60_000)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what makes pictures of whole pages: half the work of all tests of a page."""
+    parser.addoption("--pictures", action="store_true", help="keep whole pages")
+
+
 class Quiet(SimpleHTTPRequestHandler):
     """Serve files and say nothing."""
 
@@ -67,9 +72,14 @@ def page(open_page: Callable[..., Page]) -> Page:
 
 
 @pytest.fixture
-def screenshot() -> Callable[..., Path]:
+def screenshot(request: pytest.FixtureRequest) -> Callable[..., Path]:
     """Return a function that keeps a picture: ``screenshot(page, "name")``."""
-    return browsing.screenshot
+    whole = request.config.getoption("--pictures", default=False)
+
+    def keep(page: Page, name: str, *, full: bool = True) -> Path:
+        return browsing.screenshot(page, name, full=full and whole)
+
+    return keep
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A reader goes back in a chapter, and a second kernel begins one that is in use.
+"""A reader goes back in a chapter: restarts, and runs cells and sections again.
 
 Each run draws one cell to restart at, one up to which all are run twice, and a section
 that is run again after the whole chapter; every one's turn comes in tests/soak.
@@ -6,13 +6,7 @@ that is run again after the whole chapter; every one's turn comes in tests/soak.
 """
 
 import math
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import kernels
 import pytest
@@ -20,10 +14,7 @@ from labs import Home, Lab
 from paths import ROOT
 
 from booktools.notebooks import chapter_paths, load
-from k8slab.errors import InUse
-from k8slab.kube.cluster import Cluster
 
-OTHER = Path(__file__).parents[1] / "other_kernel.py"
 # A run up to the cell takes about this long; a restart takes two.
 LIMIT_S = 30
 ON_A_LAB = [
@@ -68,53 +59,3 @@ def test_a_section_may_be_run_again_and_cells_twice(own: Lab) -> None:
     assert kernels.run_again(again, own.name, [AGAIN.cell]) == {}
     of = kernels.chapter(TWICE.chapter)
     kernels.run(of, own.name, times=2, kill_after=TWICE.cell)
-
-
-@contextmanager
-def other(lab: Lab, namespace: str) -> Iterator[int]:
-    """Give the id of another process that works in a namespace."""
-    with subprocess.Popen(
-        [sys.executable, str(OTHER), lab.name, namespace],
-        env={**os.environ, "K8SLAB_HOME": str(lab.home.folder)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert any(line.startswith("holds") for line in process.stdout)
-        yield process.pid
-        process.kill()
-
-
-def test_a_second_kernel_is_told_and_takes_nothing(main: Lab) -> None:
-    """Who, since when; its cells reach nothing; the next step works as printed."""
-    with main.cluster() as cluster, other(main, "held") as holder:
-        before = main.kubectl("get", "namespace", "held", "-o", "jsonpath={.metadata}")
-        with pytest.raises(InUse) as caught:
-            cluster.scratch("held")
-        with pytest.raises(InUse):
-            cluster.kubectl(["create", "configmap", "mine"])
-        after = main.kubectl("get", "namespace", "held", "-o", "jsonpath={.metadata}")
-
-        assert f"process {holder} on " in caught.value.seen
-        assert re.search(r"since \d\d:\d\d:\d\d on ", caught.value.seen)
-        assert before.stdout == after.stdout
-        take_over(cluster, caught.value.next)
-        cluster.scratch("held").remove()
-
-
-def take_over(cluster: Cluster, next_step: str) -> None:
-    """Type the printed line, in a session whose lab this one is."""
-
-    class Here:
-        connect = staticmethod(lambda: cluster)
-
-    exec(next_step.splitlines()[-1], {"lab": Here})  # noqa: S102
-
-
-def test_a_killed_kernel_holds_nothing(main: Lab) -> None:
-    """The next one begins and is not asked anything."""
-    with main.cluster() as cluster:
-        with other(main, "held"):
-            pass
-        cluster.scratch("held").remove()

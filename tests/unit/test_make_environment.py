@@ -184,7 +184,7 @@ def test_what_takes_long_is_shown_as_it_comes(tmp_path: Path) -> None:
     with subprocess.Popen(
         ["make"],
         cwd=tmp_path,
-        env={**os.environ, "MAKEFLAGS": "-Otarget"},
+        env={**os.environ, "MAKEFLAGS": "-j2 -Otarget", "MAKELEVEL": "0"},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
