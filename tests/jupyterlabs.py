@@ -32,7 +32,7 @@ PROMPT = ".jp-InputPrompt"
 EDITOR = ".cm-content"
 STORED = ".k8slab-stored"
 """What an output says of itself that is not of the reader's own run."""
-CHAPTER_LIMIT_S = 900
+RUN_ALL_S = 900
 """How long all cells of a chapter may take: no claim, only an end."""
 _TOKEN = "only-for-this-test"
 _NEXT_CELL_S = 120  # until JupyterLab has begun, too
@@ -174,7 +174,7 @@ def run(page: Page, timeout: float = 60) -> None:
     """Run the cell that is being typed into, to its end."""
     page.keyboard.press("Control+Enter")
     expect(last_cell(page).locator(PROMPT)).to_contain_text(
-        re.compile(r"\[\d+\]"), timeout=1000 * timeout
+        _DONE, timeout=1000 * timeout
     )
 
 
@@ -229,7 +229,7 @@ class Chapter:
         self.select(name)
         self.page.keyboard.press("Control+Enter")
         expect(self.cell(name).locator(PROMPT)).to_contain_text(
-            re.compile(r"\[\d+\]"), timeout=1000 * timeout
+            _DONE, timeout=1000 * timeout
         )
         idle(self.page, timeout)
         return self.output(name).inner_text()

@@ -21,11 +21,11 @@ from nbclient.exceptions import (
 )
 from paths import ROOT
 
+from booktools.execute import CELL_LIMIT_S
 from booktools.gateway import LabGateway
 from booktools.notebooks import Chapter, load, tags
 from booktools.transport import reach_by_files
 
-CELL_LIMIT_S = 600
 SEED = "SEED"  # a variable that repeats a sample
 
 

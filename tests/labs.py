@@ -20,11 +20,12 @@ from typing import Any
 
 from paths import K8SLAB
 
-from k8slab import lab
+from k8slab import lab, probe
 from k8slab.core.env import Environment
 from k8slab.core.poll import until
 from k8slab.folder import LabFolder
 from k8slab.kube.cluster import Cluster
+from k8slab.kube.objects import Pod
 from k8slab.lab_record import LabRecord
 from k8slab.ssh.client import SSHShell
 from labmaker.plan import SLOTS, AddressPlan
@@ -248,6 +249,16 @@ def route(address: object, where: SSHShell | None = None) -> str:
     found = json.loads(out)[0]
     bad = found.get("type") in ("unreachable", "prohibit", "blackhole")
     return "refused" if bad else str(found["dev"])
+
+
+def wait_for_names(from_: str | Pod) -> None:
+    """Wait until the cluster's name service answers; one question could get lost."""
+    until(
+        lambda: probe.dns("kubernetes.default", from_=from_, strict=False).addresses,
+        what="the name service",
+        want="an address",
+        timeout=30,
+    )
 
 
 def traces(prefix: str, folder: Path) -> set[str]:

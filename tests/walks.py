@@ -9,8 +9,8 @@ from typing import Any
 import kernels
 import yaml
 from jupyterlabs import (
-    CHAPTER_LIMIT_S,
     PROMPT,
+    RUN_ALL_S,
     STORED,
     Chapter,
     Server,
@@ -107,7 +107,7 @@ def _restart_in_the_middle(
     chapter.select(stop.cell)
     chapter.menu("notebook:run-all-above")
     page.wait_for_selector(f'{PROMPT}:has-text("[*]")')
-    idle(page, CHAPTER_LIMIT_S)
+    idle(page, RUN_ALL_S)
 
 
 def _answer(chapter: Chapter, start: Sequence[str], grade: str, solution: Any) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from .lint.rules import without_code
-from .notebooks import Chapter
+from .notebooks import Chapter, without_code
 
 FOLDER = "chapters/_notes"
 _HEADING = re.compile(r"(?m)^#{1,3} +(.+?)\s*$")

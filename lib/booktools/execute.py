@@ -19,8 +19,16 @@ from k8slab.errors import BadInput, CheckFailed, LabError
 
 from .gateway import Gateway, LabGateway
 from .lint import secrets
-from .lint.rules import text_of
-from .notebooks import Chapter, chapter_paths, digest, dump, load, tags
+from .notebooks import (
+    CHAPTER_LIMIT_S,
+    Chapter,
+    chapter_paths,
+    digest,
+    dump,
+    load,
+    tags,
+    text_of,
+)
 from .progress import claims
 from .transport import reach_by_files
 
@@ -113,7 +121,7 @@ def _cells(chapter: Chapter, lab: str) -> dict[str, int]:
     reach_by_files(client.create_kernel_manager())
     above: dict[str, int] = {}
     limit = time.monotonic() + stretched(
-        float(chapter.settings.get("timeout", CELL_LIMIT_S))
+        float(chapter.settings.get("timeout", CHAPTER_LIMIT_S))
     )
     failure: LabError | None = None
     client.reset_execution_trackers()

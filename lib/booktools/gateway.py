@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # these take a second to import
 CLUSTER = frozenset({"cluster"})
 SHARED = CLUSTER | {"hosts"}
 OWN = frozenset({"machines"})
+NEEDS = SHARED | OWN
+"""All that a chapter's ``needs`` may name."""
 
 
 class Gateway(Protocol):
@@ -104,7 +106,7 @@ class LabGateway:
         """Return which needs the lab can meet: an adopted cluster has no machines."""
         from labmaker import adopted
 
-        return CLUSTER if adopted.find(name) else SHARED | OWN
+        return CLUSTER if adopted.find(name) else NEEDS
 
     def up(self, name: str) -> None:
         """Bring a lab up, showing its phases; see that an adopted cluster answers."""

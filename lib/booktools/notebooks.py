@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +21,8 @@ from k8slab.errors import BadInput, NotReady
 
 ROOT = Path(__file__).resolve().parents[2]
 """The repository, which holds the book."""
+CHAPTER_LIMIT_S = 600.0
+"""Seconds for all cells of a chapter that names no ``timeout``."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _FORMAT, _MINOR = 4, 5
@@ -352,3 +355,18 @@ def _outputs(outputs: list[Any]) -> list[dict[str, Any]]:
             if isinstance(value, str):
                 item["data"][kind] = value.splitlines(keepends=True)
     return joined
+
+
+def without_code(markdown: str) -> str:
+    """Return Markdown without its fenced code; directives stay as they are."""
+    return re.sub(r"(?ms)^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", "", markdown)
+
+
+def text_of(outputs: list[Any]) -> str:
+    """Return all the text of stored outputs, whatever form it has."""
+    parts: list[str] = []
+    for output in outputs:
+        parts.append(output.get("text", ""))
+        parts += [v for v in output.get("data", {}).values() if isinstance(v, str)]
+        parts += output.get("traceback", [])
+    return "\n".join(parts)

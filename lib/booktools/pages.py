@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from k8slab import fault
 
 from . import coverage, glossary, ways
-from .lint.rules import without_code
-from .notebooks import Chapter
+from .notebooks import Chapter, without_code
 
 # What a page says to get a part: one line with a comment that no reader sees.
 _MARKER = re.compile(r"(?m)^<!-- made here: ([a-z]+) -->$")

@@ -26,14 +26,12 @@ from k8slab.errors import (
     PhaseFailed,
 )
 
-from .gateway import OWN, SHARED, Gateway
-from .notebooks import chapter_paths, load, tags
+from .gateway import NEEDS, SHARED, Gateway
+from .notebooks import CHAPTER_LIMIT_S, chapter_paths, load, tags
 from .report import ChapterState, Tally
 from .transport import manager
 
-CHAPTER_LIMIT_S = 600.0
 CLEANUP_LIMIT_S = 120.0
-OFFERED = SHARED | OWN
 _LOOK_S = 0.5
 USAGE_ERROR = re.compile(r"(?m)^(?:\x1b\[[\d;]*m)*UsageError\b")
 PRINTED = 2000
@@ -305,7 +303,7 @@ class ChapterRun:
             self._cell_limit_s = stretched(float(item.config.option.nbval_cell_timeout))
         chapter.needs = needs = frozenset(settings.get("needs", []))
         chapter.offered = self.gateway.offers(self.lab)
-        if strange := ", ".join(sorted(needs - OFFERED)):
+        if strange := ", ".join(sorted(needs - NEEDS)):
             chapter.refused = f"{chapter.name} needs {strange}, which no lab offers"
         elif lacking := ", ".join(sorted(needs - chapter.offered)):
             what = f"{lacking}, which the lab {self.lab!r} has not"

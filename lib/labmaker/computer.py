@@ -134,13 +134,13 @@ def require_root(
         HostProblem: This process is another user's, or may not mount.
     """
     host = host or ThisComputer()
-    user = (status(host, "Uid").split() or ["?"])[1:2] or ["?"]
-    if user[0] != "0":
+    user = user_id(host)
+    if user != "0":
         raise HostProblem(
             f"{what} needs root",
             where="this computer",
             wanted="user id 0",
-            seen=f"user id {user[0]}",
+            seen=f"user id {user}",
             next=outside.become_root(),
         )
     if mounts and not holds(host, SYS_ADMIN):
@@ -158,6 +158,12 @@ def status(host: Computer, field: str) -> str:
     """Return one line of this process's status; empty when there is none."""
     found = re.search(rf"^{field}:\s*(.*)$", host.read_text("/proc/self/status"), re.M)
     return found[1] if found else ""
+
+
+def user_id(host: Computer) -> str:
+    """Return the id that this process acts as; a question mark when unknown."""
+    ids = status(host, "Uid").split()  # real, effective, saved, of the file system
+    return ids[1] if len(ids) > 1 else "?"
 
 
 def holds(host: Computer, capability: int) -> bool:

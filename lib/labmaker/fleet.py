@@ -68,9 +68,7 @@ class Images:
         )
 
 
-def dismantle(
-    provider: Provider, places: Iterable[int | AddressPlan], runner: Runner
-) -> None:
+def dismantle(provider: Provider, plans: Iterable[AddressPlan], runner: Runner) -> None:
     """Remove a lab's machines, firewall rules and network, whatever of them is there.
 
     The network comes last: until then its range and its bridge's name belong to no
@@ -78,13 +76,12 @@ def dismantle(
 
     Args:
         provider: The lab's provider.
-        places: The plans whose firewall rules are the lab's, or slots of the book's.
+        plans: Those whose firewall rules are the lab's.
         runner: Runs ``ip`` and ``iptables`` on this computer.
     """
     bridge = provider.bridge_if_any()
     provider.remove_machines()
-    for place in places:
-        plan = place if isinstance(place, AddressPlan) else AddressPlan(place)
+    for plan in plans:
         remove_rules(plan, bridge, runner, hooks=provider.asks_first)
     provider.remove_network()
 

@@ -13,10 +13,10 @@ from typing import Any
 import labs
 from browsing import Seen
 from jupyterlabs import (
-    CHAPTER_LIMIT_S,
     CODE,
     EDITOR,
     PROMPT,
+    RUN_ALL_S,
     Chapter,
     Server,
     connected,
@@ -181,7 +181,7 @@ def test_a_chapter_runs_by_its_menu(
     page.locator('.lm-MenuBar-item:has-text("Run")').click()
     page.locator('[data-command="runmenu:run-all"]').click()
     page.wait_for_selector(f'{PROMPT}:has-text("[*]")')
-    idle(page, CHAPTER_LIMIT_S)
+    idle(page, RUN_ALL_S)
     screenshot(page, "jupyterlab-chapter-run", full=False)
     saved(page)
 

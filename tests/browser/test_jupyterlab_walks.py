@@ -15,8 +15,8 @@ import pytest
 import walks
 from browsing import Seen
 from jupyterlabs import (
-    CHAPTER_LIMIT_S,
     CODE,
+    RUN_ALL_S,
     Chapter,
     Server,
     idle,
@@ -30,8 +30,8 @@ from paths import ROOT
 from playwright.sync_api import Page, expect
 
 from booktools.jupyterlab.opening import PAGE
-from booktools.lint.rules import SECONDS_A_CELL, WORDS_A_MINUTE, text_of
-from booktools.notebooks import load, tags
+from booktools.lint.rules import SECONDS_A_CELL, WORDS_A_MINUTE
+from booktools.notebooks import load, tags, text_of
 
 WALKED = 2
 SEED, STOPS = walks.drawn(walks.ON_A_LAB)
@@ -100,7 +100,7 @@ def test_the_path_of_half_an_hour_is_walked(
         page.locator(".jp-Cell").first.click()
         for _ in cells:  # text, too, is passed by Shift+Enter
             page.keyboard.press("Shift+Enter")
-        idle(page, CHAPTER_LIMIT_S)
+        idle(page, RUN_ALL_S)
         screenshot(page, f"jupyterlab-half-an-hour-{name}", full=False)
         assert "✔ the namespace is gone" in chapter.run("cleanup")
         saved(page)

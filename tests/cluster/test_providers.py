@@ -129,7 +129,7 @@ def place(
             # Or another lab has the addresses before they are looked for.
             stack.enter_context(files.locked(Environment.read().cache))
             bridge = provider.bridge()
-            dismantle(provider, [made.plan.slot], inside)
+            dismantle(provider, [made.plan], inside)
         assert provider.states() == {}
         assert provider.bridge_if_any() is None
         assert LAB not in provider.labs()
@@ -195,7 +195,7 @@ def test_pods_of_two_machines_meet_beside_another_network(place: Place) -> None:
     try:
         met = place.on("master", "ping", "-c1", "-W3", str(pods[1]))
     finally:
-        dismantle(other, [slot], place.runner)
+        dismantle(other, [AddressPlan(slot)], place.runner)
     again = place.on("master", "ping", "-c1", "-W3", str(pods[1]))
 
     assert met.ok, met.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from labs import Allowance, Lab, podman, route
+from labs import Allowance, Lab, podman, route, wait_for_names
 
 from k8slab import lab, probe, wait
 from k8slab.errors import ApiUnreachable, RangeInUse
@@ -78,14 +78,7 @@ def assert_whole(work: Lab) -> None:
             timeout=60,
         )
         assert {p.node for p in pods} == {"node1", "node2"}
-        wait.until(
-            lambda: (
-                probe.dns("kubernetes.default", from_=pods[0], strict=False).addresses
-            ),
-            what="the name service",
-            want="an address",
-            timeout=30,  # one question could get lost
-        )
+        wait_for_names(pods[0])
         assert ns.get("ConfigMap", "kept")["data"]["key"] == KEPT
         (keeper,) = wait.pods(ns, "app=keeper", ready=1, timeout=60)
         read = ["exec", keeper.name, "--", "cat", "/kept/file"]

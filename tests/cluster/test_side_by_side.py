@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from addons import balanced, greeted
-from labs import Allowance, Home, Lab, podman, route
+from labs import Allowance, Home, Lab, podman, route, wait_for_names
 
 from k8slab import lab, probe, wait
 from k8slab.core.poll import until
@@ -287,14 +287,7 @@ def test_down_is_quick_and_leaves_the_other_lab_whole(
     assert health(main) == before
     with main.cluster():
         assert probe.tcp("node1", 22)
-        until(
-            lambda: (
-                probe.dns("kubernetes.default", from_="node2", strict=False).addresses
-            ),
-            what="the name service",
-            want="an address",
-            timeout=30,  # one question could get lost
-        )
+        wait_for_names("node2")
     assert route(main.plan.network[11]).startswith("podman")
     assert said.seconds < limit
     assert f"k8slab-{side.name}" not in podman("network", "ls", "--format={{.Name}}")

@@ -12,9 +12,9 @@ import yaml
 from k8slab.core.process import LocalRunner
 
 from .. import glossary
-from ..notebooks import Chapter, chapter_paths
+from ..notebooks import Chapter, chapter_paths, without_code
 from . import secrets
-from .rules import RULES, Found, without_code
+from .rules import RULES, Found
 
 MAX_FILE_BYTES = 400_000
 MAX_FIGURE_BYTES = 60_000

@@ -1,24 +1,13 @@
-"""Read a cell as a kernel does, and find the magics in it."""
+"""Find the magics in a cell."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
 
 from IPython.core import magics
 from IPython.core.alias import default_aliases
-from IPython.core.inputtransformer2 import TransformerManager
-
-
-def python(source: str) -> ast.Module | None:
-    """Return a cell as the Python that a kernel makes of it; None when it is none."""
-    reader: Any = TransformerManager  # it has no types
-    try:
-        return ast.parse(str(reader().transform_cell(source)))
-    except SyntaxError:
-        return None
 
 
 def called(node: ast.AST) -> Iterator[tuple[str, str]]:
@@ -47,17 +36,6 @@ def bare(code: ast.Module, own: Iterable[str]) -> Iterator[str]:
             first = _first(node.value)
             if isinstance(first, ast.Name) and first.id in known:
                 yield first.id
-
-
-def names(code: ast.Module) -> Iterator[str]:
-    """Yield the names that a cell sets, imports or defines."""
-    for node in ast.walk(code):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.alias):
-            yield (node.asname or node.name).partition(".")[0]
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name
 
 
 def _first(node: ast.expr) -> ast.expr:

@@ -11,9 +11,11 @@ from typing import Any
 import yaml
 
 from k8slab import check
+from k8slab.notebook.source import names, python
 
+from ..gateway import NEEDS
 from ..glossary import LEARN
-from ..notebooks import Chapter, digest, dump, tags
+from ..notebooks import Chapter, digest, dump, tags, text_of, without_code
 from . import magics, secrets
 
 TAGS = frozenset(
@@ -31,7 +33,6 @@ TAGS = frozenset(
         "lab-cleanup",
     }
 )
-NEEDS = frozenset({"cluster", "hosts", "machines"})
 MAX_LINES = 15
 MAX_MEDIAN_LINES = 4
 MAX_MINUTES = 30
@@ -242,8 +243,8 @@ _SHELL = ("system", "getoutput", "getoutput_split")
 
 def known_magics(chapter: Chapter) -> Found:
     """A cell is Python with the book's magics, as a kernel reads it, and no others."""
-    read = [(cell.id, magics.python(cell.source)) for cell in chapter.cells("code")]
-    own = {name for _, code in read if code for name in magics.names(code)}
+    read = [(cell.id, python(cell.source)) for cell in chapter.cells("code")]
+    own = {name for _, code in read if code for name in names(code)}
     for where, code in read:
         if code is None:
             yield where, "no Python, or a magic in the wrong place", "a cell that runs"
@@ -280,7 +281,7 @@ def folded(chapter: Chapter) -> Found:
 def graders(chapter: Chapter) -> Found:
     """A grader asks inside of its facts, and its hints are not in its source."""
     for cell in chapter.cells("code"):
-        code = magics.python(cell.source) if _is_grader(cell.source) else None
+        code = python(cell.source) if _is_grader(cell.source) else None
         if code is None:
             continue
         known = {node.name for node in code.body if isinstance(node, ast.FunctionDef)}
@@ -415,21 +416,6 @@ def sections(chapter: Chapter) -> list[tuple[str, list[Any]]]:
         if found:
             found[-1][1].append(cell)
     return found
-
-
-def without_code(markdown: str) -> str:
-    """Return Markdown without its fenced code and directive bodies' fences."""
-    return re.sub(r"(?ms)^(`{3,})(?!\{)[^\n]*\n.*?^\1\s*$", "", markdown)
-
-
-def text_of(outputs: list[Any]) -> str:
-    """Return all the text of stored outputs, whatever form it has."""
-    parts: list[str] = []
-    for output in outputs:
-        parts.append(output.get("text", ""))
-        parts += [v for v in output.get("data", {}).values() if isinstance(v, str)]
-        parts += output.get("traceback", [])
-    return "\n".join(parts)
 
 
 RULES: tuple[Callable[[Chapter], Found], ...] = (

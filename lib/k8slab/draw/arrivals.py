@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ..core.rendered import Rendered
 from ..probe._series import Requests
-from .bars import BAD, GOOD, NOBODY, frame, short
+from .bars import NOBODY, short
+from .svg import BAD, GOOD, frame
 
 _WIDTH, _LABEL, _ROW, _LINE = 720, 180, 26, 20
 _CELLS = 60

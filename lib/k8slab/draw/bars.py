@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 from collections.abc import Mapping
 
 from ..core.rendered import Rendered
+from .svg import BAD, GOOD, frame, words
 
 NOBODY = "no answer"
 _WIDTH, _ROW, _LABEL, _NUMBER, _HEAD = 640, 28, 190, 60, 30
 _CELLS = 30
 _LONGEST = 24
-# Mid-tones: both stand out from a white and from a nearly black ground.
-GOOD, BAD = "#3f8fd2", "#d9534f"
 
 
 def draw(counts: Mapping[str, int], title: str, *, failed: int = 0) -> Rendered:
@@ -26,39 +24,13 @@ def draw(counts: Mapping[str, int], title: str, *, failed: int = 0) -> Rendered:
     """
     rows = [*counts.items(), *([(NOBODY, failed)] if failed else [])]
     most = max([number for _, number in rows] + [1])
-    text = "\n".join([title, *_words(rows, most)])
+    text = "\n".join([title, *_lines(rows, most)])
     height = _HEAD + max(1, len(rows)) * _ROW + 6
-    parts = [_text(0, 18, title, weight="bold")]
+    parts = [words(0, 18, title, weight="bold")]
     for index, (name, number) in enumerate(rows):
         bad = name == NOBODY and failed > 0 and index == len(rows) - 1
         parts.append(_bar(name, number, most, _HEAD + index * _ROW, bad=bad))
     return Rendered(text, frame(parts, text, title, _WIDTH, height))
-
-
-def frame(
-    parts: list[str], text: str, title: str, width: int, height: int, *, widest: int = 0
-) -> str:
-    """Return the parts as one drawing, with the same facts for who cannot see it.
-
-    Args:
-        parts: The shapes and words.
-        text: The facts in words.
-        title: What it shows.
-        width: The width that the parts take.
-        height: The height that they take.
-        widest: How wide a page may show it, in pixels; else as wide as it is. One
-            with such a limit is drawn so narrow that it fits a telephone.
-    """
-    wide = f"max-width: {widest}px; min-width: 0" if widest else f"max-width: {width}px"
-    key = hashlib.sha256(f"{title}{text}".encode()).hexdigest()[:8]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" '
-        f'aria-labelledby="t{key} d{key}" viewBox="-2 -2 {width + 4} {height + 4}" '
-        f'style="{wide}; width: 100%; color: inherit" '
-        f'font-family="system-ui, sans-serif" font-size="13" fill="none">'
-        f'<title id="t{key}">{html.escape(title)}</title>'
-        f'<desc id="d{key}">{html.escape(text)}</desc>' + "".join(parts) + "</svg>"
-    )
 
 
 def short(name: str) -> str:
@@ -66,7 +38,7 @@ def short(name: str) -> str:
     return name if len(name) <= _LONGEST else "…" + name[1 - _LONGEST :]
 
 
-def _words(rows: list[tuple[str, int]], most: int) -> list[str]:
+def _lines(rows: list[tuple[str, int]], most: int) -> list[str]:
     wide = max((len(name) for name, _ in rows), default=0)
     digits = max((len(str(number)) for _, number in rows), default=0)
     return [
@@ -92,16 +64,7 @@ def _bar(name: str, number: int, most: int, y: int, *, bad: bool) -> str:
     sign = "✘ " if bad else ""
     return (
         f"<g><title>{html.escape(f'{name}: {number}')}</title>"
-        + _text(_LABEL - 12, y + 17, sign + short(name), anchor="end")
+        + words(_LABEL - 12, y + 17, sign + short(name), anchor="end")
         + f'<rect x="{_LABEL}" y="{y + 3}" width="{wide}" height="{_ROW - 8}" rx="3" '
-        f"{look}/>" + _text(_LABEL + wide + 8, y + 17, str(number)) + "</g>"
-    )
-
-
-def _text(
-    x: int, y: int, text: str, *, weight: str = "normal", anchor: str = "start"
-) -> str:
-    return (
-        f'<text x="{x}" y="{y}" font-weight="{weight}" text-anchor="{anchor}" '
-        f'fill="currentColor">{html.escape(text)}</text>'
+        f"{look}/>" + words(_LABEL + wide + 8, y + 17, str(number)) + "</g>"
     )

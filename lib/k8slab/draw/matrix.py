@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 
 from ..core.rendered import Rendered
-from .bars import BAD, GOOD, frame
+from .svg import BAD, GOOD, frame, words
 
 _LABEL, _WIDE, _ROW, _HEAD = 170, 150, 36, 62
 
@@ -30,12 +30,14 @@ def draw(counts: Mapping[str, Mapping[str, int]], title: str, *, unit: str) -> R
         for row in [["", *columns], *table]
     ]
     text = "\n".join([title, *(line.rstrip() for line in lines)])
-    parts = [_text(0, 18, title, weight="bold", anchor="start")]
+    parts = [words(0, 18, title, weight="bold")]
     for place, column in enumerate(columns):
-        parts.append(_text(_middle(place), _HEAD - 12, column, weight="bold"))
+        parts.append(
+            words(_middle(place), _HEAD - 12, column, weight="bold", anchor="middle")
+        )
     for index, (row, cells) in enumerate(counts.items()):
         y = _HEAD + index * _ROW
-        parts.append(_text(_LABEL - 12, y + 21, row, anchor="end"))
+        parts.append(words(_LABEL - 12, y + 21, row, anchor="end"))
         parts += [
             _cell(row, column, cells[column], place, y, unit)
             for place, column in enumerate(columns)
@@ -55,25 +57,16 @@ def _middle(place: int) -> int:
 
 
 def _cell(row: str, column: str, count: int, place: int, y: int, unit: str) -> str:
-    words = _words(count, unit)
+    said = _words(count, unit)
     look = (
         f'stroke="{GOOD}" fill="{GOOD}" fill-opacity="0.3"'
         if count
         else f'stroke="{BAD}" stroke-dasharray="4 3" fill="{BAD}" fill-opacity="0.12"'
     )
     return (
-        f"<g><title>{html.escape(f'{row}, {column}: {words}')}</title>"
+        f"<g><title>{html.escape(f'{row}, {column}: {said}')}</title>"
         f'<rect x="{_LABEL + place * _WIDE + 3}" y="{y + 2}" width="{_WIDE - 6}" '
         f'height="{_ROW - 4}" rx="4" stroke-width="1.5" {look}/>'
-        + _text(_middle(place), y + 21, words)
+        + words(_middle(place), y + 21, said, anchor="middle")
         + "</g>"
-    )
-
-
-def _text(
-    x: int, y: int, text: str, *, weight: str = "normal", anchor: str = "middle"
-) -> str:
-    return (
-        f'<text x="{x}" y="{y}" font-weight="{weight}" text-anchor="{anchor}" '
-        f'fill="currentColor">{html.escape(text)}</text>'
     )

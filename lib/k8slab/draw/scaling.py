@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..core.rendered import Rendered
 from ..record._scaling import Sample, Scaling
-from .bars import BAD, GOOD, frame
+from .svg import BAD, GOOD, frame, words
 
 # Narrow, so that its words can be read on a telephone; a page shows it larger.
 _WIDTH, _WIDEST, _LEFT, _RIGHT = 460, 600, 40, 8
@@ -53,7 +53,7 @@ def draw(story: Scaling, title: str) -> Rendered:
     first = _TITLE + len(marks) * _LINE
     tops = [first + index * (_HEAD + _PANEL + _GAP) for index in range(len(panels))]
     floor = tops[-1] + _HEAD + _PANEL
-    parts = [_text(0, 15, title, weight="bold"), *_axis(end, first, floor)]
+    parts = [words(0, 15, title, weight="bold"), *_axis(end, first, floor)]
     parts += [
         _drawn(panel, samples, end, y) for panel, y in zip(panels, tops, strict=True)
     ]
@@ -68,7 +68,7 @@ def draw(story: Scaling, title: str) -> Rendered:
         way = "".join(f"M{x} {upper}V{lower}" for upper, lower in ways)
         parts.append(
             f'<path d="{way}" stroke="currentColor" stroke-dasharray="3 3"/>'
-            + _text(
+            + words(
                 x + (-5 if late else 5),
                 y,
                 f"{mark.what} ({mark.at_s:.0f} s)",
@@ -139,7 +139,7 @@ def _axis(end: float, top: int, floor: int) -> list[str]:
         parts.append(
             f'<path d="M{x} {top}V{floor + 4}" stroke="currentColor" '
             'stroke-opacity="0.12"/>'
-            + _text(x, floor + 18, f"{tick * step} s", anchor="middle")
+            + words(x, floor + 18, f"{tick * step} s", anchor="middle")
         )
     return parts
 
@@ -152,9 +152,9 @@ def _drawn(panel: _Panel, samples: Sequence[Sample], end: float, y: int) -> str:
         return round(floor - _PANEL * value / panel.top, 1)
 
     parts = [
-        _text(_LEFT + 5, y + 13, panel.name),
-        _text(_LEFT - 6, y + _HEAD + 12, str(panel.top), anchor="end"),
-        _text(_LEFT - 6, floor, "0", anchor="end"),
+        words(_LEFT + 5, y + 13, panel.name),
+        words(_LEFT - 6, y + _HEAD + 12, str(panel.top), anchor="end"),
+        words(_LEFT - 6, floor, "0", anchor="end"),
         f'<path d="M{_LEFT} {floor}H{_WIDTH - _RIGHT}" stroke="currentColor" '
         'stroke-opacity="0.5"/>',
     ]
@@ -193,12 +193,3 @@ def _steps(
             stretches[-1].append((x, before))
         before = value
     return stretches
-
-
-def _text(
-    x: float, y: float, text: str, *, weight: str = "normal", anchor: str = "start"
-) -> str:
-    return (
-        f'<text x="{x}" y="{y}" font-weight="{weight}" text-anchor="{anchor}" '
-        f'fill="currentColor">{html.escape(text)}</text>'
-    )

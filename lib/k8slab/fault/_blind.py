@@ -16,7 +16,8 @@ from ._catalogue import every, find
 from ._injection import Injection
 from ._kind import CLUSTER, NAMESPACE, Fault, Place, Seen
 
-PATIENCE_S = 10.0
+SETTLE_S = 10.0
+"""Seconds that a repair may need to take effect before it is judged."""
 
 
 class Hidden:
@@ -47,7 +48,7 @@ class Hidden:
                 lambda: self._injection.health,
                 what="not healthy",
                 want="healthy",
-                timeout=PATIENCE_S,
+                timeout=SETTLE_S,
             )
         return self._injection.health
 

@@ -120,7 +120,7 @@ class ExpiredCertificate(Fault):
 
     name = "expired-certificate"
     needs = CLUSTER
-    symptom = "kubectl logs and kubectl exec are refused, and all else works."
+    symptom = "kubectl logs, exec and port-forward are refused, and most else works."
     cause = "The API server's certificate as a client of the kubelets has expired."
     cure = "kubeadm certs renew apiserver-kubelet-client; then restart the API server."
     health_s = 120

@@ -66,7 +66,9 @@ class DiskPressure(MachineFault):
     """The disk of the kubelet's folder is nearly full."""
 
     name = "disk-pressure"
-    symptom = "The node has the condition DiskPressure, and its Pods are evicted."
+    symptom = (
+        "The node has the condition DiskPressure, and some of its Pods are evicted."
+    )
     cause = f"A forgotten file, {FILE}, fills the disk of the kubelet's folder."
     cure = "Find the file with du, and remove it; the condition goes by itself."
 

@@ -225,7 +225,10 @@ class StuckNamespace(Fault):
     outside = True  # the second namespace
     symptom = "A namespace that was deleted stays Terminating."
     cause = "An object in it has a finalizer that nobody takes away."
-    cure = "See which object in the namespace's conditions, and remove its finalizer."
+    cure = (
+        "Find the object by the namespace's conditions; bring its controller back, or, "
+        "if that is gone for good, remove the finalizer."
+    )
 
     def check(self, at: Place) -> None:
         """Refuse a namespace whose second one is the reader's own.

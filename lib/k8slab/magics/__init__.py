@@ -113,8 +113,8 @@ def kubectl(
     **Time**: a command is ended after 120 seconds, or the longer time of its own
     ``--timeout=5m`` or ``--request-timeout=5m``. Those that would go on for ever
     (``--watch``, ``logs -f``) are ended without an error after 10 seconds, or after
-    their ``--request-timeout``. What needs a keyboard runs in a terminal of
-    JupyterLab, where ``kubectl`` is this lab's.
+    their ``--request-timeout``, at most 120 seconds. What needs a keyboard runs in a
+    terminal of JupyterLab, where ``kubectl`` is this lab's.
 
     Raises:
         BadInput: The line cannot be read, or wants a shell or a terminal.
@@ -312,8 +312,8 @@ def _run(command: _Command, show: Callable[[str], None]) -> Result:
             error.where = f"{cluster.where}: {command.typed}"
             error.next = command.more_time()
             raise
-        text, remarks, code, seconds = error.stdout, error.stderr, 0, limit
-        ended = f"(ended after {limit:g} s)"
+        text, remarks, code, seconds = error.stdout, error.stderr, 0, error.timeout
+        ended = f"(ended after {error.timeout:g} s)"
     for piped in command.filters:
         text = _filters.apply(piped, text)
     if command.filters:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 from ..core.env import Environment
+from .source import names, python
 
 MENU = "Run > Run All Above Selected Cell"
 _SETUP = "setup"
@@ -54,7 +52,8 @@ class Place:
 
     def sets(self, name: str) -> bool:
         """Whether a cell above this one gives a name its value."""
-        return any(name in _names(source) for source in self._above())
+        read = map(python, self._above())
+        return any(name in names(code) for code in read if code)
 
     @property
     def _duration(self) -> str:
@@ -82,20 +81,3 @@ def _cell_id(shell: Any) -> str:
 def _words(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _names(source: str) -> set[str]:
-    """Return the names that a cell sets, imports or defines."""
-    try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
-    except SyntaxError:
-        return set()
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
-    return found

@@ -23,7 +23,8 @@ from .steps import Change, Step
 
 KINDS = ("Deployment", "ReplicaSet", "ReplicationController", "Pod", "Event")
 TIMEOUT_S = 60.0
-PATIENCE_S = 5.0
+CATCH_UP_S = 5.0
+"""Seconds that a watch may need to begin, and again to tell the last changes."""
 
 
 class Recording:
@@ -77,7 +78,7 @@ class _Limits:
     """How long a watch lasts, and how long it may need to begin or to catch up."""
 
     whole_s: float
-    patience_s: float
+    catch_up_s: float
 
 
 @contextmanager
@@ -102,8 +103,8 @@ def changes(
         ``with record.changes(ns) as story: …``, then ``show.timeline(story)``
     """
     # A watch has time of its own to open before the block, and to catch up after it.
-    whole_s = stretched(timeout) + 3 * stretched(PATIENCE_S)
-    recording, limits = Recording(), _Limits(whole_s, PATIENCE_S)
+    whole_s = stretched(timeout) + 3 * stretched(CATCH_UP_S)
+    recording, limits = Recording(), _Limits(whole_s, CATCH_UP_S)
     resources = dict.fromkeys(map(source.cluster.catalogue.find, kinds))
     watches: list[_Watch] = []
     try:
@@ -148,7 +149,7 @@ class _Watch:
 
     def wait_open(self) -> None:
         """Return when the server has begun to answer."""
-        if not self._open.wait(stretched(self._limits.patience_s)):
+        if not self._open.wait(stretched(self._limits.catch_up_s)):
             raise self._late("it does not begin")
         self._check()
 
@@ -162,11 +163,11 @@ class _Watch:
             self._check()
             return
         now = until(
-            lambda: self._watch.look(self._limits.patience_s),
+            lambda: self._watch.look(self._limits.catch_up_s),
             what=f"the list of {self._kind}",
             want="an answer",
             done=lambda _: True,
-            timeout=self._limits.patience_s,
+            timeout=self._limits.catch_up_s,
         )
         newest, names = _newest(now), {key(each) for each in now.objects}
 
@@ -177,7 +178,7 @@ class _Watch:
 
         heard = self._recording.wait_for(
             lambda: self._over.is_set() or is_told(),
-            stretched(self._limits.patience_s),
+            stretched(self._limits.catch_up_s),
         )
         self._check()
         if not heard:
@@ -191,7 +192,7 @@ class _Watch:
     def close(self) -> None:
         """End the watch and its thread."""
         self._watch.stop()
-        self._thread.join(stretched(self._limits.patience_s))
+        self._thread.join(stretched(self._limits.catch_up_s))
 
     def _run(self) -> None:
         try:
@@ -235,12 +236,13 @@ class _Watch:
         self._recording.wake()
 
     def _late(self, seen: str) -> NotReady:
+        waited_s = stretched(self._limits.catch_up_s)
         return NotReady(
             f"the watch on {self._kind} tells nothing",
             where=self._path,
-            wanted=f"news within {self._limits.patience_s:g} s",
+            wanted=f"news within {waited_s:g} s",
             seen=seen,
-            waited_s=self._limits.patience_s,
+            waited_s=waited_s,
             next=f"see whether all machines run: {command('status', self._lab)}; "
             "then run the cell again",
         )

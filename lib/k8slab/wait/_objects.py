@@ -48,6 +48,7 @@ def pods(
             pulled, its configuration is missing, or it crashes again and again.
 
     Raises:
+        BadInput: ``ready`` is no whole number, 0 or more.
         NotReady: The deadline passed, or a Pod has no chance.
     """
     _check_count("ready", ready)
@@ -160,6 +161,7 @@ def restarts(
         timeout: Seconds until giving up.
 
     Raises:
+        BadInput: A count or an exit code is no whole number, 0 or more.
         NotReady: The deadline passed.
     """
     _check_count("at_least", at_least)
@@ -210,6 +212,7 @@ def gone(
         timeout: Seconds until giving up.
 
     Raises:
+        BadInput: That can be neither a name nor labels.
         NotReady: The deadline passed.
     """
     by_label = _by_label(which)
@@ -274,6 +277,7 @@ def nodes(source: Source, *, ready: int, timeout: float = TIMEOUT_S) -> Waited[N
     """Wait until this many machines are Ready, and return all there are.
 
     Raises:
+        BadInput: ``ready`` is no whole number, 0 or more.
         NotReady: The deadline passed.
     """
     _check_count("ready", ready)

@@ -89,14 +89,15 @@ class View(ABC):
             if error is None:
                 self.finish()
         finally:
-            late = self._end(LEAVE_S if error is None else HURRY_S)
+            limit = LEAVE_S if error is None else HURRY_S
+            late = self._end(limit)
             if self._screen is not None:
                 self._screen.leave(self.draw())
         if late:
             self._failures.append(
                 LabError(
                     "a live view does not end",
-                    wanted=f"its threads ended {LEAVE_S:g} s after the block",
+                    wanted=f"its threads ended {limit:g} s after the block",
                     seen=f"{late} still at work",
                     next="restart the kernel",
                 )

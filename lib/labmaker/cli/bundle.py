@@ -83,7 +83,7 @@ def import_(file: Path) -> None:
 @app.command("prune")
 def prune(
     kit_only: Annotated[
-        bool, typer.Option(help="Keep only what labs are made of.")
+        bool, typer.Option("--kit-only", help="Keep only what labs are made of.")
     ] = False,
 ) -> None:
     """Drop what no lab needs and a build can make again."""

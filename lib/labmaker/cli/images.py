@@ -15,7 +15,7 @@ app = typer.Typer(help="The images that chapters run.", no_args_is_help=True)
 def push(
     place: Annotated[str, typer.Argument(help="As REGISTRY/PREFIX, without a tag.")],
     cluster: Annotated[
-        bool, typer.Option(help="Push all that a cluster is made of.")
+        bool, typer.Option("--cluster", help="Push all that a cluster is made of.")
     ] = False,
     plain: Annotated[
         bool, typer.Option("--plain-http", help="The registry has no TLS.")

@@ -173,8 +173,8 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
 
 
 def _root(host: Computer) -> Finding:
-    user = (computer.status(host, "Uid").split() or ["?"])[1:2] or ["?"]
-    if user[0] == "0" and not _has_all_users(host):
+    user = computer.user_id(host)
+    if user == "0" and not _has_all_users(host):
         return Finding(
             "user",
             False,
@@ -183,9 +183,9 @@ def _root(host: Computer) -> Finding:
             "use root of the computer itself, a virtual machine, or a privileged "
             "container",
         )
-    ok = user[0] == "0"
+    ok = user == "0"
     cure = "" if ok else outside.root_shell()
-    return Finding("user", ok, f"user id {user[0]}", "user id 0", cure)
+    return Finding("user", ok, f"user id {user}", "user id 0", cure)
 
 
 def _has_all_users(host: Computer) -> bool:

@@ -11,7 +11,7 @@ from k8slab.core.process import Completed
 from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
 
-from ..bundle import components
+from ..bundle import REGISTRY, components
 from ..plan import AddressPlan
 from .steps.control_plane import ADMIN_CONF
 from .steps.join import CLUSTER_CA
@@ -32,7 +32,7 @@ ON_EACH: Mapping[str, str] = {
     "net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables",
     "apt source": "cat /etc/apt/sources.list.d/kubernetes.list "
     "/etc/apt/apt.conf.d/50depot; sha256sum < /etc/apt/keyrings/kubernetes.gpg",
-    "image registry": "cat /etc/containerd/certs.d/registry.lab/hosts.toml",
+    "image registry": f"cat /etc/containerd/certs.d/{REGISTRY}/hosts.toml",
     "packages": f"dpkg-query --show {' '.join(sorted(components.packages()))}",
     "containerd's settings": "sha256sum < /etc/containerd/config.toml",
     "units": "for unit in containerd kubelet pod-routes; do "

@@ -48,8 +48,6 @@ _START_S = 30.0
 
 
 class _Shell(Shell, Protocol):
-    where: str
-
     def upload(self, source: Path, path: str, *, mode: int = 0o644) -> None:
         """Copy a file of this computer."""
         ...

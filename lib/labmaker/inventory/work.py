@@ -24,7 +24,7 @@ from k8slab.machine import Machine
 from k8slab.ssh.client import SSHShell
 
 from .. import advice, faults
-from ..bundle import Bundle
+from ..bundle import REGISTRY, Bundle
 from ..clone import clone
 from ..install import bring_up, health
 from ..install.context import InstallContext
@@ -372,7 +372,7 @@ def _context(
         source = packages.source
         host = packages.host if packages.ca else ""
         ca = packages.ca.read_text() if packages.ca else ca
-    mirror = f"https://registry.lab:{depot.PORT}"
+    mirror = f"https://{REGISTRY}:{depot.PORT}"
     if (images := inventory.images) is not None:
         mirror = images.mirror
         ca = images.ca.read_text() if images.ca else ""

@@ -411,7 +411,7 @@ def test_a_drawn_fault_gives_nothing_away_until_it_is_repaired(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Then its cause and cure are named, and nothing of it is left."""
-    monkeypatch.setattr("k8slab.fault._blind.PATIENCE_S", 0.1)
+    monkeypatch.setattr("k8slab.fault._blind.SETTLE_S", 0.1)
     hidden = fault.draw(1, among=["kubelet-stopped"])
     shown = repr(hidden)
     first = fault.judge(hidden)
@@ -433,7 +433,7 @@ def test_a_judge_who_is_asked_again_says_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What was repaired once is solved, whatever became of it."""
-    monkeypatch.setattr("k8slab.fault._blind.PATIENCE_S", 0.1)
+    monkeypatch.setattr("k8slab.fault._blind.SETTLE_S", 0.1)
     hidden = fault.draw(1, among=["kubelet-stopped"])
     for worker in workers.values():
         worker.answer("systemctl start kubelet")

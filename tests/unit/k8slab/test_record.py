@@ -76,7 +76,7 @@ def test_a_block_that_takes_too_long_has_heard_what_it_has_heard(
     fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What changes later is not heard, as was said; nobody is to be blamed."""
-    monkeypatch.setattr(record, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(record, "CATCH_UP_S", 0.5)
     with record.changes(ns, ["Pod"], timeout=0.3) as story:
         fake.put("pods", fake.pod("in-time"), "chapter")
         until(lambda: not recorders(), what="the watch", want="its end", timeout=10)
@@ -91,7 +91,7 @@ def test_a_block_may_take_all_of_its_time(
     fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watch that tells nothing is one also where the time is nearly over."""
-    monkeypatch.setattr(record, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(record, "CATCH_UP_S", 1.0)
     fake.silent = True
 
     def late() -> None:
@@ -188,7 +188,7 @@ def test_a_watch_that_is_refused_for_long_is_an_error(
     fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that starts may refuse for a moment, and no longer."""
-    monkeypatch.setattr(record, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(record, "CATCH_UP_S", 0.5)
     fake.refuse_watch = [403] * 1000
 
     with pytest.raises(NotReady, match="tells nothing"), record.changes(ns, ["Pod"]):
@@ -242,7 +242,7 @@ def test_a_watch_that_tells_nothing_is_an_error(
     fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A recording with holes would be a lie."""
-    monkeypatch.setattr(record, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(record, "CATCH_UP_S", 0.2)
     fake.silent = True
 
     with pytest.raises(NotReady, match="tells nothing"), record.changes(ns, ["Pod"]):

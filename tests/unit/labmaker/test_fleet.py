@@ -6,6 +6,7 @@ from pathlib import Path
 from k8slab.core.process import Completed
 from k8slab.folder import LabFolder
 from labmaker.fleet import Fleet, dismantle
+from labmaker.plan import AddressPlan
 from labmaker.providers import provider_of
 from labmaker.settings import Settings
 
@@ -50,7 +51,7 @@ class Computer:
 def test_a_bridges_name_is_given_back_when_the_bridge_is_gone() -> None:
     """Another lab's bridge of that name would be removed in its place."""
     computer = Computer()
-    dismantle(provider_of("podman", "test", computer), [3], computer)
+    dismantle(provider_of("podman", "test", computer), [AddressPlan(3)], computer)
     filters = ["K8SLAB-3", "K8SLAB-3"]
     routes = ["172.30.4.0/24", "10.247.0.0/16", "10.99.0.0/16"]
 

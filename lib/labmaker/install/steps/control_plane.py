@@ -182,7 +182,7 @@ def init_documents(context: InstallContext, token: str) -> list[dict[str, Any]]:
         # not answered yet; by default it would tell better only ten seconds later.
         # A heartbeat that takes longer than this, or than its Lease, is given up.
         "nodeStatusUpdateFrequency": f"{min(stretched(2), LEASE_S):g}s",
-        # What has not changed is written down as often as usual.
+        # What has not changed would be written as often; by default it is every 5m.
         "nodeStatusReportFrequency": f"{stretched(10):g}s",
         **(_KUBELET_OF_A_CONTAINER if context.profile.contained else {}),
     }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from k8slab.core.hints import command
 from k8slab.core.poll import until
-from k8slab.core.process import Runner
+from k8slab.ssh.shell import Shell
 
 from ...bundle import REGISTRY
 from ..context import DEPOT_HOST
@@ -16,15 +15,7 @@ NAMES = (DEPOT_HOST, REGISTRY)
 _TIMEOUT_S = 30.0
 
 
-class _Shell(Runner, Protocol):
-    lab: str
-
-    def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> bool:
-        """Write a file atomically; return whether that changed it."""
-        ...
-
-
-def serve(shell: _Shell, *, certificate: str, key: str) -> bool:
+def serve(shell: Shell, *, certificate: str, key: str) -> bool:
     """Give the depot its certificate, start it and see both halves answer.
 
     Args:
@@ -48,7 +39,7 @@ def serve(shell: _Shell, *, certificate: str, key: str) -> bool:
     return any(written)
 
 
-def wait_served(shell: _Shell) -> None:
+def wait_served(shell: Shell) -> None:
     """Wait until the depot serves its packages and its images.
 
     Raises:
@@ -68,7 +59,7 @@ def wait_served(shell: _Shell) -> None:
         )
 
 
-def _status(shell: Runner, name: str, path: str) -> Callable[[], str]:
+def _status(shell: Shell, name: str, path: str) -> Callable[[], str]:
     """Return a look at the HTTP status of one address, asked on the depot itself."""
     argv = [
         "curl",

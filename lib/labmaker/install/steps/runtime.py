@@ -12,7 +12,6 @@ from k8slab.ssh.shell import Shell
 from ..context import InstallContext, install_packages
 from ..profile import Profile
 
-_SOCKET = "/run/containerd/containerd.sock"
 _CONFIG = "/etc/containerd/config.toml"
 _TIMEOUT_S = 30.0
 
