@@ -73,6 +73,8 @@ def fails(error: type[LabError], match: str | None = None) -> Iterator[None]:
         match: Words its message has to hold; these are printed then.
 
     Raises:
+        BadInput: That is no error of this book, or these are no words; the block did
+            not run.
         CheckFailed: Nothing was raised, or another error.
         NoMachines: The block needs a machine, which an adopted cluster does not give:
             nothing is known of its claim.
@@ -82,6 +84,15 @@ def fails(error: type[LabError], match: str | None = None) -> Iterator[None]:
         ...     raise LabError("the disk is too small")
         ✔ fails as promised: too small
     """
+    if not isinstance(error, type) or not issubclass(error, LabError):
+        raise BadInput(
+            "that is no error that could be promised",
+            wanted="one class of k8slab.errors, without quotes: check.fails(BadInput)",
+            seen=repr(error),
+            next="from k8slab.errors import BadInput",
+        )
+    if not isinstance(match, str | None):
+        raise BadInput("match takes words", wanted="a text", seen=repr(match))
     try:
         yield
     except LabError as raised:
@@ -266,30 +277,49 @@ def exercise(name: str, *claims: Claim) -> Verdict | Exercise:
             Without any, the claims are collected in a ``with`` block, which then
             has to be solved.
 
+    Raises:
+        BadInput: One of the claims is no text with its fact; none is judged.
+
     Example:
         >>> exercise("sums", ("two and two are four", lambda: 2 + 2 == 4))
         ✔ two and two are four
         Solved: compare with the solution.
         sums: 1 of 1
     """
-    collected = Exercise(name)
-    if not claims:
-        return collected
-    for text, fact, *hints in claims:
-        collected.claim(str(text), fact, *map(str, hints))
-    return collected.verdict()
+    return _collected(name, claims).verdict() if claims else Exercise(name)
 
 
 def grade(name: str, *claims: Claim) -> Verdict:
     """Grade an exercise that has to be solved; see `exercise`.
 
     Raises:
+        BadInput: There is no claim, or one is no text with its fact.
         CheckFailed: One of the claims is not true.
     """
+    if not claims:
+        raise _no_claim(name, "none")
+    return _require(_collected(name, claims).verdict())
+
+
+def _collected(name: str, claims: Sequence[Claim]) -> Exercise:
+    """Return an exercise with its claims, once all of them are known to be some."""
+    for each in claims:
+        is_claim = isinstance(each, tuple | list) and len(each) > 1
+        if not is_claim or not isinstance(each[0], str):
+            raise _no_claim(name, repr(each)[:200])
     collected = Exercise(name)
     for text, fact, *hints in claims:
         collected.claim(str(text), fact, *map(str, hints))
-    return _require(collected.verdict())
+    return collected
+
+
+def _no_claim(name: str, seen: str) -> BadInput:
+    return BadInput(
+        "a claim is a text and its fact, in parentheses of their own",
+        where=f"exercise '{name}'",
+        wanted=f'check.exercise("{name}", ("three Pods", lambda: 3 == 3))',
+        seen=seen,
+    )
 
 
 def stable(text: str) -> str:

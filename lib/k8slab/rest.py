@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core import curl as program
+from .core import given
 from .core.patience import stretched
 from .core.process import Completed, LocalRunner
 from .errors import BadInput, CommandFailed, LabError, Refused, Unreachable
@@ -28,6 +29,8 @@ __all__ = ["Answer", "Door", "Token", "client", "curl", "proxy", "token"]
 
 PROXY_S = 60.0
 _START_S = 10.0
+_STRANGE = "that is no token of this book"
+_LENT = 'a record, as rest.token(ns, "reader") returns one'
 _SHOWN_LINES = 20
 _SHOWN_SIGNS = 200
 _SCHEME = "Bearer"
@@ -37,6 +40,7 @@ _NONE = "000"
 _METHOD = ("-X", "--request")
 _VALUED = frozenset((*_METHOD, "-H", "--header", "-d", "--data", "--data-binary"))
 _SWITCHES = frozenset(("-i", "--include", "-v", "--verbose", "-N", "--no-buffer"))
+_ACCOUNT = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 # Who owns which field is longer than all else, and a lesson of its own.
 _FIELDS = re.compile(r'(?ms)^(( *)"managedFields": )\[$.*?^\2\]')
 _HIDDEN = (
@@ -85,14 +89,30 @@ class Answer:
         """The body as JSON.
 
         Raises:
-            ValueError: It is none.
+            BadInput: It is none.
         """
-        return json.loads(self.body)
+        return self._read(self.body)
 
     @property
     def events(self) -> list[Any]:
-        """The lines of a watch, each a JSON object with ``type`` and ``object``."""
-        return [json.loads(line) for line in self.body.splitlines() if line.strip()]
+        """The lines of a watch, each a JSON object with ``type`` and ``object``.
+
+        Raises:
+            BadInput: One of them is none.
+        """
+        return [self._read(line) for line in self.body.splitlines() if line.strip()]
+
+    def _read(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise BadInput(
+                "this is not JSON",
+                where=self.command,
+                wanted="a path that answers with JSON, as /version",
+                seen=_cut((text.splitlines() or ["nothing"])[0]),
+                next="what it says as text: x.body, x.status",
+            ) from error
 
     def __repr__(self) -> str:
         said = _FIELDS.sub(r"\1[…]", (self.remarks + self.text).rstrip())
@@ -152,6 +172,7 @@ def curl(
         CommandFailed: curl failed, as where it does not trust the server, or where an
             answer goes on for too long.
     """
+    given.of_kind(token, Token | None, _STRANGE, wanted=_LENT)
     connection = current.current().connection
     own, path = _read(line)
     lead: list[str] = []
@@ -181,8 +202,16 @@ def token(ns: Namespace, account: str, *, seconds: int = 600) -> Token:
         seconds: For how long it is valid; the server refuses less than 600.
 
     Raises:
+        BadInput: That is no namespace, or can be no account's name.
         ApiError: There is no such account.
     """
+    given.of_kind(ns, Namespace, "that is no namespace", wanted=given.NAMESPACE)
+    if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
+        raise BadInput(
+            "this is no name of a ServiceAccount",
+            wanted="lower-case letters, digits and hyphens, as reader",
+            seen=repr(account)[:200],
+        )
     answer = ns.cluster.connection.send(
         "POST",
         f"/api/v1/namespaces/{ns.name}/serviceaccounts/{account}/token",
@@ -198,6 +227,7 @@ def token(ns: Namespace, account: str, *, seconds: int = 600) -> Token:
 
 def client(token: Token) -> ApiClient:
     """Return an official client that shows a token and has no other rights."""
+    given.of_kind(token, Token, _STRANGE, wanted=_LENT)
     return current.current().connection.new_api(bearer=token.value)
 
 
@@ -287,6 +317,7 @@ class _Serving(threading.Thread):
 
 def _words(line: str) -> list[str]:
     """Return the words of a line, as a shell reads them."""
+    given.text("the line", line, 'one text, as "-i /version"')
     try:
         words = shlex.split(line)
     except ValueError as error:

@@ -14,7 +14,7 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
 def may_be_lab(name: str) -> bool:
     """Return whether a lab may have a name."""
-    return _NAME.fullmatch(name) is not None
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def is_a_chapters(name: str) -> bool:

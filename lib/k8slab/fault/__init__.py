@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..core import given
+from ..errors import BadInput
 from ..kube import current
 from ..kube.cluster import Cluster
 from ..kube.namespace import Namespace
@@ -42,7 +44,16 @@ def names(needs: str | None = None) -> tuple[str, ...]:
     Args:
         needs: Only those that act on this kind of place: `NAMESPACE`, `MACHINE` or
             `CLUSTER`.
+
+    Raises:
+        BadInput: No fault acts on such a place.
     """
+    if needs not in (None, NAMESPACE, MACHINE, CLUSTER):
+        raise BadInput(
+            "no fault acts on such a place",
+            wanted="fault.NAMESPACE, fault.MACHINE or fault.CLUSTER",
+            seen=repr(needs),
+        )
     return tuple(each.name for each in every() if needs in (None, each.needs))
 
 
@@ -77,9 +88,12 @@ def inject(
     Example:
         ``with fault.inject("kubelet-stopped", "node2"): ...``
     """
-    place = str(getattr(where, "name", where or ""))
     found = find(name)
-    at_work = cluster or current.current()
+    kinds = Namespace | Machine | Node | str | None
+    wanted = f"{found.needs}, or its name"
+    given.of_kind(where, kinds, f"the fault {name} acts elsewhere", wanted=wanted)
+    at_work = _lab(cluster or current.current())
+    place = str(getattr(where, "name", where or ""))
     found.check_lab(at_work.record)
     at = Place(at_work, "" if found.needs == CLUSTER else place)
     return Injection(found, at, awaited=awaited)
@@ -98,7 +112,7 @@ def heal(cluster: Cluster, *, start_s: float = 0.0) -> list[str]:
         NotReady: Something does not get as it was; the next attempt tries again, also
             one in another session.
     """
-    if not _journal.entries(cluster.folder):
+    if not _journal.entries(_lab(cluster).folder):
         return []
     adopted = cluster.record.is_adopted  # faults act on nothing but its API
     if not adopted and not cluster.on(cluster.machines[0]).is_up():
@@ -116,5 +130,12 @@ def heal(cluster: Cluster, *, start_s: float = 0.0) -> list[str]:
 
 def standing(cluster: Cluster) -> tuple[int, int]:
     """Return how many faults other living sessions hold, and how many nobody does."""
-    held, free = _journal.others(cluster.folder)
+    held, free = _journal.others(_lab(cluster).folder)
     return len(held), len(free)
+
+
+def _lab(cluster: Cluster) -> Cluster:
+    """Return a lab's cluster; refuse what is none, as its name."""
+    wanted = "the cluster, as lab.connect() returns it"
+    given.of_kind(cluster, Cluster, "that is no cluster", wanted=wanted)
+    return cluster

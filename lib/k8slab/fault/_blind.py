@@ -7,6 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from .. import check
+from ..core import given
 from ..core.poll import until
 from ..errors import BadInput, NotBegun, NotReady
 from ..kube import current
@@ -108,6 +109,12 @@ def draw(
             another way.
         NotReady: The lab was not healthy, or the symptom does not appear.
     """
+    given.of_kind(
+        seed, int | str, "a seed decides the draw", wanted="a number, or a text"
+    )
+    given.of_kind(
+        namespace, Namespace | str, "that is no namespace", wanted=given.NAMESPACE
+    )
     lab = cluster or current.current()
     place = namespace if isinstance(namespace, str) else namespace.name
     faults = _among(among, place)
@@ -121,8 +128,16 @@ def draw(
 
 def _among(among: Collection[str] | None, place: str) -> list[Fault]:
     """Return the faults to draw from."""
+    if isinstance(among, str):
+        among = [among]
+    given.of_kind(
+        among,
+        Collection | None,
+        "among takes the names of faults",
+        wanted='several, as ["image-pull", "crash-loop"]',
+    )
     return (
-        [find(name) for name in sorted(among)]
+        sorted(map(find, among), key=lambda each: each.name)
         if among is not None
         else [
             each
@@ -168,5 +183,8 @@ def judge(hidden: Hidden) -> check.Verdict:
 
     Raises:
         NotReady: It is healthy, and something else of the fault does not go away.
+        BadInput: That is no fault that was drawn.
     """
+    wanted = "what fault.draw returned"
+    given.of_kind(hidden, Hidden, "that was not drawn", wanted=wanted)
     return hidden._judge()

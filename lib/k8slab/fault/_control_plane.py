@@ -9,11 +9,11 @@ from typing import Any
 
 from ..core.parallel import in_parallel
 from ..core.poll import until
-from ..errors import ApiUnreachable, NotReady
+from ..errors import ApiError, ApiUnreachable, NotReady
 from ..kube.objects import Endpoints, Object, Pod
 from ._kind import CLUSTER, Fault, Place, Seen
 from ._looking import look, wait
-from ._objects import patch
+from ._objects import find, patch
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 COPY = "/etc/kubernetes/kube-apiserver.yaml.copy"
@@ -267,14 +267,22 @@ def _dns_pods(at: Place) -> list[Pod]:
 
 
 def _corefile(at: Place) -> str:
-    found = at.cluster.get("configmaps", "coredns", namespace="kube-system")
-    return str(found["data"]["Corefile"])
+    """Return the Corefile; nothing where somebody took it, or all of it, away."""
+    found = find(Place(at.cluster, "kube-system"), "configmaps", "coredns")
+    return str((found.get("data") or {}).get("Corefile", ""))
 
 
 def _configure(at: Place, corefile: str) -> None:
     """Write the Corefile, and delete CoreDNS's Pods."""
-    path = "/api/v1/namespaces/kube-system/configmaps/coredns"
-    patch(at, path, {"data": {"Corefile": corefile}})
+    path = "/api/v1/namespaces/kube-system/configmaps"
+    body = {"data": {"Corefile": corefile}}
+    try:
+        patch(at, f"{path}/coredns", body)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        made = {"metadata": {"name": "coredns"}, **body}
+        at.cluster.connection.send("POST", path, body=made)
     at.cluster.connection.send(
         "DELETE",
         "/api/v1/namespaces/kube-system/pods",

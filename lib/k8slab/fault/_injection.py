@@ -13,7 +13,7 @@ from ..core.hints import command
 from ..core.patience import stretched
 from ..core.poll import until
 from ..core.signals import undisturbed
-from ..errors import InUse, LabError, NotReady
+from ..errors import InUse, LabError, MachineUnreachable, NotReady
 from ..kube.cluster import Cluster
 from . import _journal
 from ._catalogue import find
@@ -305,17 +305,25 @@ def _undo(cluster: Cluster, notes: Sequence[Note], start_s: float) -> None:
     with undisturbed():
         for work in works:
             work.act()
-    until(
-        rest,
-        what="not everything is as it was before",
-        want=", ".join(f"{work.fault.name} undone" for work in works),
-        done=lambda seen: seen == "",
-        timeout=start_s + max((work.fault.health_s for work in works), default=0),
-        where=cluster.where,
-        every=EVERY_S,
-        next=f"{command('heal', cluster.lab)} tries again; "
-        f"to begin anew: {cluster.record.anew}",
-    )
+    try:
+        until(
+            rest,
+            what="not everything is as it was before",
+            want=", ".join(f"{work.fault.name} undone" for work in works),
+            done=lambda seen: seen == "",
+            timeout=start_s + max((work.fault.health_s for work in works), default=0),
+            where=cluster.where,
+            every=EVERY_S,
+            next=f"{command('heal', cluster.lab)} tries again; "
+            f"to begin anew: {cluster.record.anew}",
+        )
+    except NotReady as error:
+        errors = [work.error for work in works]
+        silent = [each for each in errors if isinstance(each, MachineUnreachable)]
+        if silent:  # a machine without power: trying again does not give it any
+            again = f"then {command('heal', cluster.lab)}"
+            error.next = "\n".join([silent[0].next, again])
+        raise
 
 
 class _Undoing:

@@ -93,7 +93,8 @@ def write(
         admit(_others(folder)[0])
         path = journal / f"{time.time_ns():020d}.json"
         content = {"schema": SCHEMA, **asdict(entry)}
-        files.write(path, json.dumps(content, indent=1) + "\n")
+        # What it is about to break outlasts a power cut, too.
+        files.write(path, json.dumps(content, indent=1) + "\n", durable=True)
         _hold(path)
     return Note(path, entry)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..core.poll import until
+from ..core.poll import NOT_YET, until
 from ..errors import (
     ApiError,
     ApiUnreachable,
@@ -37,6 +37,8 @@ def look(at: Place, sees: Look) -> Seen:
         return sees(at)
     except _SILENT as error:
         return Seen(False, words(error))
+    except NOT_YET as error:
+        return Seen(False, _missing(error).what)
 
 
 def wait(at: Place, sees: Look, *, what: str, want: str, timeout: float) -> Seen:
@@ -63,6 +65,13 @@ def attempt(at: Place, act: Callable[[Place], T]) -> T | LabError:
         raise
     except LabError as error:
         return error
+    except NOT_YET as error:
+        return _missing(error)
+
+
+def _missing(error: Exception) -> LabError:
+    """Return what says that a part of an object is not there: a reader emptied it."""
+    return LabError(f"a part of it is not there: {type(error).__name__}: {error}")
 
 
 def words(error: LabError) -> str:

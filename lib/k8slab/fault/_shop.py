@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..errors import NotBegun
+from ..errors import BadInput, NotBegun
 from ..kube.objects import Endpoints, Object, Pod
 from ..probe._exchange import Target, exchange
 from ._kind import Place, Seen
@@ -38,6 +38,23 @@ def uid(at: Place) -> str:
     """Return the UID of its namespace; an empty one where that is not there."""
     found = find(at, "namespaces", at.name)
     return str(found["metadata"].get("uid", "")) if found else ""
+
+
+def known_uid(at: Place) -> str:
+    """Return the UID of its namespace.
+
+    Raises:
+        BadInput: There is none of that name; nothing was changed.
+    """
+    if found := uid(at):
+        return found
+    raise BadInput(
+        "there is no such namespace, in which something could be broken",
+        where=at.cluster.where,
+        wanted="a namespace of the lab, as cluster.scratch returns one",
+        seen=at.name,
+        next=f'make it: ns = cluster.scratch("{at.name}")',
+    )
 
 
 def is_elsewhere(at: Place) -> bool:

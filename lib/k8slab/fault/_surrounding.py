@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from ..core.poll import until
 from ..errors import ApiError, BadInput
@@ -78,7 +79,9 @@ class PendingTaints(WorkloadFault):
 
 def _set_taints(at: Place, worker: str, taints: list[Object]) -> bool:
     """Write a node's taints; say whether nobody else wrote the node meanwhile."""
-    node = at.cluster.get("nodes", worker)
+    node = find(at, "nodes", worker)
+    if not node:  # somebody deleted it, and its taints with it
+        return True
     before = node["spec"].get("taints") or []
     after = [*(each for each in before if each["key"] != TAINT), *taints]
     version = node["metadata"]["resourceVersion"]
@@ -246,6 +249,10 @@ class StuckNamespace(Fault):
                 seen=f"namespace {_old(at)}",
                 next="take a namespace of its own: cluster.scratch('practice')",
             )
+
+    def save(self, at: Place) -> dict[str, Any]:
+        """Keep which namespace it is; refuse one that is not there."""
+        return {"uid": _shop.known_uid(at)}
 
     def prepare(self, at: Place) -> None:
         """Make a second namespace."""

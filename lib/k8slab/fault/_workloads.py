@@ -49,7 +49,7 @@ class WorkloadFault(Fault):
 
     def save(self, at: Place) -> dict[str, Any]:
         """Keep which namespace it is: another one may get its name."""
-        return {"uid": _shop.uid(at)}
+        return {"uid": _shop.known_uid(at)}
 
     def prepare(self, at: Place) -> None:
         """Make the shop, whole."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core import given
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
 from ..errors import BadInput, InUse, LabMissing, NotConnected
 from ..folder import LabFolder
@@ -160,8 +161,8 @@ class ClusterApi:
             namespace: Only those in this namespace.
             selector: Only those with these labels.
         """
-        path = self.catalogue.find(kind).path(namespace)
-        query = {"labelSelector": selector} if selector else {}
+        path = self.catalogue.find(kind).path(_named(namespace))
+        query = _labels(selector)
         return list(self.connection.send("GET", path, query=query).get("items") or [])
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Object:
@@ -173,7 +174,7 @@ class ClusterApi:
                 seen=repr(name),
                 next="all objects of a kind: find",
             )
-        path = self.catalogue.find(kind).path(namespace, name)
+        path = self.catalogue.find(kind).path(_named(namespace), name)
         return self.connection.send("GET", path)
 
     def pods(self, selector: str = "") -> list[Pod]:
@@ -194,13 +195,14 @@ class ClusterApi:
         namespace: str = "",
     ) -> Generator[list[Object], None, None]:
         """Yield the objects as they are, and after every change; see `watch.states`."""
-        query = {"labelSelector": selector} if selector else {}
+        query = _labels(selector)
         if name:
             query["fieldSelector"] = f"metadata.name={name}"
+        inside = _named(namespace)
         # The kinds are asked for while it waits: a server that starts knows none.
         watch = Watch(
             self.connection,
-            lambda: self.catalogue.find(kind).path(namespace),
+            lambda: self.catalogue.find(kind).watched(inside),
             selectors=query,
         )
         return states(watch, timeout)
@@ -212,7 +214,8 @@ class ClusterApi:
             about: Only those about the object of this name.
             namespace: Only those in this namespace.
         """
-        inside = f"/namespaces/{namespace}" if namespace else ""
+        given.text("about", about, "an object's name: pod.name")
+        inside = f"/namespaces/{_named(namespace)}" if namespace else ""
         query = {"fieldSelector": f"involvedObject.name={about}"} if about else {}
         found = self.connection.send("GET", f"/api/v1{inside}/events", query=query)
         latest_last = sorted(found.get("items") or [], key=event_time)
@@ -226,10 +229,12 @@ class ClusterApi:
         For who starts it on a terminal of its own; `kubectl` runs it here.
 
         Raises:
+            BadInput: The arguments are no list of texts.
             Refused: The arguments, or the kubeconfig, could reach another cluster.
             HostProblem: It would open an editor, and there is none.
             LabMissing: The lab's kubectl was lost.
         """
+        _check_words(argv)
         kubectl = self.folder.kubectl
         if not kubectl.exists():
             raise LabMissing(
@@ -245,7 +250,7 @@ class ClusterApi:
             self.check_access(),
             self.folder.kubeconfig,
             self.folder.client,
-            namespace or self.namespace,
+            _named(namespace) or self.namespace,
         )
         check_editor(own_arguments(argv), variables)
         return [str(kubectl), *arguments], variables
@@ -295,3 +300,33 @@ class ClusterApi:
             self._catalogue = None
         if connection is not None:
             connection.close()
+
+
+def _named(namespace: object) -> str:
+    """Return a namespace's name; in what is none, nothing at all would be found."""
+    if isinstance(namespace, str):
+        return namespace
+    raise BadInput(
+        "namespace takes a name",
+        wanted="a text, as kube-system",
+        seen=repr(namespace),
+        next="take its name: namespace=ns.name",
+    )
+
+
+def _labels(selector: object) -> dict[str, str]:
+    """Return the query that asks for objects with labels."""
+    given.text("selector", selector, "labels, as app=web")
+    return {"labelSelector": str(selector)} if selector else {}
+
+
+def _check_words(argv: object) -> None:
+    """Refuse what is no list of arguments: of a text, each letter would be one."""
+    words = argv if isinstance(argv, Sequence) and not isinstance(argv, str) else [None]
+    if not all(isinstance(each, str) and "\0" not in each for each in words):
+        raise BadInput(
+            "kubectl takes its arguments as a list of texts",
+            wanted='cluster.kubectl(["get", "pods"])',
+            seen=f"a {type(argv).__name__}",
+            next="in a cell: %kubectl get pods",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..errors import (
     BadInput,
@@ -170,6 +170,7 @@ class Cluster(ClusterApi):
             ``cluster.require("metrics-server")``
         """
         self.check_refusal()
+        _check_names(names)
         for name in names:
             self._required.append(name)
             # Another session may have changed them since this one connected.
@@ -193,6 +194,7 @@ class Cluster(ClusterApi):
             ``cluster.disable("metallb")``
         """
         self.check_refusal()
+        _check_names(names)
         for name in names:
             self.record = self._folder_record()
             if name in (*self.record.addons, self.record.half_done):
@@ -223,3 +225,15 @@ class Cluster(ClusterApi):
         for machine in self._machines.values():
             machine.shell.close()
         super().close()
+
+
+def _check_names(names: Sequence[object]) -> None:
+    """Refuse what is no add-on's name: none is enabled that is called so."""
+    for each in names:
+        if not isinstance(each, str) or not each:
+            raise BadInput(
+                "an add-on is known by its name",
+                wanted='a text, as "metrics-server"; several with commas between them',
+                seen=repr(each),
+                next="leave [ and ] out: the names stand in the parentheses",
+            )

@@ -46,6 +46,22 @@ class Resource:
         path = f"{root}/{self.version}{inside}/{self.plural}"
         return f"{path}/{name}" if name else path
 
+    def watched(self, namespace: str = "") -> str:
+        """Return the path of all objects, whose changes the server tells.
+
+        Raises:
+            BadInput: It tells none, as that of figures, which are no stored objects.
+        """
+        if "watch" not in self.verbs:
+            raise BadInput(
+                f"the API server does not tell when {self.kind} changes",
+                wanted="a kind with the verb watch: kubectl api-resources -o wide",
+                seen=", ".join(sorted(self.verbs)),
+                next=f'look again and again: wait.until(lambda: ns.find("{self.kind}"),'
+                f' what="{self.plural}", want="some", timeout=60)',
+            )
+        return self.path(namespace)
+
 
 class Catalogue:
     """All kinds of object a server has; one is looked up among those known first.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from ..core import given
 from ..errors import BadInput, CommandFailed, Unreachable
 from ..kube import current
 from ..kube.cluster import Cluster
@@ -188,7 +189,7 @@ def route(target: str) -> Route:
     Example:
         ``probe.route("master").device``
     """
-    cluster = current.current()
+    cluster, target = current.current(), str(target).strip()
     if target in cluster.machines:
         return _route.look(cluster.address(target))
     try:
@@ -223,6 +224,7 @@ def dns(
         Unreachable: There is no answer or no address, and ``strict`` is true.
         CommandFailed: Nothing could be asked from there.
     """
+    given.text("name", name, "a name, as web or web.shop")
     cluster = current.current()
     place = resolve(cluster, str(cluster.ranges.dns), 53, from_)
     packet = _dns.question(_complete(cluster, name))
@@ -280,15 +282,20 @@ def sql(
             seen=repr(pod),
             next=f'take it from its namespace: wait.pod(ns, "{str(pod).strip()}")',
         )
+    for name, each in (
+        *(("statement", statement), ("container", container), ("database", database)),
+        *(("user", user), ("password", "" if password is None else password)),
+    ):
+        given.text(name, each, "a text, in quotes")
     options = [f"--user={user}", "--batch", "--skip-column-names"]
     options += [f"--database={database}"] if database else []
     source = "own" if password is None else "given"
-    given = "" if password is None else f"{password}\n"
+    typed = "" if password is None else f"{password}\n"
     argv = ["exec", "-i", pod.name, "-n", pod.namespace, "-q"]
     argv += ["-c", container] if container else []
     argv += ["--", "sh", "-c", _ASK, "sql", source, *options]
     done = current.current().kubectl(
-        argv, input=given + statement, check=False, timeout=timeout
+        argv, input=typed + statement, check=False, timeout=timeout
     )
     said = complaint(done)
     if not done.ok and "ERROR " not in said:

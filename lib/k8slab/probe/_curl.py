@@ -10,6 +10,7 @@ from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urlsplit
 
 from ..core import curl as program
+from ..core import given
 from ..core.patience import stretched
 from ..core.process import Completed
 from ..errors import BadInput, CommandFailed, Refused, Unreachable
@@ -17,6 +18,8 @@ from ..kube import current
 from ._exchange import resolve
 
 _CONNECT_S = 3.0
+_MOST = 1000
+"""How often one command asks; the addresses stand in it one after the other."""
 _MARK = "\x1e"
 # How each of curl's reasons begins.
 _REASON = re.compile(r"^(?=curl: \(\d+\))", re.MULTILINE)
@@ -81,7 +84,8 @@ def curl(
             was not answered is 0, and its text says why.
 
     Raises:
-        BadInput: That is no URL for curl, or its host is no plain name.
+        BadInput: That is no URL for curl, or its host is no plain name; or ``times``
+            is out of bounds.
         Refused: The address is not the lab's, the URL names another, or the way leads
             elsewhere; nothing was sent.
         Unreachable: Nobody answers, or not each time, and ``strict`` is true.
@@ -91,6 +95,8 @@ def curl(
     Example:
         ``probe.curl("http://shop.example/cart", at=address)``
     """
+    given.text("url", url, "as http://shop.example/cart")
+    given.bounded("times", times, _MOST, whole=True)
     cluster = current.current()
     host, port = _parts(url)
     place = resolve(cluster, at, port, None)

@@ -12,6 +12,7 @@ from ..core.patience import stretched
 from ..core.process import Completed
 from ..errors import BadInput, CommandFailed, LabError, Refused, Unreachable
 from ..kube.cluster import Cluster
+from ..kube.follow import check_timeout
 from ..kube.objects import Pod
 from . import _route
 
@@ -178,6 +179,7 @@ def exchange(
         MachineUnreachable: That machine does not answer.
         CommandFailed: Nothing could be asked from there, as where kubectl fails.
     """
+    check_timeout(timeout)
     started, timeout = time.monotonic(), stretched(timeout)
     if from_ is None:
         answer, failure = _here(target, kind, data, lines, timeout)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ..core import given
 from ..core.poll import until
 from ..errors import CommandFailed, NotReady
 from ..kube import current
@@ -142,6 +143,7 @@ def rules(
         The rules by machine.
 
     Raises:
+        BadInput: That is no namespace, or these are no Pods.
         NotReady: The rules of a machine lead elsewhere, or are for another address of
             the Service than it has.
         NoMachines: The cluster was adopted; the Pods were given time to reach the
@@ -150,6 +152,11 @@ def rules(
     Example:
         ``probe.rules(ns, "echo", pods)["node1"].rules``
     """
+    given.of_kind(namespace, Namespace, "that is no namespace", wanted=given.NAMESPACE)
+    several = "a list of Pods, as wait.pods returns one"
+    given.of_kind(pods, Sequence, "rules lead to several Pods", wanted=several)
+    for each in pods:
+        given.of_kind(each, Pod, "rules lead to Pods", wanted=several)
     cluster = current.current()
     if cluster.record.is_adopted:
         with suppress(NotReady):  # as where the Service leads nowhere on purpose

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..core import given
 from ..core.marks import Mark
 from ..core.patience import stretched
-from ..errors import BadInput
 from ..kube import current
 from ..kube.cluster import Cluster
+from ..kube.follow import check_timeout
 from ..kube.follow import count as _count
 from ..kube.objects import Pod
 from ._echo import greet
@@ -163,7 +164,7 @@ def echoes(
     Example:
         ``probe.echoes("node1", 31245, count=60).pods``
     """
-    _bounded("count", count, MOST)
+    given.bounded("count", count, MOST, whole=True)
     cluster = current.current()
     place = resolve(cluster, target, port, from_)
     made = Asking()
@@ -199,9 +200,10 @@ def asking(
     Example:
         ``with probe.asking("node1", 31245) as asking: ...``, then ``asking.record``
     """
-    _bounded("count", count, MOST)
-    _bounded("seconds", seconds, LONGEST_S)
-    _bounded("every", every, LONGEST_S)
+    given.bounded("count", count, MOST, whole=True)
+    given.bounded("seconds", seconds, LONGEST_S)
+    given.bounded("every", every, LONGEST_S)
+    check_timeout(timeout)  # the senders' threads could not tell
     cluster = current.current()
     place = resolve(cluster, target, port, None)
     made, stop = Asking(), threading.Event()
@@ -226,12 +228,3 @@ def asking(
         stop.set()
         for sender in made._senders:
             sender.join(stretched(timeout + 1))
-
-
-def _bounded(name: str, value: float, most: float) -> None:
-    if not 0 < value <= most:
-        raise BadInput(
-            f"{name} is out of bounds",
-            wanted=f"more than 0, at most {most:g}",
-            seen=f"{value:g}",
-        )

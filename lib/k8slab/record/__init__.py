@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from ..core import given
 from ..core.hints import command
 from ..core.patience import stretched
 from ..core.poll import until
-from ..errors import NotReady
+from ..errors import BadInput, NotReady
 from ..kube.discovery import Resource
+from ..kube.follow import check_timeout
 from ..kube.namespace import Namespace
 from ..kube.objects import Object
 from ..kube.watch import Listed, Watch, key
@@ -83,7 +85,7 @@ class _Limits:
 
 @contextmanager
 def changes(
-    source: Namespace, kinds: Sequence[str] = KINDS, *, timeout: float = TIMEOUT_S
+    source: Namespace, kinds: str | Sequence[str] = KINDS, *, timeout: float = TIMEOUT_S
 ) -> Iterator[Recording]:
     """Record what changes in a namespace while the block runs.
 
@@ -92,16 +94,25 @@ def changes(
 
     Args:
         source: The namespace.
-        kinds: The kinds of object, by any name that kubectl takes.
+        kinds: The kind of object, or several, by any name that kubectl takes.
         timeout: Seconds that the block may take; what changes later may not be heard.
 
     Raises:
-        BadInput: The cluster has no such kind.
+        BadInput: The cluster has no such kind, or tells none of its changes.
         NotReady: A watch does not begin, or does not tell all in time.
 
     Example:
         ``with record.changes(ns) as story: …``, then ``show.timeline(story)``
     """
+    given.of_kind(source, Namespace, "that is no namespace", wanted=given.NAMESPACE)
+    check_timeout(timeout)
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if not isinstance(kinds, Sequence) or not kinds:
+        raise BadInput(
+            "nothing would be recorded",
+            wanted='kinds of objects, as ["Pod", "Event"]',
+            seen=repr(kinds),
+        )
     # A watch has time of its own to open before the block, and to catch up after it.
     whole_s = stretched(timeout) + 3 * stretched(CATCH_UP_S)
     recording, limits = Recording(), _Limits(whole_s, CATCH_UP_S)
@@ -131,7 +142,7 @@ class _Watch:
         recording: Recording,
         limits: _Limits,
     ) -> None:
-        path = resource.path(source.name)
+        path = resource.watched(source.name)
         self._lab, self._path = source.cluster.lab, path
         # Not the name it was asked for by: steps are read by the kind.
         self._kind, self._recording, self._limits = resource.kind, recording, limits

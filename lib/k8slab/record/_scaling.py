@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..core import given
 from ..core.marks import Mark
 from ..core.patience import stretched
 from ..core.poll import SystemClock, Tolerance
@@ -114,11 +115,13 @@ def scaling(
         ``with record.scaling(ns, "shop", load="app=visitors") as story: …``, then
         ``show.scaling(story)``
     """
-    if not 0 < timeout <= LONGEST_S:
+    given.of_kind(source, Namespace, "that is no namespace", wanted=given.NAMESPACE)
+    given.bounded("timeout", timeout, LONGEST_S)
+    if not isinstance(load, str) or not load:
         raise BadInput(
-            "timeout is out of bounds",
-            wanted=f"more than 0, at most {LONGEST_S:g}",
-            seen=f"{timeout:g}",
+            "load takes the labels of the clients",
+            wanted="labels, as app=visitors",
+            seen=repr(load),
         )
     sampler = _Sampler(source, name, load, stretched(timeout))
     sampler.start()
@@ -194,7 +197,9 @@ class _Sampler:
 
     def _answered(self) -> int:
         pods = self._source.pods(self._load)
-        return sum(self._last(pod.name) for pod in pods if not pod.terminating)
+        # Of one that ended, the last line is an old one.
+        alive = [pod for pod in pods if not (pod.terminating or pod.finished)]
+        return sum(self._last(pod.name) for pod in alive)
 
     def _last(self, pod: str) -> int:
         path = f"/api/v1/namespaces/{self._source.name}/pods/{pod}/log"

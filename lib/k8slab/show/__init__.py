@@ -14,6 +14,7 @@ from pygments.lexers import YamlLexer
 from pygments.style import Style
 from pygments.token import Comment, Literal, Name, Number, Punctuation, String
 
+from ..core import given
 from ..core.rendered import Rendered
 from ..draw import arrivals as _arrivals
 from ..draw import bars as _bars
@@ -63,13 +64,13 @@ def manifest(
         BadInput: There is no such file, or no such path in it.
         BadManifest: Kubernetes would refuse it.
     """
+    paths = _texts("highlight", highlight, "paths with dots, as spec.selector")
     path = str(path)
     found = _manifest.read(_manifest.find(path), path)
     if check is None:
         check = ".broken." not in path
     if check:
         _judge.check(found, _cluster())
-    paths = [highlight] if isinstance(highlight, str) else list(highlight)
     marked = {number for each in paths for number in found.lines(each)}
     lines = found.text.rstrip("\n").splitlines()
     width = len(str(len(lines)))
@@ -100,8 +101,8 @@ def table(records: Sequence[Any], columns: str | Sequence[str] = ()) -> Rendered
         BadInput: A record has no such field.
     """
     records = _several(records)
-    columns = [columns] if isinstance(columns, str) else columns or ()
-    names = list(map(str, columns)) or (_fields(records[0]) if records else [])
+    names = _texts("columns", columns, 'names of fields, as ["name", "node"]')
+    names = names or (_fields(records[0]) if records else [])
     rows = [[_cell(record, name) for name in names] for record in records]
     heads = [name.replace("_", " ") for name in names]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
@@ -144,7 +145,7 @@ def timeline(
         title: What the picture is of.
     """
     _known_as(recording, Recording, "what record.changes recorded")
-    return _timeline.draw(recording.steps, title)
+    return _timeline.draw(recording.steps, _titled(title))
 
 
 def bars(
@@ -157,10 +158,10 @@ def bars(
         title: What is counted.
     """
     if isinstance(counts, Requests):
-        return _bars.draw(counts.pods, title, failed=len(counts.failures))
+        return _bars.draw(counts.pods, _titled(title), failed=len(counts.failures))
     _known_as(counts, Mapping, "numbers by name, or what probe.echoes returned")
     _counts(counts)
-    return _bars.draw({str(k): v for k, v in counts.items()}, title)
+    return _bars.draw({str(k): v for k, v in counts.items()}, _titled(title))
 
 
 def matrix(
@@ -180,7 +181,11 @@ def matrix(
             wanted="the same columns in every row",
             seen="; ".join(f"{n}: {', '.join(map(str, r))}" for n, r in counts.items()),
         )
-    return _matrix.draw(counts, title, unit=unit)
+    named = {
+        str(row): {str(column): count for column, count in cells.items()}
+        for row, cells in counts.items()
+    }
+    return _matrix.draw(named, _titled(title), unit=unit)
 
 
 def requests(record: Requests, title: str = "Requests by time") -> Rendered:
@@ -191,7 +196,7 @@ def requests(record: Requests, title: str = "Requests by time") -> Rendered:
         title: What was asked.
     """
     _known_as(record, Requests, "requests, as of probe.asking")
-    return _arrivals.draw(record, title)
+    return _arrivals.draw(record, _titled(title))
 
 
 def scaling(story: Scaling, title: str = "Load, CPU and Pods by time") -> Rendered:
@@ -202,7 +207,7 @@ def scaling(story: Scaling, title: str = "Load, CPU and Pods by time") -> Render
         title: What the picture is of.
     """
     _known_as(story, Scaling, "what record.scaling recorded")
-    return _scaling.draw(story, title)
+    return _scaling.draw(story, _titled(title))
 
 
 def _cluster() -> Cluster | None:
@@ -245,6 +250,15 @@ def _several(records: Any) -> list[Any]:
     return list(records)
 
 
+def _texts(name: str, value: str | Sequence[str] | None, wanted: str) -> list[str]:
+    """Return one text, or several, or none, as a list."""
+    texts = [value] if isinstance(value, str) else value or ()
+    given.of_kind(texts, Sequence, f"{name} takes a text, or several", wanted=wanted)
+    for each in texts:
+        given.text(name, each, wanted)
+    return list(texts)
+
+
 def _counts(counts: Mapping[Any, Any]) -> None:
     """Refuse counts that are no numbers."""
     for name, number in counts.items():
@@ -262,6 +276,12 @@ def _columns(row: Any) -> list[str]:
     _known_as(row, Mapping, "counts by row and column")
     _counts(row)
     return list(row)
+
+
+def _titled(title: object) -> str:
+    """Return a picture's title; refuse what is no text."""
+    given.text("title", title, "what the picture is of")
+    return str(title)
 
 
 def _known_as(value: Any, kinds: Any, wanted: str) -> None:

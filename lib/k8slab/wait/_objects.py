@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 
+from ..core import given
 from ..core.poll import check_asked
 from ..errors import BadInput
 from ..kube.follow import (
@@ -22,6 +24,7 @@ from ..kube.scaler import KIND as _SCALER
 from ..kube.scaler import Scaler
 
 _NO_NAME = re.compile(r"[^\w.:-]")  # a few kinds, as roles, have a colon in names
+_REASON = "a word, as CrashLoopBackOff"
 
 
 def pods(
@@ -52,6 +55,7 @@ def pods(
         NotReady: The deadline passed, or a Pod has no chance.
     """
     _check_count("ready", ready)
+    given.text("controller", controller, "a controller's name, as echo")
 
     def read(found: list[Object]) -> list[Pod]:
         return [
@@ -105,7 +109,19 @@ def pod(
         BadInput: That can be no Pod's name.
         NotReady: The deadline passed.
     """
-    reasons = (reason,) if isinstance(reason, str) else tuple(reason or [""])
+    if isinstance(reason, str):
+        reason = [reason]
+    given.of_kind(reason, Sequence, "reason takes a text, or several", wanted=_REASON)
+    for each in reason:
+        given.text("reason", each, _REASON)
+    given.text("phase", phase, "one of a Pod's phases, as Running")
+    if not isinstance(ready, bool | None):
+        raise BadInput(
+            "ready takes True, False or None",
+            wanted="ready=True, without quotes",
+            seen=f"{ready!r} ({type(ready).__name__})",
+        )
+    reasons = tuple(reason or [""])
     want = [word for word in (" or ".join(reasons), phase) if word]
     want += [] if ready is None else ["ready" if ready else "not ready"]
 
@@ -167,6 +183,7 @@ def restarts(
     _check_count("at_least", at_least)
     if exit_code is not None:
         _check_count("exit_code", exit_code)
+    given.text("reason", reason, _REASON)
 
     def read(found: list[Object]) -> list[Pod]:
         return list(map(Pod.read, found))
@@ -250,12 +267,13 @@ def endpoints(
         timeout: Seconds until giving up.
 
     Raises:
-        BadInput: That can be no Service's name.
+        BadInput: That can be no Service's name, or no address.
         NotReady: The deadline passed.
     """
     _check_name(service)
     if want is not None:
         _check_count("want", want)
+    without = without and _address(without)
     number = "endpoints" if want is None else count(want, "endpoint")
     wanted = "any number" if want is None else f"{want} ready"
     return follow(
@@ -395,6 +413,19 @@ def _check_count(name: str, count: object) -> None:
             if hasattr(count, "text")
             else "",
         )
+
+
+def _address(without: object) -> str:
+    """Return an address; refuse what none equals, and what would seem to be gone."""
+    try:
+        return str(ip_address(str(without).strip()))
+    except ValueError as error:
+        raise BadInput(
+            "without takes an address",
+            wanted="the address of one Pod, as 10.244.1.7",
+            seen=getattr(without, "name", "") or str(without)[:80],
+            next="give a Pod's address: without=pod.ip",
+        ) from error
 
 
 def _check_name(name: str) -> None:

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ..core import given
 from ..core.process import LocalRunner
 from ..core.rendered import Rendered
-from ..errors import CommandTimeout
+from ..errors import BadInput, CommandTimeout
 from ..kube.namespace import Namespace
 from .view import Feed, View
 
@@ -21,6 +22,8 @@ MOST_BYTES = 1_000_000
 """How much of one log is read; a program may write without end."""
 SETTLE_S = 0.4
 """Seconds in which what the block has caused may still reach the log."""
+MOST = 1000
+"""How many lines are shown at most."""
 FIRST_S = 3.0
 """Seconds in which the first line has to come; kubectl needs a moment to connect."""
 _PREFIX = re.compile(r"^\[pod/([^/\]]+)/[^\]]+\] ?")
@@ -40,6 +43,19 @@ class LogView(View):
         self, namespace: Namespace, which: Sequence[str], *, lines: int, timeout: float
     ) -> None:
         super().__init__(timeout=timeout)
+        given.of_kind(
+            namespace, Namespace, "that is no namespace", wanted=given.NAMESPACE
+        )
+        given.bounded("lines", lines, MOST, whole=True)
+        asked: Sequence[object] = which or [None]
+        for each in asked:
+            if not isinstance(each, str) or not each:
+                raise BadInput(
+                    "which log?",
+                    wanted='a Pod\'s name, "rc/echo", or labels as "app=echo"',
+                    seen="nothing" if each is None else f"a {type(each).__name__}",
+                    next="of a Pod give the name: widgets.log(ns, pod.name)",
+                )
         self._namespace = namespace
         self._which = which
         self._tail: deque[str] = deque(maxlen=lines)

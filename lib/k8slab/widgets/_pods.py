@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from ..core import given
 from ..core.rendered import Rendered
 from ..draw.topology import draw
 from ..kube.cluster import Cluster
@@ -34,6 +35,13 @@ class PodsView(View):
         self, source: Cluster | Namespace, selector: str, *, timeout: float
     ) -> None:
         super().__init__(timeout=timeout)
+        given.of_kind(
+            source,
+            Namespace | Cluster,
+            "that has no Pods",
+            wanted=f"{given.NAMESPACE}, or the cluster",
+        )
+        given.text("selector", selector, "labels, as app=echo")
         self._source = source
         self._selector = selector
         self._lock = threading.Lock()

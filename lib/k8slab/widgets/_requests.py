@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from ..core import given
 from ..core.rendered import Rendered
 from ..draw.bars import draw
+from ..errors import BadInput
 from .view import View
 
 MOST = 30
@@ -53,13 +55,32 @@ class RequestsView(View):
 
     def __init__(self, source: Source | None, title: str, *, timeout: float) -> None:
         super().__init__(timeout=timeout)
+        if source is not None and not hasattr(source, "record"):
+            raise BadInput(
+                "that sends no requests",
+                wanted="what probe.asking gives its block",
+                seen=f"a {type(source).__name__}",
+                next='with probe.asking("node1", 31245) as asking, '
+                "widgets.requests(asking): ...",
+            )
+        given.text("title", title, "what is counted")
         self._source = source
         self._title = title
         self._lock = threading.Lock()
         self._told: Counter[str] = Counter()
 
     def saw(self, request: Request) -> None:
-        """Count which Pod answered, or that none did."""
+        """Count which Pod answered, or that none did.
+
+        Raises:
+            BadInput: It does not say.
+        """
+        if not isinstance(getattr(request, "pod", None), str):
+            raise BadInput(
+                "that does not say which Pod answered",
+                wanted='what probe.echo returns with strict=False, or has a name "pod"',
+                seen=f"a {type(request).__name__}",
+            )
         with self._lock:
             self._told[request.pod] += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core import given
 from ..core.rendered import Rendered
 from ..draw.scaling import draw
 from ..record import Scaling
@@ -19,6 +20,15 @@ class ScalingView(View):
 
     def __init__(self, story: Scaling, title: str, *, timeout: float) -> None:
         super().__init__(timeout=timeout)
+        given.of_kind(
+            story,
+            Scaling,
+            "that is no recording",
+            wanted="what record.scaling gives its block",
+            next='with record.scaling(ns, "shop", load="app=visitors") as story, '
+            "widgets.scaling(story): ...",
+        )
+        given.text("title", title, "what the picture is of")
         self._story = story
         self._title = title
 

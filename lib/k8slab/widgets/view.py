@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from ..core.rendered import Rendered
 from ..errors import LabError
+from ..kube.follow import check_timeout
 from ._screen import Screen
 
 EVERY_S = 0.25
@@ -40,9 +41,13 @@ class View(ABC):
 
     Args:
         timeout: Seconds until it stops changing, however long the block takes.
+
+    Raises:
+        BadInput: The timeout is no number of seconds.
     """
 
     def __init__(self, *, timeout: float) -> None:
+        check_timeout(timeout)
         self._timeout = timeout
         self._began = time.monotonic()
         self._over = threading.Event()

@@ -313,6 +313,7 @@ def test_a_workload_that_was_undone_in_its_block_is_not_made_again(
     for step in ("prepare", "inject"):
         monkeypatch.setattr(kind, step, lambda *_: None)
     monkeypatch.setattr(kind, "healthy", lambda *_: Seen(True, "whole"))
+    fake.put("namespaces", {"metadata": {"name": "chapter"}})
     with fault.inject("image-pull", "chapter", awaited=False) as injected:
         fault.heal(cluster)
         fake.requests.clear()

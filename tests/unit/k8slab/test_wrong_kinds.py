@@ -1,0 +1,373 @@
+"""What readers give by mistake is refused in words, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import pytest
+from fakes.broken import notes
+
+from k8slab import check, fault, probe, record, rest, show, wait, widgets
+from k8slab.errors import BadInput, LabError, NotReady
+from k8slab.kube.cluster import Cluster
+from k8slab.kube.namespace import Namespace
+from k8slab.kube.objects import Pod
+from k8slab.rest import Answer
+
+
+@pytest.fixture
+def ns(cluster: Cluster) -> Namespace:
+    return Namespace(cluster, "chapter")
+
+
+@pytest.mark.parametrize("without", [Pod.read({"metadata": {"name": "a"}}), "a", ["b"]])
+def test_what_is_no_address_is_not_waited_to_be_gone(
+    fake: Any, ns: Namespace, without: Any
+) -> None:
+    """It would seem gone at once, whatever is among the endpoints."""
+    fake.requests.clear()
+    with pytest.raises(BadInput, match="without takes an address"):
+        wait.endpoints(ns, "web", without=without, timeout=0.2)
+
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("waits", "wrong"),
+    [
+        (wait.pod, {"reason": 5}),
+        (wait.pod, {"reason": [5]}),
+        (wait.pod, {"phase": ["Running"]}),
+        (wait.pod, {"phase": None}),
+        (wait.pod, {"ready": "yes"}),
+        (partial(wait.restarts, at_least=0), {"reason": ["Error"]}),
+        (partial(wait.pods, ready=0), {"controller": {"kind": "x"}}),
+        (partial(wait.pods, ready=0), {"selector": {"app": "web"}}),
+    ],
+)
+def test_what_no_state_equals_is_not_waited_for(
+    fake: Any, ns: Namespace, waits: Callable[..., Any], wrong: dict[str, Any]
+) -> None:
+    """Nor reported in Python's words."""
+    fake.requests.clear()
+    where = () if "selector" in wrong else ("app=web",)
+    with pytest.raises(BadInput, match=f"{next(iter(wrong))} takes"):
+        waits(ns, *where, timeout=0.2, **wrong)
+
+    assert not [each for each in fake.requests if "/pods" in each]
+
+
+FIGURES = "/apis/metrics.k8s.io/v1beta1/namespaces/chapter/podmetrics"
+
+
+def test_what_the_server_does_not_watch_is_not_followed(
+    fake: Any, ns: Namespace
+) -> None:
+    """Figures are no stored objects; their list has no version to begin at."""
+    kind = {"group": "metrics.k8s.io", "version": "v1beta1", "kind": "PodMetrics"}
+    figures = {
+        "resource": "podmetrics",
+        "responseKind": kind,
+        "scope": "Namespaced",
+        "verbs": ["get", "list"],
+    }
+    group = {
+        "metadata": {"name": "metrics.k8s.io"},
+        "versions": [{"version": "v1beta1", "resources": [figures]}],
+    }
+    fake.errors["GET /apis"] = (200, {"items": [group]})
+    fake.errors[f"GET {FIGURES}"] = (200, {"metadata": {}, "items": []})
+
+    for follows in (
+        lambda: wait.gone(ns, "PodMetrics", "web-1", timeout=1),
+        record.changes(ns, "podmetrics").__enter__,
+    ):
+        with pytest.raises(BadInput, match="does not tell when PodMetrics") as caught:
+            follows()
+        assert 'wait.until(lambda: ns.find("PodMetrics")' in caught.value.next
+    assert ns.find("PodMetrics") == []
+
+
+def test_a_namespace_is_named_by_a_text(
+    fake: Any, cluster: Cluster, ns: Namespace, kubectl: Any
+) -> None:
+    """In one that is not there the API server finds nothing, and does not say so."""
+    kubectl("echo asked")
+    given: Any = ns
+    asked: list[Callable[[], Any]] = [
+        lambda: cluster.find("Pod", namespace=given),
+        lambda: cluster.get("Pod", "web-1", namespace=given),
+        lambda: cluster.events(namespace=given),
+        lambda: cluster.watch("Pod", timeout=1, namespace=given),
+        lambda: cluster.kubectl(["get", "pods"], namespace=given),
+    ]
+    for ask in asked:
+        with pytest.raises(BadInput, match="namespace takes a name") as caught:
+            ask()
+        assert caught.value.next == "take its name: namespace=ns.name"
+    assert not [each for each in fake.requests if "pods" in each or "events" in each]
+
+
+@pytest.mark.parametrize("argv", ["get pods", None, ["get", 5], ["get", "a\0b"]])
+def test_kubectl_takes_a_list_of_texts(
+    cluster: Cluster, kubectl: Any, argv: Any
+) -> None:
+    """Of a text, each letter would be an argument."""
+    kubectl("echo asked")
+    with pytest.raises(BadInput, match="as a list of texts"):
+        cluster.kubectl(argv)
+
+
+@pytest.mark.parametrize("change", ["require", "disable"])
+@pytest.mark.parametrize("names", [["metrics-server"], None, ""])
+def test_an_add_on_is_known_by_its_name(
+    cluster: Cluster, change: str, names: Any
+) -> None:
+    """A list is none: it would be found not to be enabled."""
+    with pytest.raises(BadInput, match="known by its name") as caught:
+        getattr(cluster, change)(names)
+
+    assert "parentheses" in caught.value.next
+
+
+@pytest.mark.parametrize(
+    "error", ["BadInput", (BadInput, NotReady), LabError("x"), None, ValueError]
+)
+def test_what_cannot_be_promised_is_refused_before_the_block(error: Any) -> None:
+    """Whatever the block does."""
+    ran = False
+    with pytest.raises(BadInput, match="could be promised"), check.fails(error):
+        ran = True
+    with pytest.raises(BadInput), check.fails(LabError, match=5):  # type: ignore[arg-type]
+        ran = True
+
+    assert not ran
+
+
+@pytest.mark.parametrize(
+    "claims", [("ab",), ("abc",), (("a",),), (None,), ("a", lambda: True), ((1, True),)]
+)
+@pytest.mark.parametrize("judge", [check.exercise, check.grade])
+def test_what_is_no_claim_solves_nothing(
+    capsys: pytest.CaptureFixture[str], judge: Callable[..., Any], claims: Any
+) -> None:
+    """A text of two letters would be a claim and its fact."""
+    with pytest.raises(BadInput, match="a text and its fact"):
+        judge("letters", ("first", True), *claims)
+    with pytest.raises(BadInput):
+        check.grade("letters")
+
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("source", ["chapter", None])
+def test_a_recording_is_of_a_namespace(cluster: Cluster, source: Any) -> None:
+    for begin in (
+        record.changes(source),
+        record.scaling(source, "shop", load="app=a"),
+        record.changes(cluster),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(BadInput, match="no namespace"), begin:
+            pass
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kinds": ()}, {"kinds": None}, {"timeout": "5"}, {"timeout": 1e12}]
+)
+def test_a_recording_of_nothing_is_not_begun(
+    fake: Any, ns: Namespace, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(BadInput), record.changes(ns, **wrong):
+        pass
+
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"timeout": "5"}, {"timeout": None}, {"load": ""}, {"load": 5}]
+)
+def test_a_recording_of_an_autoscaler_knows_its_clients(
+    fake: Any, ns: Namespace, wrong: dict[str, Any]
+) -> None:
+    """All Pods would count as clients."""
+    with (
+        pytest.raises(BadInput),
+        record.scaling(ns, "shop", **{"load": "app=a", **wrong}),
+    ):
+        pass
+
+    assert fake.requests == []
+
+
+POD = Pod.read({"metadata": {"name": "db-0", "namespace": "chapter"}})
+WRONG: list[Callable[[], Any]] = [
+    lambda: probe.dns(None),  # type: ignore[arg-type]
+    lambda: probe.dns(POD),  # type: ignore[arg-type]
+    lambda: probe.tcp("master", 80, timeout=float("inf")),
+    lambda: probe.sql(POD, 5),  # type: ignore[arg-type]
+    lambda: probe.sql(POD, "select 1", container=5),  # type: ignore[arg-type]
+    lambda: probe.curl(5, at="master"),  # type: ignore[arg-type]
+    lambda: probe.curl("http://a.example/", at="master", times=0),
+    lambda: probe.curl("http://a.example/", at="master", times="3"),  # type: ignore[arg-type]
+    lambda: probe.echoes("master", 80, count="3"),  # type: ignore[arg-type]
+    lambda: probe.echoes("master", 80, count=2.5),  # type: ignore[arg-type]
+    lambda: probe.asking("master", 80, timeout="3").__enter__(),  # type: ignore[arg-type]
+    lambda: probe.asking("master", 80, seconds=None).__enter__(),  # type: ignore[arg-type]
+    lambda: probe.rules("chapter", "web", [POD]),  # type: ignore[arg-type]
+    lambda: probe.route(5),  # type: ignore[arg-type]
+    lambda: rest.curl(None),  # type: ignore[arg-type]
+    lambda: rest.curl(["-i", "/version"]),  # type: ignore[arg-type]
+    lambda: rest.curl("/version", token="secret"),  # type: ignore[arg-type]
+    lambda: rest.client("secret"),  # type: ignore[arg-type]
+    lambda: rest.proxy(None).__enter__(),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("ask", WRONG)
+def test_what_cannot_be_asked_is_not_asked(
+    cluster: Cluster, fake: Any, ask: Callable[[], Any]
+) -> None:
+    """Nor reported in Python's words, or with a secret."""
+    fake.requests.clear()
+    with pytest.raises(BadInput) as caught:
+        ask()
+
+    assert fake.requests == []
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pods", [None, POD, ["web-1"]])
+def test_rules_lead_to_pods(cluster: Cluster, ns: Namespace, pods: Any) -> None:
+    with pytest.raises(BadInput, match="rules lead to"):
+        probe.rules(ns, "web", pods)
+
+
+@pytest.mark.parametrize("account", [None, "", "a b", "../../secrets/x", POD])
+def test_an_account_is_asked_for_by_its_name(
+    fake: Any, ns: Namespace, account: Any
+) -> None:
+    """Or another path would be asked for."""
+    with pytest.raises(BadInput, match="no name of a ServiceAccount"):
+        rest.token(ns, account)
+
+    assert fake.requests == []
+
+
+def test_an_answer_that_is_no_json_says_so() -> None:
+    for read in ("json", "events"):
+        with pytest.raises(BadInput, match="not JSON") as caught:
+            getattr(Answer("curl …/healthz", 200, "ok"), read)
+        assert (caught.value.where, caught.value.seen) == ("curl …/healthz", "ok")
+
+
+VIEWS: list[Callable[[Any], Any]] = [
+    lambda ns: widgets.pods("chapter"),  # type: ignore[arg-type]
+    lambda ns: widgets.pods(ns, {"app": "a"}),  # type: ignore[arg-type]
+    lambda ns: widgets.pods(ns, timeout="5"),  # type: ignore[arg-type]
+    lambda ns: widgets.log("chapter", "a"),  # type: ignore[arg-type]
+    lambda ns: widgets.log(ns),
+    lambda ns: widgets.log(ns, POD),  # type: ignore[arg-type]
+    lambda ns: widgets.log(ns, "a", lines=-1),
+    lambda ns: widgets.requests(nullcontext()),  # type: ignore[arg-type]
+    lambda ns: widgets.requests().saw("web-1"),  # type: ignore[arg-type]
+    lambda ns: widgets.scaling(nullcontext()),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_cannot_be_shown_is_refused_before_the_block(
+    fake: Any, ns: Namespace, view: Callable[[Namespace], Any]
+) -> None:
+    with pytest.raises(BadInput):
+        view(ns)
+
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("nosuch", "no such namespace"),
+        (POD, "acts elsewhere"),
+        (["chapter"], "acts elsewhere"),
+    ],
+)
+@pytest.mark.parametrize("name", ["image-pull", "stuck-namespace"])
+def test_a_fault_acts_in_a_namespace_that_is_there(
+    cluster: Cluster, fake: Any, name: str, where: Any, said: str
+) -> None:
+    """Of a Pod the name would be taken for one."""
+    with pytest.raises(BadInput, match=said):
+        fault.inject(name, where).begin()
+
+    assert notes(cluster) == []
+    assert not [each for each in fake.requests if not each.startswith("GET")]
+
+
+WRONG_KIND: Any = ("default",)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: fault.names("namespace"),
+        lambda: fault.heal(WRONG_KIND),
+        lambda: fault.standing(WRONG_KIND),
+        lambda: fault.judge(WRONG_KIND),
+        lambda: fault.inject("kubelet-stopped", "node1", cluster=WRONG_KIND),
+        lambda: fault.draw(WRONG_KIND),
+        lambda: fault.draw(1, namespace=WRONG_KIND),
+        lambda: fault.draw(1, among=WRONG_KIND),
+        lambda: fault.draw(1, among=[WRONG_KIND, "image-pull"]),
+        lambda: fault.draw(1, among="image-pul"),
+    ],
+)
+def test_what_is_no_fault_or_no_lab_is_refused(
+    cluster: Cluster, act: Callable[[], Any]
+) -> None:
+    with pytest.raises(BadInput):
+        act()
+
+
+def test_clients_that_ended_count_no_more(fake: Any, ns: Namespace) -> None:
+    """Their last line is an old one; a Job's Pods stay."""
+    aim = {"target": {"type": "Utilization", "averageUtilization": 50}}
+    spec = {
+        "scaleTargetRef": {"kind": "Deployment", "name": "shop"},
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", **aim}}],
+    }
+    scaler = {"metadata": {"name": "shop"}, "spec": spec}
+    fake.put("horizontalpodautoscalers", scaler, "chapter")
+    fake.put("deployments", {"metadata": {"name": "shop"}}, "chapter")
+    ended = fake.pod("a", labels={"app": "visitors"}, phase="Succeeded", ready=False)
+    fake.put("pods", ended, "chapter")
+    fake.errors["GET /api/v1/namespaces/chapter/pods/a/log"] = (200, "20 answered\n")
+    with record.scaling(ns, "shop", load="app=visitors") as seen:
+        pass
+
+    assert [each.load for each in seen.samples][-1] == 0
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: show.table([POD], columns=5),  # type: ignore[arg-type]
+        lambda: show.table([POD], columns=[5]),  # type: ignore[list-item]
+        lambda: show.bars({"a": 1}, None),  # type: ignore[arg-type]
+        lambda: show.matrix({"a": {"x": 1}}, 5),  # type: ignore[arg-type]
+        lambda: show.timeline(record.Recording(), 5),  # type: ignore[arg-type]
+        lambda: show.scaling(record.Scaling(50), 5),  # type: ignore[arg-type]
+        lambda: show.manifest("rc.yaml", 5),  # type: ignore[arg-type]
+        lambda: show.manifest("rc.yaml", [("spec",)]),  # type: ignore[list-item]
+    ],
+)
+def test_columns_titles_and_paths_are_texts(draw: Callable[[], Any]) -> None:
+    with pytest.raises(BadInput, match="takes a text"):
+        draw()
+
+
+def test_rows_and_columns_may_be_numbers() -> None:
+    assert "✔ 2 rows" in show.matrix({1: {3: 2}}, "t").text  # type: ignore[dict-item]
