@@ -1,8 +1,9 @@
 # The commands of the project. 'make' lists them.
 
 SHELL := /bin/bash
-# Without rc files, which bash reads where SSH started make, and which -u breaks.
-.SHELLFLAGS := --norc -euo pipefail -c
+# Without rc files, which bash reads where SSH started make, and which -u breaks; nor
+# (by -p) BASH_ENV's, whose words make would take for its own, nor a reader's functions.
+.SHELLFLAGS := --norc -peuo pipefail -c
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -10,6 +11,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory --output-sync=none
 # Another Python's, with which .venv would begin to fail.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
+# With them pip installs elsewhere, or nothing, or refuses what the lock names.
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN
+unexport PIP_CONSTRAINT PIP_NO_BINARY PIP_REQUIRE_HASHES
 
 BIN := .venv/bin
 K8SLAB := $(BIN)/k8slab
@@ -79,6 +83,10 @@ $(STAMP): requirements.lock pyproject.toml
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
 	  $(BIN)/python -m compileall -qq -j 0 .venv/lib || : # a few files are of another Python
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	  if [ ! -x $(K8SLAB) ]; then
+	    echo "pip installed elsewhere than in .venv: see 'target', 'prefix' and 'root' in: $(BIN)/python -m pip config list" >&2
+	    exit 3
+	  fi
 	fi
 	echo "$$lock" > $(STAMP)
 

@@ -24,9 +24,11 @@ esac
 UV = "#!/bin/sh\n"
 OTHER = "#!/bin/sh\n[ $1 = --version ] && echo Python {} || exit 1\n"
 PIP = """
-import os, sys
+import os, pathlib, sys
 with open("piped", "a") as file:
     print(os.environ.get("PIP_USER"), *sys.argv[1:], file=file)
+if not os.environ.get("PIP_TARGET"):
+    pathlib.Path(".venv/bin/k8slab").touch(0o755)
 """
 
 
@@ -157,6 +159,34 @@ def test_pip_does_what_uv_cannot(clone: Path, works: bool) -> None:
         [] if works else ["requirements.lock", "."]
     )
     assert all(line[0] == "0" for line in installs)
+
+
+@pytest.mark.parametrize("by", ["a variable", "pip.conf"])
+def test_pip_installs_into_the_environment_or_says_so(clone: Path, by: str) -> None:
+    """Variables do not matter; a pip.conf that sends it elsewhere is told."""
+    (clone / ".venv" / ".installed").unlink()
+    (main,) = (clone / ".venv" / "lib").glob("python*/site-packages/pip/__main__.py")
+    main.write_text(PIP if by == "a variable" else "")
+    names = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN")
+    elsewhere = dict.fromkeys(names, str(clone / "elsewhere"))
+    done = run_with(elsewhere, clone, {"uv": f"{UV}exit 2\n"})
+
+    assert (done.returncode == 0) == (by == "a variable")
+    assert ("pip installed elsewhere than in .venv" in done.stderr) == bool(
+        done.returncode
+    )
+    for made in ("bin/k8slab", ".installed"):
+        assert (clone / ".venv" / made).exists() == (done.returncode == 0)
+
+
+def test_a_file_that_bash_would_read_first_is_not_read(clone: Path) -> None:
+    """BASH_ENV may name one that prints, which make would take for its own rules."""
+    (clone / "noisy").write_text("echo now using node v22\n")
+    (clone / ".venv" / "bin" / "k8slab").touch()
+    done = run_with({"BASH_ENV": str(clone / "noisy")}, clone, {})
+
+    assert done.returncode == 0, done.stderr
+    assert "node" not in done.stdout + done.stderr
 
 
 def test_variables_of_another_python_are_not_this_ones(clone: Path) -> None:

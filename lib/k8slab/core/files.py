@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from ..errors import InUse
+from ..errors import InUse, NotReady
+from .poll import until
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """The numbers of a full disk, and of a user's share of one."""
 UMASK = 0o022
 """The umask of all that is made: others may read, unless a mode forbids it."""
+_WAIT_S = 300.0
+"""Whoever holds a lock that is waited for does so for seconds, unless it is stopped."""
 
 
 def write(
@@ -114,7 +117,8 @@ def locked(
         busy: What the refusal says.
 
     Raises:
-        InUse: Another process holds it, and ``wait`` is false.
+        InUse: Another process holds it, with ``wait`` for minutes.
+        OSError: The file system has no locks; it is named.
     """
     is_folder = path.is_dir()
     inside: AbstractContextManager[None] = nullcontext()
@@ -122,18 +126,20 @@ def locked(
     handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
+            _take(handle, wait=wait)
+        except (BlockingIOError, NotReady) as error:
             holder = "" if is_folder else _text(os.pread(handle, 20, 0))
             raise InUse(
                 busy,
                 where=str(path),
                 seen=f"process {holder}" if holder else "",
-                next="wait for it to end, then repeat the command",
+                next="wait for it to end, then repeat the command"
+                + ("; one that Ctrl-Z stopped goes on by 'fg'" if wait else ""),
             ) from error
         except OSError as error:
             # NFS locks only what is open for writing, which a folder never is.
             if not is_folder or error.errno != errno.EBADF:
+                error.filename = error.filename or str(path)
                 raise
             inside = locked(path / ".lock", wait=wait, busy=busy)
         if not is_folder:
@@ -142,6 +148,26 @@ def locked(
             yield
     finally:
         os.close(handle)
+
+
+def _take(handle: int, *, wait: bool) -> None:
+    """Lock what is open.
+
+    Raises:
+        BlockingIOError: Another process holds it, and ``wait`` is false.
+        NotReady: Another process holds it for minutes.
+    """
+
+    def take() -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise
+            return False
+        return True
+
+    until(take, what="it is locked", want="the lock", timeout=_WAIT_S)
 
 
 def _sign(handle: int) -> None:

@@ -24,6 +24,10 @@ _NOT_EVEN_ROOT = (
 _NEXT = {
     **dict.fromkeys(FULL, "make room on that disk, then repeat the command"),
     errno.EROFS: f"choose a folder that can be written; {_FOLDERS}",
+    **dict.fromkeys(
+        (errno.ENOLCK, errno.EOPNOTSUPP),
+        f"choose a folder of this computer's own, for NFS may lack that; {_FOLDERS}",
+    ),
     errno.EMFILE: "end other programs, or raise the limit: ulimit -n 8192",
     errno.ENFILE: "end other programs, which hold too many files",
     errno.ENOMEM: "end other programs, or give this computer more memory",
@@ -92,6 +96,15 @@ def ours(error: OSError | UnicodeError | json.JSONDecodeError) -> LabError:
         seen=f"{type(error).__name__}: {error}",
         next=_next(error.errno or 0, named=bool(paths)),
     )
+
+
+def when_full(said: str) -> str:
+    """Return the next step where a program here complains of a full disk, or nothing.
+
+    The kernel says the same of a control group that takes no more.
+    """
+    full = any(os.strerror(number).lower() in said.lower() for number in FULL)
+    return _WHICH_DISK if full and "/sys/fs/cgroup" not in said else ""
 
 
 def _read(error: UnicodeDecodeError) -> str:

@@ -17,7 +17,7 @@ from typing import IO, Protocol
 from ..errors import CommandFailed, CommandTimeout, HostProblem
 from .files import UMASK
 from .hints import command
-from .outside import ours
+from .outside import ours, when_full
 from .patience import stretched
 from .signals import deferred, undisturbed
 
@@ -81,13 +81,16 @@ class Completed:
     def check(self) -> Completed:
         """Return itself, or raise `CommandFailed` when the exit code is not 0."""
         if not self.ok:
-            raise CommandFailed(
+            failed = CommandFailed(
                 self.argv,
                 where=self.where,
                 returncode=self.returncode,
                 stdout=self.stdout,
                 stderr=self.stderr,
             )
+            if self.where == LocalRunner.where:
+                failed.next = when_full(self.stderr)
+            raise failed
         return self
 
 

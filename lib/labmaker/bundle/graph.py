@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from k8slab.core import outside
 from k8slab.core.phases import Ledger
 from k8slab.core.process import Runner
 from k8slab.errors import BundleError, LabError
@@ -228,7 +229,7 @@ class Builder:
 def _cannot(recipe: Recipe, error: LabError | OSError) -> BundleError:
     """Say which artefact failed, beside what the failing step said."""
     if not isinstance(error, LabError):
-        error = LabError(str(error))
+        error = outside.ours(error)
     return BundleError(
         f"{recipe.name} cannot be built: {error.what}",
         where=error.where,

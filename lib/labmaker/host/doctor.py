@@ -17,7 +17,7 @@ from ..apt import installed
 from ..computer import ROUTES, Computer, ThisComputer, foreign_routes
 from ..plan import SLOTS, AddressPlan
 from ..providers import Provider
-from . import confines, kernel, mounts, others
+from . import confines, kernel, mounts, others, rules
 
 GIB = 1024**3
 MEMORY_OF_A_MACHINE = 3 * GIB // 4
@@ -139,6 +139,7 @@ def diagnose(
         _cgroups(host),
         _inotify(host, machines),
         _modules(host),
+        _rules(host),
         _limit(host, "open files", "nofile", OPEN_FILES),
         _processes(host, machines * PROCESSES_OF_A_MACHINE),
         _processors(host),
@@ -312,6 +313,12 @@ def _modules(host: Computer) -> Finding:
     wanted = ", ".join(module.name for module in kernel.MODULES)
     seen, cure = kernel.look(host)
     return Finding("kernel modules", not cure, seen, wanted, cure)
+
+
+def _rules(host: Computer) -> Finding:
+    seen, cure = rules.look(host)
+    wanted = "a kernel that takes the rules of a lab and of its Services"
+    return Finding("rules of iptables", not cure, seen, wanted, cure)
 
 
 def _limit(host: Computer, name: str, option: str, least: int) -> Finding:

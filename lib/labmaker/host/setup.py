@@ -167,7 +167,7 @@ def _apt(
     except CommandFailed as error:
         cures = (cure for said, cure in _CURES.items() if said in error.stderr)
         names = " ".join(word for word in words if not word.startswith("--"))
-        error.next = next(cures, _ELSE).format(names=names)
+        error.next = next(cures, error.next or _ELSE).format(names=names)
         raise
 
 

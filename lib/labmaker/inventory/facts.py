@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
+from k8slab.core.patience import stretched
 from k8slab.lab_record import MachineRecord
 from k8slab.ssh.shell import Shell
+
+from ..host.doctor import KERNEL_LOG
 
 TREES = (
     "/etc/kubernetes",
@@ -43,6 +46,10 @@ RESOLV = "/etc/resolv.conf"
 """Where a machine names its name servers; no Pod can ask one on its loopback."""
 UFW = "/etc/ufw/ufw.conf"
 """Where ufw says whether it is enabled; its unit is active in any case."""
+OLD_TABLES = "/proc/net/ip_tables_names"
+"""Which tables of the older iptables there are; to ask for them would make them."""
+REACH_S = 5.0
+"""Seconds in which one machine has to reach another."""
 
 _SCRIPT = """\
 export LC_ALL=C
@@ -59,6 +66,10 @@ say time "$(date +%s)"
 say container "$(systemd-detect-virt --container 2>/dev/null || true)"
 say systemd "$(test -d /run/systemd/system && echo yes || true)"
 say cgroup "$(stat -fc %T /sys/fs/cgroup)"
+say controllers "$(cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null ||
+    awk '$4 == 1 {print $1}' /proc/cgroups | xargs)"
+say users "$(xargs < /proc/self/uid_map)"
+say kmsg "$(test -e __KERNEL_LOG__ && echo yes)"
 say swap "$(awk 'NR > 1 {print $1}' /proc/swaps | xargs)"
 say ports "$(ss -Htln 2>/dev/null | awk '{n = split($4, a, ":"); print a[n]}' | xargs)"
 say device "$(ip -o -4 address show to __ADDRESS__/32 | awk '{print $2}' | head -n 1)"
@@ -87,6 +98,27 @@ for unit in ufw firewalld; do
     [ $unit = ufw ] && ! grep -qi '^ENABLED=yes' __UFW__ 2>/dev/null && continue
     say firewall $unit
 done
+{
+    nft --stateless list ruleset
+    grep -qx filter __OLD_TABLES__ && echo "table ip iptables-legacy" &&
+        iptables-legacy -S FORWARD
+} 2>/dev/null | awk '
+    $1 == "table" {table = $2 ~ /^(ip|inet|bridge)$/ ? $2 "/" $3 : ""}
+    $1 == "chain" {chain = table "/" $2; forward = 0}
+    / hook forward / {forward = 1}
+    forward && (/policy drop/ || $1 $2 ~ /^(counter)?(drop|reject)/) {drops[chain]}
+    $1 $2 $3 == "-PFORWARDDROP" {drops[table "/FORWARD"]}
+    {gsub(/[,;]/, ""); for (i = 1; i <= NF; i++)
+        if ($i ~ /^[0-9.]+[/][0-9]+$/) named[table] = named[table] "," $i}
+    END {for (chain in drops) {split(chain, at, "/")
+        if (at[3]) print "drops=" chain named[at[1] "/" at[2]]}}'
+for place in __PLACES__; do
+    {
+        tried=$(timeout __REACH_S__ bash -c "exec 3<>/dev/tcp/$place" 2>&1)
+        case $?:$tried in 0:* | *refused*) ;; *) say unreached $place ;; esac
+    } &
+done
+wait
 test -e /proc/sys/net/bridge/bridge-nf-call-iptables ||
     modprobe --dry-run br_netfilter 2>/dev/null || say lacks br_netfilter
 grep -q overlay /proc/filesystems ||
@@ -145,13 +177,20 @@ class Facts:
         )
 
 
-def ask(machine: MachineRecord, others: list[MachineRecord], shell: Shell) -> Facts:
+def ask(
+    machine: MachineRecord,
+    others: list[MachineRecord],
+    shell: Shell,
+    *,
+    places: Sequence[str] = (),
+) -> Facts:
     """Ask one machine.
 
     Args:
         machine: What the inventory says of it.
         others: The other machines, which it has to reach.
         shell: It, over SSH.
+        places: Their ports that it has to reach, as in ``192.0.2.11/6443``.
 
     Raises:
         MachineUnreachable: It does not let us in.
@@ -167,6 +206,10 @@ def ask(machine: MachineRecord, others: list[MachineRecord], shell: Shell) -> Fa
         ("__RESOLV__", [RESOLV]),
         ("__SETTINGS__", SETTINGS),
         ("__UFW__", [UFW]),
+        ("__OLD_TABLES__", [OLD_TABLES]),
+        ("__KERNEL_LOG__", [KERNEL_LOG]),
+        ("__PLACES__", places),
+        ("__REACH_S__", [f"{stretched(REACH_S):g}"]),
     ):
         text = text.replace(word, " ".join(values))
     before = time.time()

@@ -6,9 +6,10 @@ import errno
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv4Network
 
 from k8slab.core.parallel import in_parallel
 from k8slab.core.patience import stretched
@@ -17,10 +18,11 @@ from k8slab.lab_record import MachineRecord
 from k8slab.ssh.client import SSHShell
 
 from ..bundle.architecture import architecture
+from ..host.doctor import ALL_USERS, CONTROLLERS, KERNEL_LOG
 from ..install.profile import Profile
 from ..install.steps.control_plane import API_PORT
 from .depot import PORT as DEPOT_PORT
-from .facts import NEEDED, Facts, ask
+from .facts import NEEDED, REACH_S, Facts, ask
 from .schema import Inventory
 
 DEBIAN = (12, 13)
@@ -28,12 +30,14 @@ MASTER_KB, WORKER_KB, DISK_KB = 1_700_000, 700_000, 4_000_000
 SKEW_S = 30.0
 # https://kubernetes.io/docs/reference/networking/ports-and-protocols/
 _ON_MASTER = (API_PORT, 2379, 2380, 10257, 10259)
-_ON_EACH = (10248, 10249, 10250, 10256)
+_KUBELET_PORT = 10250
+_ON_EACH = (10248, 10249, _KUBELET_PORT, 10256)
 _MUST_BE_EMPTY = (
     *("/etc/kubernetes", "/etc/cni/net.d", "/var/lib/k8slab"),
     *("/var/lib/kubelet", "/var/lib/etcd", "/var/lib/containerd"),
 )
-_REACH_S = 5.0
+_WAYS = {"-s": "saddr", "-d": "daddr"}
+_KEPT = "and write it into its settings, where it outlives a boot"
 _FILE = "/etc/os-release"
 """What every machine has, to be read as a file."""
 Known = Mapping[str, Facts]
@@ -66,7 +70,7 @@ def look(inventory: Inventory, shells: Mapping[str, SSHShell]) -> Known:
         HostProblem: Names all that has to be mended, machine by machine.
     """
     machines = inventory.machines
-    asked = in_parallel([partial(_ask, m, machines, shells[m.name]) for m in machines])
+    asked = in_parallel([partial(_ask, m, inventory, shells[m.name]) for m in machines])
     known = {
         machine.name: told
         for machine, told in zip(machines, asked, strict=True)
@@ -124,11 +128,12 @@ def judge(inventory: Inventory, known: Known) -> Iterator[Finding]:
 
 
 def _ask(
-    machine: MachineRecord, machines: Sequence[MachineRecord], shell: SSHShell
+    machine: MachineRecord, inventory: Inventory, shell: SSHShell
 ) -> Facts | Finding:
-    others = [other for other in machines if other is not machine]
+    others = [other for other in inventory.machines if other is not machine]
+    places = [f"{m.address}/{port}" for m in others for port in _asked(inventory, m)]
     try:
-        facts = ask(machine, others, shell)
+        facts = ask(machine, others, shell, places=places)
         if facts.said.get("sftp") == "yes":
             shell.read(_FILE)
     except LabError as error:
@@ -137,6 +142,15 @@ def _ask(
             return Finding(machine.name, *_failed(machine, error, said, shell))
         return Finding(machine.name, f"{error.what}: {said}", error.next)
     return facts
+
+
+def _asked(inventory: Inventory, machine: MachineRecord) -> Iterator[int]:
+    """Yield the ports of a machine that the others ask: nobody listens there yet."""
+    yield _KUBELET_PORT
+    if machine.is_master:
+        yield API_PORT
+    if machine.name == inventory.depot:
+        yield DEPOT_PORT
 
 
 def _failed(
@@ -183,11 +197,34 @@ def _system(
         )
     if said.get("systemd") != "yes":
         yield "systemd does not run it", "take a machine that systemd runs"
+    if facts.words("users") not in ((), tuple(ALL_USERS)):
+        yield (
+            "it is a container of a user namespace, whose root may not what nodes must",
+            "take a virtual machine, or a privileged container",
+        )
+    elif said.get("kmsg") != "yes":
+        yield (
+            f"it has no {KERNEL_LOG}, without which a kubelet ends",
+            "have its host give it to the container: --device=/dev/kmsg, or of LXC "
+            "'lxc.mount.entry = /dev/kmsg dev/kmsg none bind,create=file'",
+        )
+    held = set(facts.words("controllers"))
+    if off := sorted(CONTROLLERS[2 if facts.has_cgroup_v2 else 1] - held):
+        enable = " ".join(f"cgroup_enable={name}" for name in off)
+        yield (
+            f"its kernel has these control groups off: {', '.join(off)}",
+            f"add '{enable}' to its kernel's command line, on a Raspberry Pi the line "
+            "of /boot/firmware/cmdline.txt, and reboot it",
+        )
     if said.get("sftp") != "yes":
         yield "it has no sftp-server", "apt-get install openssh-sftp-server"
     if said.get("swap") and not facts.is_container:
-        cure = "swapoff -a, and take it out of /etc/fstab"
-        yield f"swap is on: {said['swap']}", cure
+        yield (
+            f"swap is on: {said['swap']}",
+            "swapoff -a, and keep it off at the next boot: take it out of /etc/fstab, "
+            "or remove what makes it: dphys-swapfile, zram-tools, rpi-swap or "
+            "systemd-zram-generator",
+        )
     for module in facts.words("lacks"):
         yield f"its kernel has no {module}", "install its kernel's modules"
     lacking = [name for name in NEEDED if name not in facts.words("package")]
@@ -255,10 +292,22 @@ def _network(
     if facts.said.get("device") in (None, "", "lo"):
         cure = "give its address in the network of the machines"
         yield f"it has no address {machine.address}", cure
-    for unit in facts.words("firewall"):
+    for unit in (units := facts.words("firewall")):
         yield (
             f"the firewall {unit} is active, which drops what Pods send",
             f"systemctl disable --now {unit}",
+        )
+    for told in () if units else facts.words("drops"):
+        chain, *named = told.split(",")
+        ranges = (IPv4Network(each, strict=False) for each in named)
+        if not any(inventory.pods.subnet_of(each) for each in ranges):
+            seen = f"its chain {chain.replace('/', ' ')} drops what Pods send"
+            yield seen, _accepted(chain, inventory.pods)
+    for place in sorted(facts.words("unreached")):
+        yield (
+            f"it does not reach {place.replace('/', ', port ')}",
+            "let machines reach each other on every port: look at firewalls there and "
+            "between them, as a cloud's security groups",
         )
     for network in facts.routes:
         for what in ("pods", "services"):
@@ -273,11 +322,23 @@ def _network(
         )
 
 
+def _accepted(chain: str, pods: IPv4Network) -> str:
+    """Return what has a chain let the packets of Pods pass, in both directions."""
+    family, table, name = chain.split("/")
+    older = {"filter": "iptables", "iptables-legacy": "iptables-legacy"}
+    if name == "FORWARD" and table in older:
+        ways = [f"{older[table]} -I FORWARD {way} {pods} -j ACCEPT" for way in _WAYS]
+    else:
+        rule = f"nft insert rule {family} {table} {name} ip"
+        ways = [f"{rule} {way} {pods} accept" for way in _WAYS.values()]
+    return f"{'; '.join(ways)}; {_KEPT}"
+
+
 def _reach(master: MachineRecord) -> Iterator[Finding]:
     """See that this computer would reach the API server; a refusal says it would."""
     try:
         socket.create_connection(
-            (str(master.address), API_PORT), stretched(_REACH_S)
+            (str(master.address), API_PORT), stretched(REACH_S)
         ).close()
     except OSError as error:
         if error.errno != errno.ECONNREFUSED:

@@ -27,6 +27,7 @@ _ELSEWHERE = (
 )
 """Variables by which docker works on another computer, and speaks as it does to one;
 and those by which it takes only images of a registry, or of another processor."""
+_HOSTNAME = "/proc/sys/kernel/hostname"
 _OWN = "unix://"
 _SOCKET = f"{_OWN}/var/run/docker.sock"
 _IN_CONTAINERD = "io.containerd.snapshotter.v1"
@@ -43,7 +44,7 @@ _UNFIT = {
     "name=userns": (
         "the setting userns-remap, with which no file of a machine is root's",
         "remove userns-remap from /etc/docker/daemon.json, and restart docker: "
-        "systemctl restart docker",
+        "service docker restart",
     ),
 }
 """What a daemon says of itself that can carry no machine, why not, and the cure."""
@@ -79,7 +80,8 @@ class Docker(Containers):
     )
     _bridge = '{{index .Options "com.docker.network.bridge.name"}}'
     _remove = ("--force",)
-    _start = "start its daemon: systemctl start docker; or "
+    # Also where no systemd runs, as in a container and on WSL.
+    _start = "start its daemon: service docker start; or "
     asks_first = ("DOCKER-USER",)
 
     @property
@@ -95,6 +97,7 @@ class Docker(Containers):
     def _look(self) -> About:
         self._ask("network", "ls", "--quiet")  # its list can be read
         said = self._info()
+        self._refuse_elsewhere(said)
         for option in said.get("SecurityOptions") or ():
             if why := _UNFIT.get(option.partition(",")[0]):
                 raise self._unusable(*why)
@@ -113,6 +116,23 @@ class Docker(Containers):
                 "or choose another provider: unset K8SLAB_PROVIDER",
             )
         return About(version, self._images(said))
+
+    def _refuse_elsewhere(self, said: Mapping[str, Any]) -> None:
+        """Refuse a daemon of another computer behind the socket.
+
+        This one's folders and bridges are not there, as in Docker Desktop's virtual
+        machine, or on the host of a container that was given its socket.
+        """
+        there, here = said.get("Name"), ""
+        with suppress(OSError):
+            here = self._host.read_text(_HOSTNAME).strip()
+        if there and here and there != here:
+            socket = self._client[-1].partition("=")[2]
+            raise self._unusable(
+                f"the daemon behind {socket} runs on {there}, and this is {here}",
+                f"have docker run on {here} itself, and unset {_HOST}; or take podman: "
+                "apt-get install --yes podman runc, then export K8SLAB_PROVIDER=podman",
+            )
 
     def _info(self) -> Mapping[str, Any]:
         """Return what the daemon says of itself; of a failing one that is little."""

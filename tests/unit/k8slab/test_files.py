@@ -140,6 +140,43 @@ def test_a_lock_that_is_held_is_refused(tmp_path: Path, folder: bool) -> None:
     assert caught.value.seen == ("" if folder else f"process {holder.pid}")
 
 
+@pytest.mark.parametrize("folder", [False, True])
+def test_nobody_waits_for_a_stopped_process_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: bool
+) -> None:
+    """As one that Ctrl-Z stopped while it held the lock."""
+    monkeypatch.setattr(files, "_WAIT_S", 0.3)
+    place = tmp_path if folder else tmp_path / "lock"
+    with (
+        files.locked(place),
+        pytest.raises(InUse, match="at work here") as caught,
+        files.locked(place),
+    ):
+        pass
+
+    assert "fg" in caught.value.next
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NFS whose server has none; the next step is another folder."""
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with (
+        pytest.raises(HostProblem) as caught,
+        outside.told(),
+        files.locked(tmp_path / "lock"),
+    ):
+        pass
+
+    assert caught.value.where == str(tmp_path / "lock")
+    assert "K8SLAB_HOME" in caught.value.next
+
+
 def test_locks_are_taken_over_nfs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

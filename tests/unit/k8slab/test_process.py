@@ -50,6 +50,27 @@ def test_an_exit_code_raises_unless_it_is_an_answer() -> None:
     assert (done.returncode, done.ok) == (7, False)
 
 
+@pytest.mark.parametrize(
+    ("said", "where", "full"),
+    [
+        ("Error: writing blob: /var/tmp/1: no space left on device", "", True),
+        ("cp: error writing 'a': Disk quota exceeded", "", True),
+        ("mkdir /sys/fs/cgroup/cpuset/a: No space left on device", "", False),
+        ("dd: writing 'a': No space left on device", "node1", False),
+        ("permission denied", "", False),
+    ],
+)
+def test_a_program_that_finds_the_disk_full_has_a_next_step(
+    said: str, where: str, full: bool
+) -> None:
+    """Where it is this computer's disk; a machine's is another one."""
+    done = Completed(("cp",), where or LocalRunner.where, 1, "", said, 0.0)
+    with pytest.raises(CommandFailed) as caught:
+        done.check()
+
+    assert ("make room on the disk" in caught.value.next) == full
+
+
 def test_a_command_that_is_missing_is_the_hosts_problem() -> None:
     """A command that this computer lacks is named."""
     with pytest.raises(HostProblem, match="no-such-command"):

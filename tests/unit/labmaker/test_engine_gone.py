@@ -110,7 +110,7 @@ def test_a_lab_whose_engine_is_stopped_says_how_to_start_it(
         VERBS[verb](work)
 
     assert "cannot connect to the storage" in caught.value.seen
-    assert caught.value.next.startswith("start its daemon: systemctl start docker")
+    assert caught.value.next.startswith("start its daemon: service docker start")
     assert lab.find("test") == RECORD
     assert not any("iptables" in argv for argv in host.asked)
 

@@ -42,6 +42,9 @@ def told(**other: str) -> str:
         "container": "none",
         "systemd": "yes",
         "cgroup": "cgroup2fs",
+        "controllers": "cpuset cpu io memory pids",
+        "users": "0 0 4294967295",
+        "kmsg": "yes",
         "swap": "",
         "ports": "22 111",
         "device": "ens3",
@@ -81,6 +84,8 @@ def test_usual_machines_can_be_used(inventory: Inventory) -> None:
 
 MOVED = "move them away: mv /etc/a /etc/a.before; mv /etc/b /etc/b.before"
 PURGED = "move them away: mv /etc/a /etc/a.before; dpkg --purge a b"
+NFT = "nft insert rule inet filter forward ip daddr 10.244.0.0/16 accept; and write"
+OLDER = "iptables -I FORWARD -d 10.244.0.0/16 -j ACCEPT; and write"
 BAD = [
     ({"uid": "1000"}, "not root", "sudo: true"),
     ({"os": "ubuntu 24.04", "name": "Ubuntu 24.04"}, "runs Ubuntu 24.04", "12 or 13"),
@@ -88,7 +93,7 @@ BAD = [
     ({"arch": "riscv64"}, "its processor is riscv64", "packages"),
     ({"systemd": ""}, "systemd does not run it", ""),
     ({"sftp": ""}, "no sftp-server", "openssh-sftp-server"),
-    ({"swap": "/dev/sda2"}, "swap is on: /dev/sda2", "swapoff -a"),
+    ({"swap": "/dev/sda2"}, "swap is on: /dev/sda2", "out of /etc/fstab, or remove"),
     ({"lacks": "br_netfilter"}, "no br_netfilter", ""),
     ({"memory_kb": "600000"}, "600 MB of memory", "700 MB"),
     ({"disk_kb": "1000000"}, "1000 MB are free", "4000 MB"),
@@ -106,6 +111,13 @@ BAD = [
     ({"routes": "10.0.0.0/8"}, "10.0.0.0/8, which meets the pods", "'pods'"),
     ({"routes": "10.244.1.7"}, "10.244.1.7/32, which meets the pods", "'pods'"),
     ({"routes": "10.96.0.0/24"}, "10.96.0.0/24, which meets the serv", "'services'"),
+    ({"users": "0 100000 65536", "kmsg": ""}, "a user namespace", "virtual machine"),
+    ({"kmsg": ""}, "no /dev/kmsg, without which", "lxc.mount.entry = /dev/kmsg"),
+    ({"controllers": "cpuset cpu io pids"}, "off: memory", "'cgroup_enable=memory'"),
+    ({"cgroup": "tmpfs"}, "off: blkio, cpuacct, devices, freezer", "reboot"),
+    ({"drops": "inet/filter/forward"}, "its chain inet filter forward drops", NFT),
+    ({"drops": "ip/filter/FORWARD,10.9.0.0/16"}, "chain ip filter FORWARD", OLDER),
+    ({"unreached": "127.0.0.1/6443"}, "not reach 127.0.0.1, port 6443", "every port"),
     ({"routed": "127.0.0.1"}, "reaches 127.0.0.1 through a router", "cni"),
 ]
 
@@ -371,6 +383,89 @@ END"""
     seen = asked(tmp_path, monkeypatch, ip=ip).words("routes")
 
     assert seen == ("10.244.1.7", "198.51.100.0/24", "192.0.2.12")
+
+
+RULES = """\
+table inet filter {
+	set lan {
+		elements = { 192.168.1.0/24,
+			10.244.0.0/16 }
+	}
+	chain input {
+		type filter hook input priority filter; policy drop;
+	}
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+table inet last {
+	chain forward {
+		type filter hook forward priority filter + 10; policy accept;
+		oifname "virbr0" drop
+		counter reject with icmp admin-prohibited
+	}
+	chain else {
+		drop
+	}
+}
+table ip6 filter {
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+"""
+
+
+def test_chains_that_drop_what_is_forwarded_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the ranges that their tables name; of the older iptables only if it is."""
+    (tmp_path / "names").write_text("nat\nfilter\n")
+    monkeypatch.setattr(facts, "OLD_TABLES", str(tmp_path / "names"))
+    nft = f"cat << 'END'\n{RULES}END"
+    old = "echo '-P FORWARD DROP'; echo '-A FORWARD -s 10.3.0.0/16 -j ACCEPT'"
+    programs = {"nft": nft, "iptables-legacy": old}
+    seen = asked(tmp_path, monkeypatch, **programs).words("drops")
+    monkeypatch.setattr(facts, "OLD_TABLES", str(tmp_path / "none"))
+    other = asked(tmp_path, monkeypatch, **programs).words("drops")
+
+    assert sorted(set(seen) - set(other)) == ["ip/iptables-legacy/FORWARD,10.3.0.0/16"]
+    assert sorted(other) == [
+        "inet/filter/forward,192.168.1.0/24,10.244.0.0/16",
+        "inet/last/forward",
+    ]
+
+
+def test_a_chain_that_names_the_pods_lets_them_pass(inventory: Inventory) -> None:
+    """By their range or a wider one; a firewall's unit is one finding, not two."""
+    assert judged(inventory, drops="inet/f/f,10.244.0.0/16 inet/g/g,10.0.0.0/8") == []
+    (found,) = judged(inventory, drops="inet/firewalld/f", firewall="firewalld")
+    assert "systemctl disable --now firewalld" in found
+
+
+def test_machines_try_the_ports_of_the_others(
+    inventory: Inventory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused connection arrived; one that ends otherwise did not."""
+    bash = """case $2 in
+*/6443*) echo 'connect: Connection refused'; exit 1 ;;
+*/5443*) ;;
+*) echo 'connect: No route to host'; exit 1 ;;
+esac"""
+    for name, text in {"bash": bash, "apt-cache": ""}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin:/usr/sbin:/sbin")
+    runner: Any = LocalRunner()
+    machine: Any = type("M", (), {"address": IPv4Address("127.0.0.1")})
+    master, node1 = inventory.machines
+    ports = [*preflight._asked(inventory, master)]
+    places = [f"192.0.2.1/{port}" for port in ports]
+
+    assert ports == [10250, 6443, 5443]
+    assert [*preflight._asked(inventory, node1)] == [10250]
+    seen = facts.ask(machine, [], runner, places=places)
+    assert seen.words("unreached") == ("192.0.2.1/10250",)
 
 
 @pytest.mark.parametrize(

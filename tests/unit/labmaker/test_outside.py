@@ -118,6 +118,24 @@ def test_a_user_without_a_home_is_told() -> None:
     assert "export K8SLAB_HOME=" in done.stderr
 
 
+def test_packages_of_the_readers_pythonpath_are_not_the_commands(
+    tmp_path: Path,
+) -> None:
+    """With another version of one of them it would not even begin."""
+    (tmp_path / "typer.py").write_text("raise ImportError('another typer')\n")
+    code = "from labmaker.start import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("k8slab ")
+
+
 def test_a_command_in_a_folder_that_is_gone_works(tmp_path: Path) -> None:
     """Its working directory was removed under it."""
     line = 'mkdir gone; cd gone; rmdir ../gone; "$@"'

@@ -521,6 +521,34 @@ def test_a_daemon_that_says_nothing_of_itself_does_not_work(said: str) -> None:
         provider_of("docker", "test", host, host=host).about()
 
 
+@pytest.mark.parametrize(
+    ("daemon", "here", "ok"),
+    [
+        ("docker-desktop", "wsl", False),
+        ("laptop", "laptop", True),
+        ("laptop", "", True),
+        ("", "laptop", True),
+    ],
+)
+def test_a_daemon_of_another_computer_is_refused(
+    daemon: str, here: str, ok: bool
+) -> None:
+    """It would make folders there, and machines that nothing here reaches."""
+    host = FakeHost()
+    host.commands |= {"docker", "dockerd"}
+    host.engine_says["docker"] = docker_info(Name=daemon)
+    host.files |= {"/proc/sys/kernel/hostname": f"{here}\n"} if here else {}
+    provider = provider_of("docker", "test", host, host=host)
+
+    if ok:
+        assert provider.about().images == IMAGES
+        return
+    with pytest.raises(HostProblem, match="docker does not work") as caught:
+        provider.about()
+    assert "docker.sock runs on docker-desktop, and this is wsl" in caught.value.seen
+    assert caught.value.next.startswith("have docker run on wsl itself")
+
+
 def test_a_daemon_that_is_stopped_is_started() -> None:
     """The cure begins with that."""
     host = FakeHost()
@@ -529,7 +557,7 @@ def test_a_daemon_that_is_stopped_is_started() -> None:
     with pytest.raises(HostProblem) as caught:
         provider_of("docker", "test", host, host=host).about()
 
-    assert caught.value.next.startswith("start its daemon: systemctl start docker; or ")
+    assert caught.value.next.startswith("start its daemon: service docker start; or ")
 
 
 @pytest.mark.parametrize(
