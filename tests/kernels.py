@@ -140,7 +140,7 @@ def run(
     *,
     kill_after: str = "",
     times: int = 1,
-    spec: str = "python3",
+    spec: Path | None = None,
     begun: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a chapter in a kernel of its own; an error of a cell is raised.
@@ -152,7 +152,7 @@ def run(
             crash: nothing of it can clean up. Empty: run to the end.
         times: How often each cell is run before the next one is; one that tells its
             reader that it acts once, is run once.
-        spec: The name of the kernel's specification, as Jupyter finds it.
+        spec: The folder of another kernel's specification.
         begun: Called when the first cell has run.
     """
     client = _client(of, spec)
@@ -262,15 +262,17 @@ def _commit() -> str:
     return done.stdout.strip() or "0"
 
 
-def _client(of: Chapter, spec: str = "python3") -> NotebookClient:
+def _client(of: Chapter, spec: Path | None = None) -> NotebookClient:
     client = NotebookClient(
         of.notebook,
         timeout=CELL_LIMIT_S,
-        kernel_name=spec,
+        kernel_name=spec.name if spec else "python3",
         store_widget_state=False,
         resources={"metadata": {"path": str(Path(of.path).parent)}},
     )
-    reach_by_files(client.create_kernel_manager())
+    manager = reach_by_files(client.create_kernel_manager())
+    if spec:
+        manager.kernel_spec_manager.kernel_dirs = [str(spec.parent)]
     client.reset_execution_trackers()
     return client
 

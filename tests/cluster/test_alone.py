@@ -7,7 +7,6 @@ from pathlib import Path
 
 import alone
 import kernels
-import pytest
 from labs import Lab
 
 from k8slab.kube import snapshot
@@ -18,9 +17,7 @@ launch_new_instance()
 """
 
 
-def test_a_chapter_needs_no_other_package(
-    main: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_chapter_needs_no_other_package(main: Lab, tmp_path: Path) -> None:
     """It connects by the lab's folder, and passes to its end."""
     spec = tmp_path / "kernels" / "alone" / "kernel.json"
     spec.parent.mkdir(parents=True)
@@ -29,11 +26,10 @@ def test_a_chapter_needs_no_other_package(
     argv = [*alone.PYTHON, "-c", code, "-f", "{connection_file}"]
     told = {"argv": argv, "display_name": "k8slab alone", "language": "python"}
     spec.write_text(json.dumps(told))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
 
     with main.cluster() as cluster:
         before = snapshot.take(cluster)
-        kernels.run(kernels.chapter("service-access"), main.name, spec="alone")
+        kernels.run(kernels.chapter("service-access"), main.name, spec=spec.parent)
         left = snapshot.difference(before, snapshot.take(cluster))
 
     assert left == []
