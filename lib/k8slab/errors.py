@@ -129,7 +129,7 @@ class UnknownMachine(BadInput):
         super().__init__(
             f"there is no machine named {name!r}",
             wanted="one of " + ", ".join(known),
-            seen=name,
+            seen=str(name),
             next="name one of the lab's machines",
         )
         self.name = name

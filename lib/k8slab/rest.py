@@ -206,6 +206,7 @@ def token(ns: Namespace, account: str, *, seconds: int = 600) -> Token:
         ApiError: There is no such account.
     """
     given.of_kind(ns, Namespace, "that is no namespace", wanted=given.NAMESPACE)
+    account = given.plain(account)
     if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
         raise BadInput(
             "this is no name of a ServiceAccount",

@@ -9,6 +9,16 @@ from ..errors import BadInput
 NAMESPACE = "a namespace, as cluster.scratch returns one"
 
 
+def plain(value: Any) -> Any:
+    """Return the text of what a command printed, which stands for it; else the value.
+
+    Args:
+        value: What was given, as the result of ``%kubectl``.
+    """
+    text = getattr(value, "text", None)
+    return text.strip() if isinstance(text, str) else value
+
+
 def of_kind(
     value: object,
     kinds: Any,

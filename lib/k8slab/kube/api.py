@@ -167,6 +167,7 @@ class ClusterApi:
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Object:
         """Return one object; `ApiError` when there is none of that name."""
+        name = given.plain(name)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise BadInput(
                 "this is no name",
@@ -304,8 +305,9 @@ class ClusterApi:
 
 def _named(namespace: object) -> str:
     """Return a namespace's name; in what is none, nothing at all would be found."""
-    if isinstance(namespace, str):
-        return namespace
+    namespace = given.plain(namespace)
+    if namespace is None or isinstance(namespace, str):
+        return namespace or ""
     raise BadInput(
         "namespace takes a name",
         wanted="a text, as kube-system",
@@ -316,6 +318,7 @@ def _named(namespace: object) -> str:
 
 def _labels(selector: object) -> dict[str, str]:
     """Return the query that asks for objects with labels."""
+    selector = given.plain(selector) or ""
     given.text("selector", selector, "labels, as app=web")
     return {"labelSelector": str(selector)} if selector else {}
 

@@ -85,7 +85,8 @@ class Cluster(ClusterApi):
         self.check_refusal()
         if self.record.is_adopted:
             raise self.record.no_machines(f"that can be reached, and no {name!r}")
-        if not isinstance(name, str) or name not in self._machines:
+        # By equality: a list has no hash, and what a command printed equals its text.
+        if name not in tuple(self._machines):
             raise UnknownMachine(name, self.machines)
         return self._machines[name]
 

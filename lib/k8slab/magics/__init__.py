@@ -208,16 +208,23 @@ def _pasted(word: _line.Word, names: Mapping[str, Any]) -> str:
 def _refuse_open_braces(words: Sequence[_line.Word], line: str) -> None:
     """Refuse an option of kubectl whose braces a blank has cut in two."""
     own = kubectl_arguments.own_arguments([word.text for word in words])
-    for word in words[: len(own)]:
-        pairs = zip(word.text, word.bare, strict=True)
-        outside = [sign for sign, bare in pairs if bare]
-        if outside.count("{") != outside.count("}"):
-            raise BadInput(
-                f"a blank ends a word, also in braces: {word.typed}",
-                wanted="single quotes around all of it, as in "
-                "-o jsonpath='{range .items[*]}{.metadata.name}{end}'",
-                seen=f"%kubectl {line.strip()}",
-            )
+    left = [_left_open(word) for word in words[: len(own)]]
+    cut = [word.typed for word, number in zip(words, left, strict=False) if number]
+    # Of a lone one, which a password may have, no blank has cut off the other.
+    if cut and sum(left) == 0:
+        raise BadInput(
+            f"a blank ends a word, also in braces: {cut[0]}",
+            wanted="single quotes around all of it, as in "
+            "-o jsonpath='{range .items[*]}{.metadata.name}{end}'",
+            seen=f"%kubectl {line.strip()}",
+        )
+
+
+def _left_open(word: _line.Word) -> int:
+    """Return how many more braces a word opens than it closes, outside of quotes."""
+    pairs = zip(word.text, word.bare, strict=True)
+    outside = [sign for sign, bare in pairs if bare]
+    return outside.count("{") - outside.count("}")
 
 
 def _refuse_items(

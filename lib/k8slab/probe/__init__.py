@@ -224,6 +224,7 @@ def dns(
         Unreachable: There is no answer or no address, and ``strict`` is true.
         CommandFailed: Nothing could be asked from there.
     """
+    name = given.plain(name)
     given.text("name", name, "a name, as web or web.shop")
     cluster = current.current()
     place = resolve(cluster, str(cluster.ranges.dns), 53, from_)
@@ -282,6 +283,8 @@ def sql(
             seen=repr(pod),
             next=f'take it from its namespace: wait.pod(ns, "{str(pod).strip()}")',
         )
+    statement, container, database = map(given.plain, (statement, container, database))
+    user, password = map(given.plain, (user, password))
     for name, each in (
         *(("statement", statement), ("container", container), ("database", database)),
         *(("user", user), ("password", "" if password is None else password)),

@@ -175,14 +175,17 @@ def matrix(
         unit: What one of it is called.
     """
     _known_as(counts, Mapping, "counts by row and column")
-    if len({frozenset(_columns(row)) for row in counts.values()}) > 1:
+    # A Counter answers 0 for what it has not counted.
+    fixed = [row for row in counts.values() if not hasattr(row, "__missing__")]
+    if len({frozenset(_columns(row)) for row in fixed}) > 1:
         raise BadInput(
             "the rows of these counts have other columns",
             wanted="the same columns in every row",
             seen="; ".join(f"{n}: {', '.join(map(str, r))}" for n, r in counts.items()),
         )
+    columns = dict.fromkeys(name for row in counts.values() for name in _columns(row))
     named = {
-        str(row): {str(column): count for column, count in cells.items()}
+        str(row): {str(column): cells[column] for column in columns}
         for row, cells in counts.items()
     }
     return _matrix.draw(named, _titled(title), unit=unit)

@@ -108,8 +108,10 @@ done
     / hook forward / {forward = 1}
     forward && (/policy drop/ || $1 $2 ~ /^(counter)?(drop|reject)/) {drops[chain]}
     $1 $2 $3 == "-PFORWARDDROP" {drops[table "/FORWARD"]}
-    {gsub(/[,;]/, ""); for (i = 1; i <= NF; i++)
-        if ($i ~ /^[0-9.]+[/][0-9]+$/) named[table] = named[table] "," $i}
+    {gsub(/[,;"]/, ""); for (i = 1; i <= NF; i++) {
+        if ($i == "cni0") named[table] = named[table] ",0.0.0.0/0"
+        if ($i ~ /^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+[/][0-9]+$/)
+            named[table] = named[table] "," $i}}
     END {for (chain in drops) {split(chain, at, "/")
         if (at[3]) print "drops=" chain named[at[1] "/" at[2]]}}'
 for place in __PLACES__; do

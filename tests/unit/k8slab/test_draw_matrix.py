@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from xml.etree import ElementTree
 
 from k8slab import show
@@ -54,6 +55,21 @@ def test_cells_stay_inside_the_drawing() -> None:
     assert len(rects) == 4
     assert all(float(r["x"]) + float(r["width"]) <= width for r in rects)
     assert "✔ 1 file" in words(drawn.html)
+
+
+def test_a_counter_knows_every_column() -> None:
+    """It answers 0 for what it has not counted."""
+    drawn = show.matrix({"v1": Counter(a=3, b=1), "v2": Counter(a=2)}, "Versions")
+
+    assert drawn.text.splitlines()[-1].split() == [
+        "v2",
+        "✔",
+        "2",
+        "rows",
+        "✘",
+        "0",
+        "rows",
+    ]
 
 
 def test_a_matrix_of_nothing_is_a_picture() -> None:

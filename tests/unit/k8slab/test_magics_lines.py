@@ -1248,6 +1248,8 @@ def test_braces_that_a_blank_cuts_are_refused(typed: Any, line: str) -> None:
         typed(line)
 
     assert typed("exec x -- awk { print }")[-3:] == ["{", "print", "}"]
+    for lone in ("--from-literal=p=ab}c", "--from-literal=x={"):
+        assert typed(f"create secret generic a {lone}")[-1] == lone
 
 
 def test_a_home_stands_for_itself(typed: Any) -> None:

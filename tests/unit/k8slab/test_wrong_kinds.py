@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fakes.broken import notes
 
-from k8slab import check, fault, probe, record, rest, show, wait, widgets
-from k8slab.errors import BadInput, LabError, NotReady
+from k8slab import check, fault, magics, probe, record, rest, show, wait, widgets
+from k8slab.errors import BadInput, LabError, NotReady, UnknownMachine
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 from k8slab.kube.objects import Pod
@@ -89,6 +89,35 @@ def test_what_the_server_does_not_watch_is_not_followed(
             follows()
         assert 'wait.until(lambda: ns.find("PodMetrics")' in caught.value.next
     assert ns.find("PodMetrics") == []
+
+
+def test_what_a_command_printed_stands_for_its_text(
+    fake: Any, cluster: Cluster, ns: Namespace
+) -> None:
+    """As a name of a machine, an object, a namespace or an account."""
+
+    def printed(text: str) -> Any:
+        return magics.Result("kubectl get", f"{text}\n", "", 0, 0.1)
+
+    fake.put("pods", fake.pod("web-1"), "chapter")
+    account = "/api/v1/namespaces/chapter/serviceaccounts/reader/token"
+    fake.errors[f"POST {account}"] = (201, {"status": {"token": "t"}})
+
+    assert cluster.machine(printed("node1")).name == "node1"
+    with pytest.raises(UnknownMachine, match="node9"):
+        cluster.machine(printed("node9"))
+    assert ns.get("Pod", printed("web-1"))["metadata"]["name"] == "web-1"
+    assert cluster.find("Pod", namespace=printed("chapter")) != []
+    assert rest.token(ns, printed("reader")).account.endswith(":reader")
+
+
+def test_nothing_is_no_restriction(fake: Any, cluster: Cluster, ns: Namespace) -> None:
+    """As an empty text is none."""
+    fake.put("pods", fake.pod("web-1"), "chapter")
+    given: Any = None
+
+    assert cluster.find("Pod", namespace=given, selector=given) != []
+    assert [pod.name for pod in ns.pods(given)] == ["web-1"]
 
 
 def test_a_namespace_is_named_by_a_text(

@@ -423,7 +423,9 @@ def test_chains_that_drop_what_is_forwarded_are_told(
     (tmp_path / "names").write_text("nat\nfilter\n")
     monkeypatch.setattr(facts, "OLD_TABLES", str(tmp_path / "names"))
     nft = f"cat << 'END'\n{RULES}END"
-    old = "echo '-P FORWARD DROP'; echo '-A FORWARD -s 10.3.0.0/16 -j ACCEPT'"
+    old = """echo '-P FORWARD DROP'
+echo '-A FORWARD -p icmp -m icmp --icmp-type 3/4 -j ACCEPT'
+echo '-A FORWARD -s 10.3.0.0/16 -j ACCEPT'"""
     programs = {"nft": nft, "iptables-legacy": old}
     seen = asked(tmp_path, monkeypatch, **programs).words("drops")
     monkeypatch.setattr(facts, "OLD_TABLES", str(tmp_path / "none"))
@@ -434,11 +436,20 @@ def test_chains_that_drop_what_is_forwarded_are_told(
         "inet/filter/forward,192.168.1.0/24,10.244.0.0/16",
         "inet/last/forward",
     ]
+    bridge = 'iifname "cni0" accept comment "10.1/16"'
+    named = RULES.replace('oifname "virbr0" drop', bridge)
+    found = asked(tmp_path, monkeypatch, nft=f"cat << 'END'\n{named}END")
+    assert sorted(found.words("drops"))[1] == "inet/last/forward,0.0.0.0/0"
 
 
 def test_a_chain_that_names_the_pods_lets_them_pass(inventory: Inventory) -> None:
     """By their range or a wider one; a firewall's unit is one finding, not two."""
     assert judged(inventory, drops="inet/f/f,10.244.0.0/16 inet/g/g,10.0.0.0/8") == []
+    assert judged(inventory, drops="inet/f/f,0.0.0.0/0") == []
+    assert judged(inventory, drops="inet/f/f,999.1.1.1/40") != []
+    own = replace(inventory, cni=Path("cni.yaml"))  # which writes into FORWARD
+    assert judged(own, drops="ip/filter/FORWARD") == []
+    assert judged(own, drops="inet/filter/forward") != []
     (found,) = judged(inventory, drops="inet/firewalld/f", firewall="firewalld")
     assert "systemctl disable --now firewalld" in found
 
