@@ -318,7 +318,7 @@ class _Serving(threading.Thread):
 
 def _words(line: str) -> list[str]:
     """Return the words of a line, as a shell reads them."""
-    given.text("the line", line, 'one text, as "-i /version"')
+    line = given.text("the line", line, 'one text, as "-i /version"')
     try:
         words = shlex.split(line)
     except ValueError as error:

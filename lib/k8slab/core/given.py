@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from ..errors import BadInput
 
@@ -49,13 +50,26 @@ def of_kind(
     )
 
 
-def text(name: str, value: object, wanted: str) -> None:
-    """Refuse a value that is no text.
+def text(name: str, value: object, wanted: str) -> str:
+    """Return a text, or that of what a command printed; refuse what is neither.
 
     Raises:
-        BadInput: It is none; nothing was done.
+        BadInput: It is neither; nothing was done.
     """
-    of_kind(value, str, f"{name} takes a text", wanted=wanted)
+    said = plain(value)
+    of_kind(said, str, f"{name} takes a text", wanted=wanted)
+    return str(said)
+
+
+def texts(name: str, value: object, wanted: str) -> list[str]:
+    """Return one text, or several, or none, as a list; refuse what is neither.
+
+    Raises:
+        BadInput: It is neither; nothing was done.
+    """
+    several = [value] if isinstance(plain(value), str) else value or ()
+    of_kind(several, Sequence, f"{name} takes a text, or several", wanted=wanted)
+    return [text(name, each, wanted) for each in cast(Sequence[object], several)]
 
 
 def bounded(name: str, value: Any, most: float, *, whole: bool = False) -> None:

@@ -215,7 +215,7 @@ class ClusterApi:
             about: Only those about the object of this name.
             namespace: Only those in this namespace.
         """
-        given.text("about", about, "an object's name: pod.name")
+        about = given.text("about", about, "an object's name: pod.name")
         inside = f"/namespaces/{_named(namespace)}" if namespace else ""
         query = {"fieldSelector": f"involvedObject.name={about}"} if about else {}
         found = self.connection.send("GET", f"/api/v1{inside}/events", query=query)
@@ -318,9 +318,10 @@ def _named(namespace: object) -> str:
 
 def _labels(selector: object) -> dict[str, str]:
     """Return the query that asks for objects with labels."""
-    selector = given.plain(selector) or ""
-    given.text("selector", selector, "labels, as app=web")
-    return {"labelSelector": str(selector)} if selector else {}
+    if selector is None:
+        return {}
+    labels = given.text("selector", selector, "labels, as app=web")
+    return {"labelSelector": labels} if labels else {}
 
 
 def _check_words(argv: object) -> None:

@@ -27,6 +27,7 @@ from ._series import echoes as echoes
 
 # A probe raises when nothing answers; with strict=False it returns a false record.
 TIMEOUT_S = 3.0
+_QUOTED = "a text, in quotes"
 _ASK = """
 case $1 in
   own) MYSQL_PWD=${MYSQL_ROOT_PASSWORD-} ;;
@@ -224,8 +225,7 @@ def dns(
         Unreachable: There is no answer or no address, and ``strict`` is true.
         CommandFailed: Nothing could be asked from there.
     """
-    name = given.plain(name)
-    given.text("name", name, "a name, as web or web.shop")
+    name = given.text("name", name, "a name, as web or web.shop")
     cluster = current.current()
     place = resolve(cluster, str(cluster.ranges.dns), 53, from_)
     packet = _dns.question(_complete(cluster, name))
@@ -283,13 +283,12 @@ def sql(
             seen=repr(pod),
             next=f'take it from its namespace: wait.pod(ns, "{str(pod).strip()}")',
         )
-    statement, container, database = map(given.plain, (statement, container, database))
-    user, password = map(given.plain, (user, password))
-    for name, each in (
-        *(("statement", statement), ("container", container), ("database", database)),
-        *(("user", user), ("password", "" if password is None else password)),
-    ):
-        given.text(name, each, "a text, in quotes")
+    statement = given.text("statement", statement, _QUOTED)
+    container = given.text("container", container, _QUOTED)
+    database = given.text("database", database, _QUOTED)
+    user = given.text("user", user, _QUOTED)
+    if password is not None:
+        password = given.text("password", password, _QUOTED)
     options = [f"--user={user}", "--batch", "--skip-column-names"]
     options += [f"--database={database}"] if database else []
     source = "own" if password is None else "given"

@@ -95,8 +95,7 @@ def curl(
     Example:
         ``probe.curl("http://shop.example/cart", at=address)``
     """
-    url = given.plain(url)
-    given.text("url", url, "as http://shop.example/cart")
+    url = given.text("url", url, "as http://shop.example/cart")
     given.bounded("times", times, _MOST, whole=True)
     cluster = current.current()
     host, port = _parts(url)

@@ -64,7 +64,7 @@ def manifest(
         BadInput: There is no such file, or no such path in it.
         BadManifest: Kubernetes would refuse it.
     """
-    paths = _texts("highlight", highlight, "paths with dots, as spec.selector")
+    paths = given.texts("highlight", highlight, "paths with dots, as spec.selector")
     path = str(path)
     found = _manifest.read(_manifest.find(path), path)
     if check is None:
@@ -101,7 +101,7 @@ def table(records: Sequence[Any], columns: str | Sequence[str] = ()) -> Rendered
         BadInput: A record has no such field.
     """
     records = _several(records)
-    names = _texts("columns", columns, 'names of fields, as ["name", "node"]')
+    names = given.texts("columns", columns, 'names of fields, as ["name", "node"]')
     names = names or (_fields(records[0]) if records else [])
     rows = [[_cell(record, name) for name in names] for record in records]
     heads = [name.replace("_", " ") for name in names]
@@ -253,15 +253,6 @@ def _several(records: Any) -> list[Any]:
     return list(records)
 
 
-def _texts(name: str, value: str | Sequence[str] | None, wanted: str) -> list[str]:
-    """Return one text, or several, or none, as a list."""
-    texts = [value] if isinstance(value, str) else value or ()
-    given.of_kind(texts, Sequence, f"{name} takes a text, or several", wanted=wanted)
-    for each in texts:
-        given.text(name, each, wanted)
-    return list(texts)
-
-
 def _counts(counts: Mapping[Any, Any]) -> None:
     """Refuse counts that are no numbers."""
     for name, number in counts.items():
@@ -283,19 +274,12 @@ def _columns(row: Any) -> list[str]:
 
 def _titled(title: object) -> str:
     """Return a picture's title; refuse what is no text."""
-    given.text("title", title, "what the picture is of")
-    return str(title)
+    return given.text("title", title, "what the picture is of")
 
 
 def _known_as(value: Any, kinds: Any, wanted: str) -> None:
     """Refuse what is nothing that this picture can be drawn of."""
-    if not isinstance(value, kinds):
-        raise BadInput(
-            "that cannot be drawn",
-            wanted=wanted,
-            seen=f"a {type(value).__name__}",
-            next="call it, with ()" if callable(value) else "",
-        )
+    given.of_kind(value, kinds, "that cannot be drawn", wanted=wanted)
 
 
 def _fields(record: Any) -> list[str]:

@@ -55,7 +55,7 @@ def pods(
         NotReady: The deadline passed, or a Pod has no chance.
     """
     _check_count("ready", ready)
-    given.text("controller", controller, "a controller's name, as echo")
+    controller = given.text("controller", controller, "a controller's name, as echo")
 
     def read(found: list[Object]) -> list[Pod]:
         return [
@@ -109,19 +109,14 @@ def pod(
         BadInput: That can be no Pod's name.
         NotReady: The deadline passed.
     """
-    if isinstance(reason, str):
-        reason = [reason]
-    given.of_kind(reason, Sequence, "reason takes a text, or several", wanted=_REASON)
-    for each in reason:
-        given.text("reason", each, _REASON)
-    given.text("phase", phase, "one of a Pod's phases, as Running")
+    reasons = [*filter(None, given.texts("reason", reason, _REASON))]
+    phase = given.text("phase", phase, "one of a Pod's phases, as Running")
     if not isinstance(ready, bool | None):
         raise BadInput(
             "ready takes True, False or None",
             wanted="ready=True, without quotes",
             seen=f"{ready!r} ({type(ready).__name__})",
         )
-    reasons = tuple(reason or [""])
     want = [word for word in (" or ".join(reasons), phase) if word]
     want += [] if ready is None else ["ready" if ready else "not ready"]
 
@@ -129,7 +124,7 @@ def pod(
         return [
             pod
             for pod in seen
-            if reasons == ("",) or pod.reason in reasons
+            if not reasons or pod.reason in reasons
             if phase in ("", pod.phase)
             and ready in (None, pod.ready)
             and not pod.terminating
@@ -183,7 +178,7 @@ def restarts(
     _check_count("at_least", at_least)
     if exit_code is not None:
         _check_count("exit_code", exit_code)
-    given.text("reason", reason, _REASON)
+    reason = given.text("reason", reason, _REASON)
 
     def read(found: list[Object]) -> list[Pod]:
         return list(map(Pod.read, found))

@@ -41,7 +41,7 @@ class PodsView(View):
             "that has no Pods",
             wanted=f"{given.NAMESPACE}, or the cluster",
         )
-        given.text("selector", selector, "labels, as app=echo")
+        selector = given.text("selector", selector, "labels, as app=echo")
         self._source = source
         self._selector = selector
         self._lock = threading.Lock()

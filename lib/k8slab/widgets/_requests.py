@@ -63,7 +63,7 @@ class RequestsView(View):
                 next='with probe.asking("node1", 31245) as asking, '
                 "widgets.requests(asking): ...",
             )
-        given.text("title", title, "what is counted")
+        title = given.text("title", title, "what is counted")
         self._source = source
         self._title = title
         self._lock = threading.Lock()

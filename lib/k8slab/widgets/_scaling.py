@@ -28,7 +28,7 @@ class ScalingView(View):
             next='with record.scaling(ns, "shop", load="app=visitors") as story, '
             "widgets.scaling(story): ...",
         )
-        given.text("title", title, "what the picture is of")
+        title = given.text("title", title, "what the picture is of")
         self._story = story
         self._title = title
 

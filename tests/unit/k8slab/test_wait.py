@@ -329,6 +329,8 @@ def test_a_pod_is_found_by_its_reason(fake: Any, ns: Namespace) -> None:
 
     assert (found.name, found.restarts) == ("echo-2", 1)
     assert either == found
+    # Without a reason, that of a Pod does not matter.
+    assert wait.pod(ns, "echo-2", phase=looping["status"]["phase"], timeout=5) == found
 
 
 def test_restarts_are_counted(fake: Any, ns: Namespace) -> None:

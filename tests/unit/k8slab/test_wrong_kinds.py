@@ -109,6 +109,9 @@ def test_what_a_command_printed_stands_for_its_text(
     assert ns.get("Pod", printed("web-1"))["metadata"]["name"] == "web-1"
     assert cluster.find("Pod", namespace=printed("chapter")) != []
     assert rest.token(ns, printed("reader")).account.endswith(":reader")
+    assert cluster.events(about=printed("web-1")) == []
+    assert wait.pod(ns, "web-1", phase=printed("Running"), timeout=1).name == "web-1"
+    assert show.table([POD], columns=printed("name")).text.split() == ["NAME", "db-0"]
 
 
 def test_nothing_is_no_restriction(fake: Any, cluster: Cluster, ns: Namespace) -> None:
