@@ -203,7 +203,10 @@ class BrokenDns(Fault):
     needs = CLUSTER
     symptom = "Names do not resolve in Pods, and CoreDNS is in CrashLoopBackOff."
     cause = "The Corefile in the ConfigMap coredns names a plugin that does not exist."
-    cure = "Correct the Corefile, and delete CoreDNS's Pods so that they start again."
+    cure = (
+        "Correct the Corefile; then kubectl rollout restart deployment coredns -n "
+        "kube-system."
+    )
 
     def save(self, at: Place) -> dict[str, Any]:
         """Keep the Corefile, and how many Pods CoreDNS has."""

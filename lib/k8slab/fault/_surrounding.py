@@ -167,7 +167,7 @@ class WebhookSilent(WorkloadFault):
     outside = True
     symptom = "No Pod is made: the ReplicaSet's Events say failed calling webhook."
     cause = "A ValidatingWebhookConfiguration names a Service that does not exist."
-    cure = "Delete the configuration, or bring its Service back."
+    cure = "Bring its Service back; delete the configuration only if nobody needs it."
 
     def inject(self, at: Place) -> None:
         """Have new Pods of this namespace checked, and have the Pod made anew."""
