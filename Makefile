@@ -126,12 +126,12 @@ lint: $(STAMP) ## ruff, mypy and the arrows between packages
 	$(BIN)/lint-imports
 
 .PHONY: check
-check: $(STAMP) ## what to run before each commit: lint, unit and book tests; needs no root, no lab
+check: $(STAMP) ## what to run before each commit: lint, quick unit tests, book tests; no root, no lab
 	@said=$$(mktemp) lint=
 	trap 'rm -f "$$said"; [ -z "$$lint" ] || kill $$lint 2>/dev/null || :' EXIT
 	$(MAKE) lint >"$$said" 2>&1 & # the tests leave it time enough
 	lint=$$! code=0
-	$(PYTEST) tests/unit tests/book -n 6 --dist worksteal --timeout=300 || code=$$?
+	$(PYTEST) tests/unit tests/book -m 'not slow' -n 4 --dist worksteal --timeout=300 || code=$$?
 	wait $$lint || code=$$?
 	lint=
 	cat "$$said"

@@ -118,6 +118,7 @@ class _Login(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         allowed = f"{key.get_name()} {key.get_base64()}" == self._machine.authorized
+        self._machine.logins += allowed
         return AUTH_SUCCESSFUL if allowed else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
@@ -155,7 +156,7 @@ class FakeMachine:
         root: The folder that its file service shows.
         log: What the file service was asked to do.
         commands: The command lines it was asked to run.
-        logins: How many connections it accepted.
+        logins: How often it let somebody in.
         passed_on: Where connections went that came through it.
         greeting: What a login file prints before each command.
         refusal: What the shell of who logs in says, which runs no command.
@@ -317,7 +318,6 @@ class FakeMachine:
             self._transports.append(transport)
             with suppress(*LOST):
                 transport.start_server(server=_Login(self))
-                self.logins += 1
 
 
 class _Raw:

@@ -159,6 +159,7 @@ def started(long: str) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_reaches_the_step_and_labs_are_removed(number: int) -> None:
     """A termination means the same."""
@@ -171,6 +172,7 @@ def test_ctrl_c_reaches_the_step_and_labs_are_removed(number: int) -> None:
     assert process.returncode == INTERRUPTED
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_kills_the_step_and_labs_are_removed() -> None:
     """A step that does not end by the first does not hold the removal up."""
     process = started(STUBBORN)
@@ -184,6 +186,7 @@ def test_a_second_ctrl_c_kills_the_step_and_labs_are_removed() -> None:
     assert process.returncode == INTERRUPTED
 
 
+@pytest.mark.slow
 def test_steps_in_the_background_hear_ctrl_c() -> None:
     """A run that ignores Ctrl-C, as a background job of a script, hands it to none."""
     disposition = "import signal; print(signal.getsignal(signal.SIGINT).__name__)"

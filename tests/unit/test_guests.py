@@ -78,6 +78,7 @@ def test_only_a_kernel_that_runs_programs_proves_kvm(
     assert said.removeprefix("a kernel with kvm: ") == why
 
 
+@pytest.mark.slow
 def test_a_guest_that_ends_says_why_and_where_its_console_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_pip_does_what_uv_cannot(clone: Path, works: bool) -> None:
     assert all(line[0] == "0" for line in installs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["a variable", "pip.conf"])
 def test_pip_installs_into_the_environment_or_says_so(clone: Path, by: str) -> None:
     """Variables do not matter; a pip.conf that sends it elsewhere is told."""

@@ -86,6 +86,7 @@ def test_a_folder_that_is_no_book_is_refused_before_anything_is_written(
     assert [path.name for path in (tmp_path / "prefix").iterdir()] == ["bin"]
 
 
+@pytest.mark.slow
 def test_a_home_directory_is_expanded(book: Path, opened: Any, tmp_path: Path) -> None:
     """A shell leaves the one behind an equals sign alone."""
     argv, _ = opened("--root=~/book")
@@ -98,6 +99,7 @@ def test_a_home_directory_is_expanded(book: Path, opened: Any, tmp_path: Path) -
     assert (tmp_path / "ada.json").is_file()
 
 
+@pytest.mark.slow
 def test_chapters_run_on_the_lab_that_is_named(
     book: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def test_chapters_run_on_the_lab_that_is_named(
         cli.command()(["book", "run", "--name", "ada"])
 
 
+@pytest.mark.slow
 def test_all_chapters_are_found_from_any_folder(
     book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +139,7 @@ def test_what_is_exported_is_not_shown(book: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "c.html").exists()
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written_is_told(book: Path, tmp_path: Path) -> None:
     """As by a folder in its place; no variable of this program is to blame."""
     with pytest.raises(BadInput, match="cannot be written") as caught:

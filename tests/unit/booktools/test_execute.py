@@ -15,6 +15,8 @@ from k8slab import errors
 from k8slab.core.phases import Ledger
 from labmaker import cli
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "abcdef" + "." + "0123456789abcdef"
 
 

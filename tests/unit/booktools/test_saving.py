@@ -125,6 +125,7 @@ def test_a_chapter_that_git_put_back_is_stored_again(
     assert again.count('class=\\"k8slab-stored') == len(shown)
 
 
+@pytest.mark.slow
 def test_an_earlier_save_that_comes_back_is_the_readers(tmp_path: Path) -> None:
     """As by File > Revert Notebook to Checkpoint."""
     path = tmp_path / "concepts.ipynb"
@@ -246,6 +247,7 @@ def exporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return lambda kind: made(kind)(config=server.config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["notebook", "html", "markdown"])
 def test_an_exported_chapter_is_as_it_is_stored(
     tmp_path: Path, exporter: Callable[[str], Any], kind: str

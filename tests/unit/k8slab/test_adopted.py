@@ -72,6 +72,7 @@ def test_the_record_is_read_as_it_was_written() -> None:
     assert replace(lab.RECORD, images=below).prefix == ""
 
 
+@pytest.mark.slow
 def test_a_token_stands_in_every_request(fake: FakeApi, team: Cluster) -> None:
     """In those of the library, and in those of the official client."""
     team.verify()

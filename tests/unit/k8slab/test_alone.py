@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import alone
+import pytest
 
 IMPORT_ALL = """
 import importlib, pkgutil
@@ -15,6 +16,7 @@ for module in pkgutil.walk_packages(k8slab.__path__, "k8slab."):
 """
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_alone(tmp_path: Path) -> None:
     """Neither what makes labs nor what makes the book is on the path."""
     done = subprocess.run(

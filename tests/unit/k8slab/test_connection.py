@@ -197,6 +197,7 @@ def test_a_broken_handshake_is_silence(cluster: Cluster, fake: Any) -> None:
         cluster.version()
 
 
+@pytest.mark.slow
 def test_requests_of_many_threads_are_counted(cluster: Cluster, fake: Any) -> None:
     """None is lost when they are sent at the same moment."""
     cluster.version()

@@ -359,6 +359,7 @@ def test_faults_of_addons_are_not_drawn(
     assert [each.addon for each in drawn] == [""]
 
 
+@pytest.mark.slow
 def test_what_a_killed_session_left_is_undone_the_newest_first(
     cluster: Cluster,
     workers: dict[str, Worker],
@@ -380,6 +381,7 @@ def test_what_a_killed_session_left_is_undone_the_newest_first(
     assert notes(cluster) == []
 
 
+@pytest.mark.slow
 def test_what_a_living_session_has_broken_is_left_alone(
     cluster: Cluster,
     workers: dict[str, Worker],

@@ -287,6 +287,7 @@ def test_a_shop_that_another_fault_left_is_taken(cluster: Cluster, fake: Any) ->
         check(Place(cluster, "chapter"))
 
 
+@pytest.mark.slow
 def test_a_shop_that_an_ended_session_left_is_removed_first(
     cluster: Cluster, fake: Any, session: Callable[..., Any]
 ) -> None:
@@ -301,6 +302,7 @@ def test_a_shop_that_an_ended_session_left_is_removed_first(
     assert notes(cluster) == []
 
 
+@pytest.mark.slow
 def test_a_fault_of_an_addon_that_is_gone_is_undone(
     cluster: Cluster,
     fake: Any,
@@ -402,6 +404,7 @@ def test_a_lab_of_an_inventory_is_not_told_to_enable_an_addon(
     assert caught.value.next == "make a lab beside it: 'k8slab up --name own'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("record", "anew"), ANEW, ids=["own", "inventory", "adopted"])
 def test_what_cannot_be_undone_names_a_way_that_the_lab_takes(
     cluster: Cluster,

@@ -37,6 +37,8 @@ from k8slab.folder import LabFolder
 folder = LabFolder(Path(sys.argv[1]), sys.argv[2])
 print(*(note.entry.fault for note in _journal.left(folder)))
 """
+pytestmark = pytest.mark.slow
+
 NOT_READY = NotReady("node1 does not answer", wanted="it does", seen="no", waited_s=1)
 
 

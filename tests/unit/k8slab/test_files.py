@@ -208,6 +208,7 @@ def test_locks_are_taken_over_nfs(
     assert [path.name for path in folder.iterdir()] == [".lock"]
 
 
+@pytest.mark.slow
 def test_nobody_else_locks_or_replaces_files() -> None:
     """One module knows how; a second way would have other bugs."""
     ways = {"os.replace", "tempfile.mkstemp", "fcntl.flock", "fcntl.lockf"}

@@ -195,6 +195,7 @@ def test_our_errors_are_short_and_their_trace_is_folded(
     assert "&lt;b&gt;" in folded
 
 
+@pytest.mark.slow
 def test_tb_gives_the_full_trace(shell: InteractiveShell) -> None:
     """As the short error promises, of our errors and of an interrupt."""
     shell.user_ns["raised"] = BadInput("no such thing")

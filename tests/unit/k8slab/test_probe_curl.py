@@ -73,6 +73,7 @@ def test_a_host_is_asked_for_at_an_address(port: int) -> None:
     assert (bool(missing), missing.status) == (False, 404)
 
 
+@pytest.mark.slow
 def test_many_requests_use_one_connection_and_are_counted(port: int) -> None:
     """So that what splits them splits requests, not connections."""
     page = probe.curl(f"http://shop.example:{port}/", at="node1", times=30)

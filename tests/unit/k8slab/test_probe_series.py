@@ -84,6 +84,7 @@ def test_requests_go_on_during_a_block(port: int) -> None:
     assert asking.record == record
 
 
+@pytest.mark.slow
 def test_a_silent_server_does_not_stop_the_others(cluster: Cluster) -> None:
     """While some requests hang, the next ones are sent all the same."""
     cluster.on("node1").address = "127.0.0.1"
@@ -98,6 +99,7 @@ def test_a_silent_server_does_not_stop_the_others(cluster: Cluster) -> None:
     assert {each.failure for each in asking.record.failures} == {"no answer in time"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [{"count": 3}, {"seconds": 0.2, "every": 0.05}])
 def test_requests_end_by_themselves(port: int, limit: dict[str, float]) -> None:
     """The count ends them, and so does the time, whatever the block does."""
@@ -147,6 +149,7 @@ def test_a_block_can_wait_for_the_last_request(port: int) -> None:
     assert number == 30
 
 
+@pytest.mark.slow
 def test_a_few_requests_are_not_waited_for_longer_than_they_take(port: int) -> None:
     """Nobody has a turn who has nothing to send."""
     began = time.monotonic()

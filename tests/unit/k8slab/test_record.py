@@ -72,6 +72,7 @@ def test_a_kind_with_two_names_is_heard_once(fake: Any, ns: Namespace) -> None:
     assert len(story.changes) == 1
 
 
+@pytest.mark.slow
 def test_a_block_that_takes_too_long_has_heard_what_it_has_heard(
     fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_block_that_takes_too_long_has_heard_what_it_has_heard(
     assert [each.name for each in story.changes] == ["in-time"]
 
 
+@pytest.mark.slow
 def test_a_block_may_take_all_of_its_time(
     fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +107,7 @@ def test_a_block_may_take_all_of_its_time(
         late()
 
 
+@pytest.mark.slow
 def test_what_is_stored_last_is_not_missed(fake: Any, ns: Namespace) -> None:
     """The end of the block waits until the watches have told all of it."""
     with record.changes(ns, KINDS) as story:
@@ -196,6 +199,7 @@ def test_a_watch_that_is_refused_for_long_is_an_error(
     assert recorders() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
 def test_a_server_that_restarts_is_no_hole_in_a_recording(
     fake: Any, ns: Namespace, status: int

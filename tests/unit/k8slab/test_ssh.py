@@ -163,6 +163,7 @@ def test_the_deadline_ends_the_remote_command(machine: FakeMachine) -> None:
     assert "tick" in caught.value.stdout
 
 
+@pytest.mark.slow
 def test_a_stubborn_command_is_killed(machine: FakeMachine) -> None:
     """A command that ignores the polite end is ended a second later."""
     words = "trap '' TERM; echo $$; while :; do sleep 0.1; done"
@@ -172,6 +173,7 @@ def test_a_stubborn_command_is_killed(machine: FakeMachine) -> None:
     assert _gone(int(caught.value.stdout))
 
 
+@pytest.mark.slow
 def test_a_machine_that_answers_nothing_keeps_the_deadline(
     machine: FakeMachine,
 ) -> None:
@@ -233,6 +235,7 @@ def test_commands_can_be_ended_from_another_thread(
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_a_background_process_is_not_awaited(machine: FakeMachine) -> None:
     """A process left behind with its streams open does not hold the command."""
     with machine.runner() as ssh:
@@ -242,6 +245,7 @@ def test_a_background_process_is_not_awaited(machine: FakeMachine) -> None:
     assert done.seconds < 4
 
 
+@pytest.mark.slow
 def test_commands_run_side_by_side(machine: FakeMachine) -> None:
     """Threads share one connection, and nobody gets another's output."""
     answers: dict[int, str] = {}
@@ -604,6 +608,7 @@ def test_a_machine_without_a_server_for_files_is_told(
     assert machine.logins == 1
 
 
+@pytest.mark.slow
 def test_a_server_for_files_that_ended_is_begun_again(machine: FakeMachine) -> None:
     """On the same connection, whose commands go on."""
     with machine.runner() as ssh, ThreadPoolExecutor() as pool:
@@ -629,6 +634,7 @@ def test_a_file_that_cannot_be_written_is_not_written_in_place(
     assert (machine.root / "full").read_text() == "old"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 3])
 def test_commands_wait_where_a_machine_opens_few_sessions(
     machine: FakeMachine, limit: int
@@ -652,6 +658,7 @@ def test_commands_wait_where_a_machine_opens_few_sessions(
     assert machine.logins == 1
 
 
+@pytest.mark.slow
 def test_a_session_that_never_comes_is_told(machine: FakeMachine) -> None:
     """At the deadline of the command that waits; the one that runs goes on."""
     machine.session_limit = 1

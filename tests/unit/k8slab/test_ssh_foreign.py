@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shlex
 import struct
 import subprocess
@@ -143,6 +144,7 @@ def test_a_command_of_roots_is_ended_by_root(made: Made) -> None:
     assert " LC_ALL=C timeout -k" in machine.commands[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
 def test_the_readers_key_is_of_any_kind(made: Made, tmp_path: Path, kind: str) -> None:
     """The lab's own key is of one kind."""
@@ -266,7 +268,8 @@ def test_an_agent_with_too_many_keys_is_refused(made: Made, tmp_path: Path) -> N
     ):
         ssh.is_up()
 
-    assert "No existing session" in caught.value.seen
+    # The last key meets a connection that is closed, or one that is being closed.
+    assert re.search("No existing session|saw EOF", caught.value.seen)
     assert "ssh-add -d FILE" in caught.value.next
     assert "key: FILE" in caught.value.next
 

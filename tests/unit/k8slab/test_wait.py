@@ -122,6 +122,7 @@ def test_an_error_event_means_a_new_list(fake: Any, ns: Namespace) -> None:
     assert len(wait.pods(ns, ready=1, timeout=5)) == 1
 
 
+@pytest.mark.slow
 def test_a_dead_connection_is_no_reason_to_miss_it(fake: Any, ns: Namespace) -> None:
     """When a watch says nothing any more, the look at the deadline still finds it."""
     fake.put("pods", fake.pod("echo-1", ready=False), "chapter")
@@ -349,6 +350,7 @@ def test_a_restart_whose_end_was_lost_may_be_enough(fake: Any, ns: Namespace) ->
     assert (pod.restarts, pod.last_exit_code) == (1, -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("meant", "want", "other"),
     [

@@ -166,6 +166,7 @@ def test_an_interrupt_ends_a_view_soon(ns: Namespace, shown: list[str]) -> None:
     assert live_threads() == []
 
 
+@pytest.mark.slow
 def test_at_most_four_pictures_a_second(shown: list[str]) -> None:
     """However fast answers come."""
     with widgets.requests() as view:

@@ -17,6 +17,8 @@ from labmaker.bundle import versions
 from labmaker.bundle.bump import Bump, bump
 from labmaker.bundle.components import COMPONENTS
 
+pytestmark = pytest.mark.slow
+
 KNOWN = versions.read(ROOT / "bundle")
 MODULES = {c.name: c.module.family or c.module.path for c in COMPONENTS if c.module}
 THREE = [c.name for c in COMPONENTS if KNOWN.of(c.name).count(".") == 2]

@@ -85,6 +85,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_tilde_is_the_home_in_every_form(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_tilde_is_the_home_in_every_form(
     assert given(monkeypatch) is None
 
 
+@pytest.mark.slow
 def test_an_inventory_is_the_same_in_another_spelling(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:

@@ -425,6 +425,7 @@ def test_another_way_to_start_it_leaves_the_name(
     assert typed_as(odd) == "k8slab"
 
 
+@pytest.mark.slow
 def test_the_real_command_says_how_it_was_called(tmp_path: Path) -> None:
     """In errors, in tables and in its usage."""
     program(tmp_path / "bin" / "k8slab")

@@ -172,6 +172,7 @@ def test_packages_that_setup_installs_are_told_before_a_build_lacks_them() -> No
     assert _bad(_diagnose(host, packages=["other"])) == []  # as on Fedora
 
 
+@pytest.mark.slow
 def test_the_doctor_looks_for_what_setup_installs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -970,6 +971,7 @@ def test_this_computer_can_be_asked(tmp_path: Path) -> None:
     assert computer.free_inodes(tmp_path / "not" / "yet") != 0
 
 
+@pytest.mark.slow
 def test_this_computer_is_diagnosed_in_time(tmp_path: Path) -> None:
     """Whatever this computer lacks, it is said within two seconds, the second time.
 

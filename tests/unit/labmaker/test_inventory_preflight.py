@@ -294,6 +294,7 @@ def test_a_manifest_of_a_network_goes_through_routers(inventory: Inventory) -> N
     assert not preflight.profile(other, {"master": of(), "node1": of()}).pod_network
 
 
+@pytest.mark.slow
 def test_the_script_runs_on_a_debian_and_changes_nothing() -> None:
     """This computer answers it with its own facts."""
     runner: Any = LocalRunner()
@@ -317,6 +318,7 @@ for name; do printf '%s:\\n  %s: 1.0\\n' "$name" "$word"; done
 """
 
 
+@pytest.mark.slow
 def test_a_debian_of_any_language_has_its_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,21 +348,17 @@ def test_only_name_servers_that_a_pod_can_ask_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolv: str | None, servers: str
 ) -> None:
     """CoreDNS takes over the machine's, and 127.0.0.1 would be CoreDNS itself."""
-    (tmp_path / "systemctl").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "systemctl").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin:/usr/sbin:/sbin")
     monkeypatch.setattr(facts, "RESOLV", str(tmp_path / "resolv.conf"))
     if resolv is not None:
         (tmp_path / "resolv.conf").write_text(f"{resolv}\n")
-    runner: Any = LocalRunner()
-    machine: Any = type("M", (), {"address": IPv4Address("127.0.0.1")})
+    said = asked(tmp_path, monkeypatch, systemctl="exit 1").said
 
-    assert facts.ask(machine, [], runner).said["servers"] == servers
+    assert said["servers"] == servers
 
 
 def asked(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str) -> Facts:
     """Return what a computer says some of whose programs print something else."""
-    for name, text in {"apt-cache": "", **programs}.items():
+    for name, text in {"apt-cache": "", "dpkg-query": "", **programs}.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin:/usr/sbin:/sbin")
@@ -369,6 +367,7 @@ def asked(folder: Path, monkeypatch: pytest.MonkeyPatch, **programs: str) -> Fac
     return facts.ask(machine, [], runner)
 
 
+@pytest.mark.slow
 def test_a_route_to_one_address_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +415,7 @@ table ip6 filter {
 """
 
 
+@pytest.mark.slow
 def test_chains_that_drop_what_is_forwarded_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -454,6 +454,7 @@ def test_a_chain_that_names_the_pods_lets_them_pass(inventory: Inventory) -> Non
     assert "systemctl disable --now firewalld" in found
 
 
+@pytest.mark.slow
 def test_machines_try_the_ports_of_the_others(
     inventory: Inventory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -479,6 +480,7 @@ esac"""
     assert seen.words("unreached") == ("192.0.2.1/10250",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("conf", "firewalls"),
     [

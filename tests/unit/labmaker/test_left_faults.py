@@ -258,6 +258,7 @@ def heal(folder: LabFolder) -> str:
 NONE_LEFT = "no ended session has a fault left in the lab\n"
 
 
+@pytest.mark.slow
 def test_heal_says_what_waits_until_the_lab_runs(
     folder: LabFolder,
     session: Callable[..., subprocess.Popen[str]],
@@ -272,6 +273,7 @@ def test_heal_says_what_waits_until_the_lab_runs(
     assert "'k8slab up --name blue' undoes: 2" in said
 
 
+@pytest.mark.slow
 def test_heal_says_what_a_living_session_holds(
     folder: LabFolder,
     session: Callable[..., subprocess.Popen[str]],

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
 from fakes.lab import RECORD
 
 from k8slab.core.process import Completed
@@ -81,6 +82,7 @@ def seen(home: Path, computer: Computer) -> frozenset[str]:
     return leftovers.of_labs(home, "test-", [provider], computer)
 
 
+@pytest.mark.slow
 def test_a_lab_of_the_chapters_own_is_seen(tmp_path: Path) -> None:
     """Its machines and its files; not those of the lab beside it."""
     (tmp_path / "test-install").mkdir()
@@ -107,6 +109,7 @@ def test_a_machine_that_the_labs_folder_does_not_know_is_seen() -> None:
     }
 
 
+@pytest.mark.slow
 def test_firewall_rules_that_no_lab_explains_are_seen(tmp_path: Path) -> None:
     """Refusing routes whose lab is gone would refuse the next one its range."""
     found = seen(tmp_path, Computer({"test": 0}, {0, 3}))

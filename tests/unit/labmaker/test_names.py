@@ -60,6 +60,7 @@ def made(home: Path, name: str = "default", slot: int = 0) -> LabRecord:
     return record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=[words[0] for words in COMMANDS])
 @pytest.mark.parametrize("name", ["", "..", "default "])
 def test_no_command_takes_an_odd_name_for_another_lab(

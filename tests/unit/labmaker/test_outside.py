@@ -22,6 +22,8 @@ from k8slab.errors import HostProblem, LabError
 from k8slab.folder import LabFolder, records
 from labmaker import cli, computer
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-c", "from labmaker.cli import main; main()"]
 
 

@@ -28,6 +28,7 @@ ODD = ["my labs", 'a"b', "it's", "100%h", "a\\b", "$HOME", "#1", "a,b", "é"]
 ROOM = AddressPlan(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ODD)
 def test_ssh_finds_the_labs_files_in_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
