@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory --output-sync=none
 # Another Python's, with which .venv would begin to fail.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 # With them pip installs elsewhere, or nothing, or refuses what the lock names.
-unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN
+unexport PIP_PYTHON PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN
 unexport PIP_CONSTRAINT PIP_NO_BINARY PIP_REQUIRE_HASHES
 
 BIN := .venv/bin

@@ -245,9 +245,9 @@ class LabRecord:
             record = cls(machines=machines, ranges=ranges, **told)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
-        for name, kind in _KINDS.items():
-            if not isinstance(getattr(record, name), kind):
-                raise ValueError(f"{name}: {getattr(record, name)!r}")
+        _refuse_kinds(record, _KINDS)
+        for machine in machines:
+            _refuse_kinds(machine, _MACHINE_KINDS)
         return record
 
 
@@ -259,6 +259,17 @@ _KINDS: Mapping[str, type] = {
     "complete": bool,
     "maker": dict,
 }
+_MACHINE_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("name", "role", "user", "image", "key"), str),
+    "port": int,
+    "sudo": bool,
+}
+
+
+def _refuse_kinds(record: object, kinds: Mapping[str, type]) -> None:
+    for name, kind in kinds.items():
+        if not isinstance(getattr(record, name), kind):
+            raise ValueError(f"{name}: {getattr(record, name)!r}")
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ LIMITS: Mapping[str, int] = {"nofile": 20_000, "nproc": 30_000}
 """What machines are given where root may, by the limits' names in ulimit."""
 ROUTES = ("ip", "-json", "-4", "route", "show", "table", "all")
 """The command that tells all routes of this computer."""
+_ROUTERS = frozenset(("gateway", "via", "nexthops"))
+"""What a route names that leads to a router: one of IP's version 6, or several, too."""
 _A_NETWORK = 8
 """The widest range that belongs to somebody; a wider one is a kind of default."""
 _LABELS = {"nofile": "Max open files", "nproc": "Max processes"}
@@ -222,8 +224,9 @@ def foreign_routes(
         own = route.get("type") == "unreachable" and network in plan.ranges.all
         if own or not met:
             continue
+        routed = not _ROUTERS.isdisjoint(route)
         wide = any(r.subnet_of(network) for r in met) and (
-            "gateway" in route or network.prefixlen < _A_NETWORK
+            routed or network.prefixlen < _A_NETWORK
         )
         device = route.get("dev", route.get("type", "?"))
         taken.append((f"{network} by {device} meets {met[0]}", not wide))

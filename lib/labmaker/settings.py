@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from k8slab.core.hints import down_then_up
 from k8slab.errors import LabError
 from k8slab.lab_record import LabRecord, MachineRecord
 
@@ -91,7 +92,7 @@ class Settings:
                 record.kubernetes,
                 int(record.maker.get("family", 0)),
             )
-        except KeyError as error:
+        except (KeyError, TypeError, ValueError) as error:
             if record.is_adopted:
                 raise record.no_machines("that were made here") from error
             if record.is_inventory:
@@ -104,5 +105,6 @@ class Settings:
             raise LabError(
                 f"the lab {record.name!r} was not made by this command",
                 wanted="the settings that this command notes in lab.json",
-                seen=f"no {error}",
+                seen=f"no {error}" if isinstance(error, KeyError) else str(error),
+                next=f"begin anew: {down_then_up(record.name)}",
             ) from error

@@ -27,7 +27,7 @@ PIP = """
 import os, pathlib, sys
 with open("piped", "a") as file:
     print(os.environ.get("PIP_USER"), *sys.argv[1:], file=file)
-if not os.environ.get("PIP_TARGET"):
+if not (os.environ.get("PIP_TARGET") or os.environ.get("PIP_PYTHON")):
     pathlib.Path(".venv/bin/k8slab").touch(0o755)
 """
 
@@ -168,7 +168,7 @@ def test_pip_installs_into_the_environment_or_says_so(clone: Path, by: str) -> N
     (clone / ".venv" / ".installed").unlink()
     (main,) = (clone / ".venv" / "lib").glob("python*/site-packages/pip/__main__.py")
     main.write_text(PIP if by == "a variable" else "")
-    names = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN")
+    names = ("PIP_PYTHON", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN")
     elsewhere = dict.fromkeys(names, str(clone / "elsewhere"))
     done = run_with(elsewhere, clone, {"uv": f"{UV}exit 2\n"})
 

@@ -57,14 +57,16 @@ def shell() -> list[str]:
     """Return the command of the reader's shell for terminals.
 
     Named, JupyterLab does not start it as a login shell, which sets another PATH. What
-    the reader's own file for bash puts before that PATH comes behind it.
+    the reader's own file for bash puts before that PATH comes behind it. One that is
+    not on this computer is another one's, from which the variable came here.
     """
-    name = os.environ.get("SHELL") or shutil.which("bash") or "/bin/sh"
+    own = shutil.which(os.environ.get("SHELL", ""))
+    name = own or shutil.which("bash") or "/bin/sh"
     if Path(name).name != "bash":
         return [name]
     first = shlex.quote(f"{_commands()}{os.pathsep}")
-    own = _own("bashrc", f"[ ! -f ~/.bashrc ] || . ~/.bashrc\nPATH={first}$PATH\n")
-    return [name, "--rcfile", str(own)]
+    file = _own("bashrc", f"[ ! -f ~/.bashrc ] || . ~/.bashrc\nPATH={first}$PATH\n")
+    return [name, "--rcfile", str(file)]
 
 
 def _commands() -> Path:

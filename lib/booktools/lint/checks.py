@@ -129,11 +129,14 @@ def in_prose(name: str, markdown: str) -> list[Violation]:
 def tracked(root: Path) -> list[Path]:
     """Return the files that git keeps or would keep.
 
+    Also of a clone that is another user's, as where its reader became root by su.
+
     Raises:
         CommandFailed: The folder is not in a git repository.
     """
+    git = ["git", "-c", "safe.directory=*", "ls-files"]
     listed = LocalRunner(cwd=root).run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        [*git, "--cached", "--others", "--exclude-standard", "-z"]
     )
     names = [name for name in listed.stdout.split("\0") if name]
     return [root / name for name in names if (root / name).is_file()]

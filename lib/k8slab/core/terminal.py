@@ -29,6 +29,8 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
 def prepare() -> None:
     """Let standard output and standard error take every text; also where none is."""
     codecs.register_error(_HANDLER, _plain)
+    if os.environ.get("COLUMNS") == "0":  # of a terminal of no known size
+        del os.environ["COLUMNS"]  # or help and errors of usage would be empty
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started this, as by >&-

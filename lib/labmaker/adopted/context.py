@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -30,6 +31,8 @@ _RUNS: Mapping[str, str] = {
 }
 _OMITTED = ("DATA+OMITTED", "REDACTED")
 """What kubectl shows in the place of data and tokens."""
+_LABEL = 63
+"""Characters that a part of a host's name may have."""
 _OTHER_USER = (
     "have a ServiceAccount's token made, and adopt with a kubeconfig that has it: "
     "kubectl create token NAME"
@@ -117,6 +120,7 @@ def read(file: Path, context: str | None = None) -> str:
             seen=server or "no server",
             next="ask whoever runs it for a kubeconfig with its https address",
         )
+    _refuse_address(source, server, f"kubectl config view {option}")
     ca = _data(source, cluster, "certificate-authority")
     if not ca:
         raise _bad(
@@ -158,6 +162,14 @@ def _credentials(source: _Source, user: Mapping[str, Any]) -> dict[str, str]:
             wanted="the token itself",
             seen=token,
             next=source.how_to_complete,
+        )
+    if not (token.isascii() and token.isprintable()):
+        raise _bad(
+            source,
+            "that cannot be a token",
+            wanted="one line of ASCII",
+            seen="several lines, or other characters",
+            next=_OTHER_USER,
         )
     if token:
         return {"token": token}
@@ -252,6 +264,34 @@ def _text(source: _Source, key: str, name: str) -> str:
             seen=name,
             next="look at it, and name the right one",
         ) from None
+
+
+def _refuse_address(source: _Source, server: str, look: str) -> None:
+    """Refuse an address that leads nowhere, or shows a password to all who see it."""
+    if "@" in server.removeprefix("https://").partition("/")[0]:
+        raise _bad(
+            source,
+            "a cluster is not adopted this way: its address has a user or a password",
+            wanted="https://HOST:PORT",
+            seen="a sign of @",
+            next="take what stands before the @ out of it",
+        )
+    try:
+        parts = urlsplit(server)
+        labels = (parts.hostname or "").removesuffix(".").split(".")
+        more = parts.query or parts.fragment or parts.port == 0
+        can_be = not more and server.split() == [server]
+        can_be = can_be and all(0 < len(label) <= _LABEL for label in labels)
+    except ValueError:  # of an open bracket, or of a port that is none
+        can_be = False
+    if not can_be:
+        raise _bad(
+            source,
+            "that cannot be the address of a cluster",
+            wanted="https://HOST:PORT",
+            seen=server,
+            next=f"look at it: {look}",
+        )
 
 
 def _refuse(

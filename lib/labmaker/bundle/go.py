@@ -27,9 +27,10 @@ _UNSET = (
 )
 # Nor where pip installs: --target refuses a 'user' of pip.conf, and a prefix; with a
 # root it would be another folder.
+_ELSEWHERE = ("PYTHON", "PREFIX", "ROOT", "DRY_RUN", "CONSTRAINT")
 _PIP = (
     "env",
-    *(f"--unset=PIP_{name}" for name in ("PREFIX", "ROOT", "DRY_RUN", "CONSTRAINT")),
+    *(f"--unset=PIP_{name}" for name in _ELSEWHERE),
     "PIP_USER=0",
 )
 _ALONE = ("env", *(f"--unset={name}" for name in _UNSET), "GOTOOLCHAIN=local")

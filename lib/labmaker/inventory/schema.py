@@ -66,7 +66,8 @@ _PRIVATE = tuple(
 """Ranges that are nobody's on the Internet: https://www.rfc-editor.org/rfc/rfc6890."""
 _WIDEST = 12  # of Services, says kubeadm
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_PART = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_PART}(\.{_PART})*")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _PRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _MIRROR = re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?(/v2/[a-z0-9._/-]*[a-z0-9])?")

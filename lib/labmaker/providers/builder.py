@@ -12,7 +12,7 @@ from pathlib import Path
 from k8slab.core.process import DEFAULT_TIMEOUT_S, Completed, Runner
 
 from .client import answered
-from .podman import CLIENT
+from .podman import CLIENT, POLICY
 
 PACKAGES = ("podman", "runc", "skopeo")
 """The Debian packages that this module needs."""
@@ -92,6 +92,7 @@ def _save(run: Runner, image: str, tar: Path, reference: str) -> None:
     run.run(
         [
             "skopeo",
+            "--insecure-policy",  # of this computer, for what was built here
             "copy",
             "--quiet",
             f"containers-storage:{image}",
@@ -110,7 +111,8 @@ def ensure_image(run: Runner, tar: Path, reference: str) -> None:
         reference: The image's name and tag.
     """
     if not _podman(run, "image", "exists", reference).ok:
-        _podman(run, "load", f"--input={tar}", timeout=_COPY_TIMEOUT_S).check()
+        archive = f"--input={tar}"
+        _podman(run, "load", POLICY, archive, timeout=_COPY_TIMEOUT_S).check()
 
 
 def _podman(run: Runner, *words: str, timeout: float = DEFAULT_TIMEOUT_S) -> Completed:

@@ -79,6 +79,8 @@ class Containers(ABC):
     """The command that a machine begins with."""
     _bridge: str
     """The template by which a network tells its bridge's name."""
+    _load: tuple[str, ...] = ()
+    """Options that load an image whoever made it."""
     _remove: tuple[str, ...]
     """Options that remove a machine at once, running or not."""
     _remove_network: tuple[str, ...] = ()
@@ -210,7 +212,7 @@ class Containers(ABC):
 
     def load_image(self, archive: Path) -> None:
         """Load an image from its archive."""
-        self._run("load", f"--input={archive}", timeout=300)
+        self._run("load", *self._load, f"--input={archive}", timeout=300)
 
     def labs(self) -> frozenset[str]:
         """Return the names of all labs that have a container or a network here."""

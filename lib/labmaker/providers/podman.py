@@ -28,6 +28,9 @@ _IMAGES = Path("/var/lib/containers/storage")
 # Its own default runtime cannot lay out cgroups on every computer.
 CLIENT = local("podman", "--runtime", "runc", without=_ELSEWHERE)
 """What every command of podman begins with, also where images are built."""
+POLICY = f"--signature-policy={Path(__file__).with_name('policy.json')}"
+"""Takes what we built ourselves, where this computer's own policy rejects images that
+nobody signed: podman calls them of an unknown format then."""
 
 
 class Podman(Containers):
@@ -53,6 +56,7 @@ class Podman(Containers):
         "--tmpfs=/run/lock",
     )
     _bridge = "{{.NetworkInterface}}"
+    _load = (POLICY,)
     _remove = ("--force", "--time=0")
     _remove_network = ("--force",)
 

@@ -83,14 +83,24 @@ def test_another_kubectl_finds_no_cluster(home: Path) -> None:
     assert seen == "apiVersion: v1\nkind: Config\n"
 
 
-@pytest.mark.parametrize("name", ["/usr/bin/zsh", "/usr/bin/fish", "/bin/sh"])
+@pytest.mark.parametrize("name", ["zsh", "fish", "sh"])
 def test_another_shell_is_started_by_its_name(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    home: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that it is no login shell, which sets another PATH."""
-    monkeypatch.setenv("SHELL", name)
+    program(home / "own" / name, "")
+    monkeypatch.setenv("SHELL", str(home / "own" / name))
 
-    assert terminals.shell() == [name]
+    assert terminals.shell() == [str(home / "own" / name)]
+
+
+def test_a_shell_that_is_not_here_is_not_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A container or chroot is often told the shell of the computer around it."""
+    monkeypatch.setenv("SHELL", "/nonexistent/zsh")
+
+    assert Path(terminals.shell()[0]).is_file()
 
 
 def test_jupyterlab_is_told_the_shell(tmp_path: Path) -> None:

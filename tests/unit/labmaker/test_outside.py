@@ -120,6 +120,14 @@ def test_a_user_without_a_home_is_told() -> None:
     assert "export K8SLAB_HOME=" in done.stderr
 
 
+def test_a_terminal_without_columns_shows_errors_of_usage(tmp_path: Path) -> None:
+    """As a serial console, or one of a container, says of itself."""
+    said = run("up", "--bogus", env={"COLUMNS": "0", "K8SLAB_HOME": str(tmp_path)})
+
+    assert said.returncode == 2
+    assert "--bogus" in said.stderr
+
+
 def test_packages_of_the_readers_pythonpath_are_not_the_commands(
     tmp_path: Path,
 ) -> None:
@@ -136,6 +144,22 @@ def test_packages_of_the_readers_pythonpath_are_not_the_commands(
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("k8slab ")
+
+
+def test_ctrl_c_at_once_is_no_traceback(tmp_path: Path) -> None:
+    """It comes while the command's own parts are read, which takes half a second."""
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+    code += "from labmaker.start import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "status"],
+        capture_output=True,
+        text=True,
+        env={name: it for name, it in os.environ.items() if name != "PYTHONPATH"},
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (130, "k8slab: interrupted\n")
 
 
 def test_a_command_in_a_folder_that_is_gone_works(tmp_path: Path) -> None:

@@ -423,6 +423,28 @@ def test_images_are_built_on_this_computer(engines: Engines, tmp_path: Path) -> 
     assert all(call.startswith(" --runtime runc ") for call in calls)
 
 
+def test_what_was_built_here_is_taken_whatever_is_signed(
+    engines: Engines, tmp_path: Path
+) -> None:
+    """A computer's policy may reject all images that nobody signed."""
+    (tmp_path / "skopeo").symlink_to(tmp_path / "podman")
+    podman = tmp_path / "podman"
+    podman.write_text(f"{podman.read_text()}case $* in *exists*) exit 1;; esac\n")
+    run, tar = LocalRunner(), tmp_path / "t"
+    build_image(run, tmp_path, tmp_path, tar, "localhost/x:1", timestamp=1)
+    ensure_image(run, tar, "localhost/x:1")
+    provider_of("podman", "test", run, host=FakeHost()).load_image(tar)
+    words = [call.split() for call in engines.calls()]
+    loads = [each for each in words if "load" in each]
+    named = {w.partition("=")[2] for each in loads for w in each if "policy=" in w}
+
+    assert len(loads) == 2
+    assert [json.loads(Path(each).read_text("utf-8")) for each in named] == [
+        {"default": [{"type": "insecureAcceptAnything"}]}
+    ]
+    assert any("--insecure-policy copy" in call for call in engines.calls())
+
+
 def test_a_lab_without_a_record_is_removed_from_this_computer_alone(
     engines: Engines, tmp_path: Path
 ) -> None:

@@ -65,7 +65,8 @@ class FakeSkopeo:
         if self.fails:
             raise CommandFailed(argv, where="here", returncode=1, stderr="denied")
         source, target = Path(argv[-2].removeprefix("oci:")), argv[-1]
-        self.options |= set(argv[2:-2])
+        assert argv[:3] == ["skopeo", "--insecure-policy", "copy"]
+        self.options |= set(argv[3:-2])
         (entry,) = json.loads((source / "index.json").read_text())["manifests"]
         blobs = source / "blobs"
         manifest = json.loads((blobs / entry["digest"].replace(":", "/")).read_text())
