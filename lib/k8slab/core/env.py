@@ -94,12 +94,12 @@ def _folder(variable: str, usual: Callable[[str], Path]) -> Path:
     given = os.environ.get(variable)
     try:
         found = usual("k8slab") if given is None else Path(given).expanduser()
-    except RuntimeError as error:  # there is no HOME, and this user has none
+    except RuntimeError as error:  # of this user, without HOME, or of another one
         raise BadInput(
-            "this user has no home directory",
+            "there is no such home directory",
             where=variable,
             wanted="a folder",
-            seen=str(error),
+            seen=given or str(error),
             next=f"name one: export {variable}=/var/lib/k8slab",
         ) from error
     text = str(found)

@@ -359,6 +359,17 @@ def test_a_journal_reads_its_own_entries_only(home: Path) -> None:
     assert _journal.left(folder) == []
 
 
+def test_a_home_of_nobody_is_not_called_the_readers_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The user that is named does not exist; whoever typed it has a home."""
+    monkeypatch.setenv("K8SLAB_HOME", "~nobody-here/labs")
+    with pytest.raises(BadInput, match="no such home directory") as refused:
+        Environment.read()
+
+    assert refused.value.seen == "~nobody-here/labs"
+
+
 def test_a_relative_folder_is_the_same_for_what_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
