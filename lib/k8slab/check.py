@@ -12,7 +12,7 @@ from typing import overload
 import yaml
 
 from . import progress
-from .core import facts
+from .core import facts, given
 from .errors import BadInput, CheckFailed, LabError, NoMachines, NotBegun, NotReady
 
 __all__ = ["exercise", "fails", "grade", "that"]
@@ -42,14 +42,15 @@ def that(claim: str, fact: object, *, hint: str = "") -> None:
         hint: What to look at when it is not.
 
     Raises:
-        BadInput: The fact is always true: a function, a generator, a coroutine, or a
-            pair of a value and a message.
+        BadInput: The claim is no text; or the fact is always true: a function, a
+            generator, a coroutine, or a pair of a value and a message.
         CheckFailed: It is not true.
 
     Example:
         >>> that("two and two are four", 2 + 2 == 4)
         ✔ two and two are four
     """
+    claim = _text(claim)
     fact = _asked(claim, fact)
     if fact:
         print(f"✔ {claim}")
@@ -187,8 +188,10 @@ class Exercise:
                 Those of the file of hints by default; see `exercise`.
 
         Raises:
-            BadInput: What the fact returns is always true; see `that`.
+            BadInput: The text is none, or what the fact returns is always true; see
+                `that`.
         """
+        text = _text(text)
         known = hints or _hints(self.name, text)
         try:
             self._judged.append(_Judged(text, bool(_asked(text, fact)), tuple(known)))
@@ -327,6 +330,19 @@ def stable(text: str) -> str:
     for pattern, word in _UNSTABLE:
         text = pattern.sub(word, text)
     return text
+
+
+def _text(claim: object) -> str:
+    """Return a claim's text; refuse a fact in its place, which nobody would ask."""
+    said = given.plain(claim)
+    given.of_kind(
+        said,
+        str,
+        "a claim is a text",
+        wanted='words, and the fact behind them: "two are two", 2 == 2',
+        next="put the text first, then the fact",
+    )
+    return str(said)
 
 
 def _asked(claim: str, fact: object) -> object:

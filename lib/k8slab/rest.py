@@ -166,7 +166,8 @@ def curl(
         ca: Trust the lab's CA; without it curl trusts those of this computer.
 
     Raises:
-        BadInput: The line holds another option, one without its value, or no path.
+        BadInput: The line holds another option, one without its value, a file that
+            is not there, or no path.
         Refused: It names another server.
         Unreachable: Nobody answers.
         CommandFailed: curl failed, as where it does not trust the server, or where an
@@ -322,7 +323,9 @@ def _words(line: str) -> list[str]:
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise BadInput("this line cannot be read", seen=line) from error
+        raise BadInput(
+            "this line cannot be read", wanted="quotes that are closed", seen=line
+        ) from error
     if "\0" in line:
         raise BadInput("this line cannot be read", seen=repr(line))
     return words
@@ -359,16 +362,32 @@ def _read(line: str) -> tuple[list[str], str]:
             wanted="one word that begins with /, as /api/v1/pods",
             seen=" ".join(paths) or "none",
         )
+    if re.search(r"\s", paths[0]):
+        raise BadInput(
+            "an address holds no blanks",
+            wanted="%20 in place of each: " + re.sub(r"\s", "%20", paths[0]),
+            seen=paths[0],
+        )
     return options, paths[0]
 
 
 def _value(option: str, value: str | None) -> str:
-    """Return the value of an option of curl; refuse none, and a method that is none."""
+    """Return the value of an option of curl; refuse none, and a file that is none.
+
+    For a file that is not there curl sends an empty body, and says nothing.
+    """
     if value is None or (option in _METHOD and not value):
         raise BadInput(
             f"curl's {option} needs a value",
             wanted="a word behind it, as in -X POST",
             seen="nothing" if value is None else "an empty word",
+        )
+    if option not in _METHOD and value[:1] == "@" and not Path(value[1:]).is_file():
+        raise BadInput(
+            "there is no such file; nothing was sent",
+            where=str(Path.cwd()),
+            wanted="a file behind the @, as -d @../manifests/pods/pod.json",
+            seen=f"{option} {value}",
         )
     return value
 

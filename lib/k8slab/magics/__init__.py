@@ -163,7 +163,7 @@ def _read(line: str, names: Mapping[str, Any]) -> _Command:
         if [each.text for each in words[: len(prompt)]] == prompt:
             words = words[len(prompt) :]
             break
-    _refuse_open_braces(words, line)
+    _refuse_open_braces(words, line, names)
     values = [_names.put([each], names) for each in words]
     given = list(chain.from_iterable(values))
     argv = [each.text for each in given]
@@ -205,13 +205,18 @@ def _pasted(word: _line.Word, names: Mapping[str, Any]) -> str:
     return shlex.quote(word.text) if plain else word.typed
 
 
-def _refuse_open_braces(words: Sequence[_line.Word], line: str) -> None:
+def _refuse_open_braces(
+    words: Sequence[_line.Word], line: str, names: Mapping[str, Any]
+) -> None:
     """Refuse an option of kubectl whose braces a blank has cut in two."""
     own = kubectl_arguments.own_arguments([word.text for word in words])
     left = [_left_open(word) for word in words[: len(own)]]
     cut = [word.typed for word, number in zip(words, left, strict=False) if number]
     # Of a lone one, which a password may have, no blank has cut off the other.
     if cut and sum(left) == 0:
+        typed = " ".join(word.typed for word in words[: len(own)])
+        if cut_name := _names.expression_of(typed, names):
+            raise _no_name(cut_name, line)
         raise BadInput(
             f"a blank ends a word, also in braces: {cut[0]}",
             wanted="single quotes around all of it, as in "
@@ -233,11 +238,15 @@ def _refuse_items(
     """Refuse an item of a list in braces, which only Python could look up."""
     for word in words:
         if item := _names.item_of(word, names):
-            raise BadInput(
-                f"{item} is no name: braces take a name, and dots behind it",
-                wanted="a Python name: one = pods[0] in a line before, then {one}",
-                seen=f"%kubectl {line.strip()}",
-            )
+            raise _no_name(item, line)
+
+
+def _no_name(item: str, line: str) -> BadInput:
+    return BadInput(
+        f"{item} is no name: braces take a name, and dots behind it",
+        wanted="a Python name: one = pods[0] in a line before, then {one}",
+        seen=f"%kubectl {line.strip()}",
+    )
 
 
 def _refuse_patterns(words: Sequence[_line.Word], line: str) -> None:

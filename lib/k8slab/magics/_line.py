@@ -34,6 +34,11 @@ _OPERATORS: dict[str, tuple[str, str]] = {
     "(": ("a parenthesis", "single quotes around the word that holds it"),
     ")": ("a parenthesis", "single quotes around the word that holds it"),
 }
+_CALL = (
+    "a call of Python in braces",
+    "a Python name: one = f(…) in a line before, then {one}",
+)
+_CALLED = re.compile(r"\{[^\W\d][\w.]*$")
 _COMMANDS = frozenset(_OPERATORS.values())
 _INNER = (
     "a command inside a command",
@@ -240,6 +245,8 @@ class _Splitter:
             return
         if rest[:2] in ("$'", '$"') and before != "$":
             raise self._refused(rest[:2], *_ANSI)
+        if rest[0] == "(" and _CALLED.search(self._line[: self._at]):
+            raise self._refused("(", *_CALL)
         begins = rest[0] in _DASHES + _HASH
         if rest[0] in _PROSE and (not begins or not self._open):
             raise self._refused(rest[0], *_PROSE[rest[0]])
@@ -267,7 +274,7 @@ class _Splitter:
 
     def _refused(self, sign: str, what: str, wanted: str) -> BadInput:
         way = "if it belongs to a word, put that word in single quotes"
-        if (what, wanted) == _STREAMS:
+        if (what, wanted) in (_STREAMS, _CALL):
             way = ""
         if self._magic == "%%on" and (sign == "|" or (what, wanted) in _COMMANDS):
             wanted, way = _SCRIPT, ""

@@ -23,6 +23,7 @@ _BRACES = re.compile(rf"(?P<other>{_OTHER})|\{{(?P<name>{_NAME})\}}", re.S)
 
 _Address = IPv4Address | IPv4Network | IPv6Address | IPv6Network
 _EXPRESSION = re.compile(rf"\{{({_NAME})\s*[-+*/%:!][^{{}}]*\}}")
+_BLANKS = re.compile(rf"(?<![{{$%])\{{\s*({_NAME})[^{{}}]*\}}")
 _RANGE = re.compile(r"\{\s*range\b")
 _ITEM = re.compile(rf"\{{{_NAME}\[[^{{}}]*\}}")
 
@@ -80,6 +81,14 @@ def item_of(word: Word, names: Mapping[str, Any]) -> str:
             return found[0]
     for found in _EXPRESSION.finditer(word.text):
         if word.bare[found.start()] and found[1].partition(".")[0] in names:
+            return found[0]
+    return ""
+
+
+def expression_of(typed: str, names: Mapping[str, Any]) -> str:
+    """Return what stands in braces with blanks and begins with a known name, or ""."""
+    for found in _BLANKS.finditer(typed):
+        if found[1].partition(".")[0] in names:
             return found[0]
     return ""
 
@@ -166,9 +175,14 @@ def _value(name: str, names: Mapping[str, Any]) -> Any:
             value = getattr(value, each)
         except AttributeError as error:
             owner = ".".join([first, *rest[: place - 1]])
+            wanted = f"something that {owner} has, as Tab shows it"
+            if isinstance(value, Mapping) and each in value:
+                keys = "".join(f'["{key}"]' for key in rest[place - 1 :])
+                wanted = f"a Python name: one = {owner}{keys} in a line before, "
+                wanted += "then {one}"
             raise BadInput(
                 f"{owner} has no {each}",
-                wanted=f"something that {owner} has, as Tab shows it",
+                wanted=wanted,
                 seen=f"{{{name}}}",
             ) from error
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import BadInput
 from . import _line
@@ -73,6 +73,19 @@ class Result:
             where=self._typed or self.command,
             wanted="x.ok for its exit code; x.text or x.lines for what it printed",
             seen=f"exit code {self.returncode}, {len(self.lines)} lines",
+        )
+
+    def __iter__(self) -> NoReturn:
+        """Refuse to be gone through, or looked into: by lines, or by characters?
+
+        Raises:
+            BadInput: Always.
+        """
+        raise BadInput(
+            "what a command printed is neither its lines nor its characters",
+            where=self._typed or self.command,
+            wanted="x.lines to go through; 'word' in x.text to look for a word",
+            seen=f"{len(self.lines)} lines",
         )
 
     def __eq__(self, other: object) -> bool:

@@ -125,6 +125,9 @@ def _match(context: CompletionContext) -> dict[str, Any]:
     word = "" if typed[-1:].isspace() else typed.split(" ")[-1]
     if glued := _GLUED.match(word):
         word = glued["path"]
+    elif kubectl and word.startswith("-"):
+        # kubectl answers with the values of --output=, without the option.
+        word = word.rpartition("=")[2]
     found = candidates(typed) if kubectl else _machines()
     return {
         "completions": [

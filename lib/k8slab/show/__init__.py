@@ -61,11 +61,11 @@ def manifest(
             those named ``….broken.yaml``. An API server judges when there is one.
 
     Raises:
-        BadInput: There is no such file, or no such path in it.
+        BadInput: That is no path, or there is no such file, or no such path in it.
         BadManifest: Kubernetes would refuse it.
     """
     paths = given.texts("highlight", highlight, "paths with dots, as spec.selector")
-    path = str(path)
+    path = _path(path)
     found = _manifest.read(_manifest.find(path), path)
     if check is None:
         check = ".broken." not in path
@@ -87,7 +87,8 @@ def validate(path: str | _Path) -> None:
     Raises:
         BadManifest: Kubernetes would refuse it.
     """
-    _judge.check(_manifest.read(_manifest.find(path), str(path)), _cluster())
+    path = _path(path)
+    _judge.check(_manifest.read(_manifest.find(path), path), _cluster())
 
 
 def table(records: Sequence[Any], columns: str | Sequence[str] = ()) -> Rendered:
@@ -220,6 +221,12 @@ def _cluster() -> Cluster | None:
         return None
 
 
+def _path(path: object) -> str:
+    """Return a manifest's path, or the one that a command printed; refuse others."""
+    name = str(path) if isinstance(path, _Path) else path
+    return given.text("path", name, "a file below manifests/, as web/pod-a.yaml")
+
+
 def _manifest_html(path: str, lines: list[str], marked: set[int]) -> str:
     formatter: Any = HtmlFormatter(style=_Tones, noclasses=True, nowrap=True)
     painted = _paint("\n".join(lines) + "\n", YamlLexer(stripnl=False), formatter)
@@ -301,9 +308,18 @@ def _known(record: Any) -> str:
     return f"an attribute of {type(record).__name__}"
 
 
+def _key(record: Mapping[Any, Any], name: str) -> Any:
+    """Return the key of a column, which may be a number; a Counter has all others."""
+    return next((key for key in record if str(key) == name), name)
+
+
 def _cell(record: Any, name: str) -> str:
     try:
-        value = record[name] if isinstance(record, Mapping) else getattr(record, name)
+        value = (
+            record[_key(record, name)]
+            if isinstance(record, Mapping)
+            else getattr(record, name)
+        )
     except (KeyError, AttributeError) as error:
         raise BadInput(
             "a record has no such field",

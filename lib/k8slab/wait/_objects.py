@@ -25,6 +25,7 @@ from ..kube.scaler import Scaler
 
 _NO_NAME = re.compile(r"[^\w.:-]")  # a few kinds, as roles, have a colon in names
 _REASON = "a word, as CrashLoopBackOff"
+_PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 
 
 def pods(
@@ -39,7 +40,7 @@ def pods(
     """Wait until there are this many ready Pods and no others.
 
     Pods that are still ending, or not ready yet, keep it waiting. Pods that ended for
-    good, as those of a Job, do not count.
+    good, as those of a Job, do not count; the error of a wait in vain names them.
 
     Args:
         source: The namespace that holds them.
@@ -57,13 +58,16 @@ def pods(
     _check_count("ready", ready)
     controller = given.text("controller", controller, "a controller's name, as echo")
 
+    ended: list[Pod] = []
+
     def read(found: list[Object]) -> list[Pod]:
-        return [
-            pod
-            for pod in map(Pod.read, found)
-            if (not pod.finished or pod.terminating)
-            and controller in ("", pod.controller)
-        ]
+        kept = [p for p in map(Pod.read, found) if controller in ("", p.controller)]
+        ended[:] = [p for p in kept if p.finished and not p.terminating]
+        return [p for p in kept if not p.finished or p.terminating]
+
+    def in_words(seen: list[Pod]) -> str:
+        others = ", ".join(f"{pod.name} {pod.state}" for pod in ended[:5])
+        return pods_in_words(seen) + (f"; ended for good: {others}" if others else "")
 
     def done(seen: list[Pod]) -> bool:
         return len(seen) == ready and all(p.ready and not p.terminating for p in seen)
@@ -78,8 +82,8 @@ def pods(
         done=done,
         # A Pod that cannot become ready is no obstacle to none at all.
         failed=None if patient or not ready else hopeless,
-        show=pods_in_words,
-        about=lambda seen: _unready(seen) if seen else [""],
+        show=in_words if ready else pods_in_words,
+        about=lambda seen: _unready(seen) if seen else [*_unready(ended), ""],
         selector=selector,
         timeout=timeout,
     )
@@ -106,11 +110,20 @@ def pod(
         timeout: Seconds until giving up.
 
     Raises:
-        BadInput: That can be no Pod's name.
+        BadInput: That can be no Pod's name, or no phase.
         NotReady: The deadline passed.
     """
     reasons = [*filter(None, given.texts("reason", reason, _REASON))]
     phase = given.text("phase", phase, "one of a Pod's phases, as Running")
+    if phase not in ("", *_PHASES):
+        raise BadInput(
+            "phase takes one of a Pod's phases",
+            wanted=" or ".join(_PHASES),
+            seen=phase,
+            next=""
+            if phase.capitalize() in _PHASES
+            else "another word that kubectl shows as STATUS may be a reason: reason=…",
+        )
     if not isinstance(ready, bool | None):
         raise BadInput(
             "ready takes True, False or None",

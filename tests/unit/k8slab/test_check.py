@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -349,3 +350,17 @@ def test_a_function_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     check.that("it is", lambda: True)
 
     assert capsys.readouterr().out == "✘ it is\n✔ it is\n"
+
+
+@pytest.mark.parametrize("claim", [2 + 2 == 5, lambda: False, None, ["two"]])
+def test_a_fact_in_the_place_of_its_claim_is_refused(
+    claim: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The text behind it would be the fact, and a text is always true."""
+    block = check.exercise("swapped")
+    for swapped in (check.that, block.claim):
+        with pytest.raises(BadInput, match="a claim is a text") as caught:
+            swapped(claim, "two and two are five")
+        assert caught.value.next == "put the text first, then the fact"
+
+    assert capsys.readouterr().out == ""

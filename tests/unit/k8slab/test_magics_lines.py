@@ -14,8 +14,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from k8slab import check, magics
-from k8slab.errors import BadInput, CommandFailed, CommandTimeout
+from k8slab import check, magics, wait
+from k8slab.errors import BadInput, CommandFailed, CommandTimeout, LabError
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.namespace import Namespace
 from k8slab.magics import _limits, _line, _names
@@ -237,6 +237,37 @@ def test_an_item_of_a_list_is_asked_for_by_a_name(typed: Any, item: str) -> None
         assert "then {one}" in caught.value.wanted
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "scale rc/a --replicas={n + 1}",
+        "scale rc/a --replicas={ n }",
+        "get pod {pods[0] if n else pods[1]}",
+        "scale rc/a --replicas={len(pods)}",
+        "get pod {pods.pop()}",
+        "get pod web-{str(n)}",
+        "get pods | grep {str(n)}",
+    ],
+)
+def test_an_expression_is_asked_for_by_a_name(typed: Any, line: str) -> None:
+    """In quotes, which help in other places, it would be sent as it stands."""
+    with pytest.raises(BadInput) as caught:
+        typed(line, n=3, pods=["b"])
+
+    assert "then {one}" in caught.value.wanted
+    assert "quotes" not in caught.value.wanted + caught.value.next
+
+
+def test_a_part_of_an_api_object_is_asked_for_by_a_name(typed: Any) -> None:
+    """It is a mapping, whose keys are no attributes and are not shown by Tab."""
+    pod = {"metadata": {"name": "web", "namespace": "shop"}}
+    with pytest.raises(BadInput, match="pod has no metadata") as caught:
+        typed("get pod {pod} -n {pod.metadata.namespace}", pod=pod)
+
+    one = 'one = pod["metadata"]["namespace"] in a line before, then {one}'
+    assert caught.value.wanted == f"a Python name: {one}"
+
+
 def test_an_item_in_quotes_is_sent_as_it_stands(typed: Any) -> None:
     """Single quotes keep it, and so do double ones."""
     assert typed("get pod '{pods[0]}' \"{pods[0]}\"") == [
@@ -353,6 +384,30 @@ def test_a_result_is_no_condition(cluster: Cluster, kubectl: Any, text: str) -> 
         with pytest.raises(BadInput, match="neither true nor false") as caught:
             ask()
         assert "x.ok" in caught.value.wanted
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: "web" in x,
+        list,
+        sorted,
+        lambda x: ", ".join(x),
+        lambda x: wait.until(lambda: "web" in x, what="it", want="web", timeout=30),
+        lambda x: check.grade("which", ("it is web", lambda: "web" in x)),
+    ],
+)
+def test_a_result_is_no_list(
+    cluster: Cluster, kubectl: Any, use: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is meant is said; Python's own words would be waited for as not there."""
+    kubectl("echo web")
+    with pytest.raises(LabError) as caught:
+        use(magics.kubectl("get pods"))
+
+    said = f"{caught.value}{capsys.readouterr().out}"
+    assert "neither its lines nor its characters" in said
+    assert "start cell" not in said
 
 
 def test_a_result_equals_what_it_says(cluster: Cluster, kubectl: Any) -> None:

@@ -70,6 +70,20 @@ def test_tab_offers_what_is_used_every_day_first(
     assert completed(shell, "x = %kubectl get po") == kinds
 
 
+@pytest.mark.parametrize("option", ["--output=", "-o=", "--output ", "-o "])
+def test_tab_completes_the_value_of_an_option(
+    cluster: Cluster, kubectl: Any, shell: InteractiveShell, option: str
+) -> None:
+    """Which kubectl gives without the option, also where it is one word with it."""
+    kubectl('printf "json\\njsonpath\\n:4\\n"')
+
+    line = f"%kubectl get pods {option}js"
+    assert completed(shell, line) == ["json", "jsonpath"]
+    matched = shell.Completer.custom_matchers[-1]
+    context = CompletionContext("js", line, len(line), 0, None)
+    assert matched(context)["matched_fragment"] == "js"
+
+
 def test_tab_completes_paths_of_manifests(
     cluster: Cluster,
     shell: InteractiveShell,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -169,6 +170,28 @@ def test_a_slip_of_the_pen_is_not_waited_for() -> None:
     """What no state has will not come."""
     with pytest.raises(AttributeError):
         poll.until(lambda: "up".redy, what="it", want="up", timeout=1)  # type: ignore[attr-defined]
+
+
+def test_a_part_of_an_object_that_is_none_is_waited_for() -> None:
+    """As the official client has it: a Pod that no machine runs yet has no statuses."""
+    pods: list[Any] = [
+        SimpleNamespace(state=None),
+        SimpleNamespace(state=SimpleNamespace(running=None)),
+        SimpleNamespace(state=SimpleNamespace(running=SimpleNamespace(since="now"))),
+    ]
+    looks, states = iter(pods), iter(pods)
+    want: Any = {"what": "it", "want": "running", "timeout": 5}
+    looked = poll.until(
+        lambda: next(looks).state.running.since, clock=FakeClock(), **want
+    )
+    judged = poll.until(
+        lambda: next(states),
+        done=lambda pod: pod.state.running.since == "now",
+        clock=FakeClock(),
+        **want,
+    )
+
+    assert (looked, judged) == ("now", pods[2])
 
 
 def test_the_real_clock_lets_time_pass() -> None:

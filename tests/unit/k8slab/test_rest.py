@@ -305,3 +305,45 @@ def test_a_proxy_that_does_not_start_says_why(cluster: Cluster, kubectl: Any) ->
     with pytest.raises(CommandFailed) as caught, rest.proxy("--port=80"):
         pass
     assert caught.value.seen == "address already in use"
+
+
+@pytest.mark.parametrize("option", ["-d", "--data", "--data-binary", "-H"])
+@pytest.mark.parametrize("file", ["@gone.json", "@-", "@.", "@"])
+def test_a_file_that_is_not_there_is_not_sent_empty(
+    cluster: Cluster, fake: Any, option: str, file: str
+) -> None:
+    """Without its body, a DELETE with preconditions deletes whatever is there."""
+    with pytest.raises(BadInput, match="no such file; nothing was sent") as caught:
+        rest.curl(f"-X DELETE {option} {file} /api/v1/namespaces/shop/pods")
+
+    assert caught.value.seen == f"{option} {file}"
+    assert fake.requests == []
+
+
+def test_a_file_is_sent(cluster: Cluster, fake: Any, tmp_path: Path) -> None:
+    """As curl reads it."""
+    (tmp_path / "pod.json").write_text('{"metadata": {"name": "web"}}')
+    path = "/api/v1/namespaces/shop/pods"
+
+    assert rest.curl(f"-d @{tmp_path}/pod.json {path}").status == 201
+    assert fake.holds("pods", "web", "shop")
+
+
+def test_a_path_with_blanks_is_told_how_to_write_them(
+    cluster: Cluster, fake: Any
+) -> None:
+    """Of which curl would only say that it is a bad URL."""
+    with pytest.raises(BadInput, match="no blanks") as caught:
+        rest.curl("'/api/v1/pods?labelSelector=app in (web)'")
+
+    right = "/api/v1/pods?labelSelector=app%20in%20(web)"
+    assert right in caught.value.wanted
+    assert rest.curl(f"'{right}'").status == 200
+
+
+def test_an_open_quote_is_told(cluster: Cluster) -> None:
+    """With what would be right."""
+    with pytest.raises(BadInput, match="cannot be read") as caught:
+        rest.curl("-H 'A: b /version")
+
+    assert caught.value.wanted == "quotes that are closed"

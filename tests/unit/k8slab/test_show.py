@@ -935,3 +935,32 @@ def test_a_sign_that_nobody_sees_has_a_name(
 
     assert "<U+" in str(caught.value)
     assert f"rc.yaml:{line}" in caught.value.where
+
+
+@pytest.mark.parametrize("metadata", ["", "metadata:\n", "metadata: {}\n"])
+@pytest.mark.parametrize("served", [False, True])
+def test_a_question_needs_no_metadata(
+    write: Any, metadata: str, served: bool, request: pytest.FixtureRequest
+) -> None:
+    """It is answered and not stored, so Kubernetes' own pages write none."""
+    if served:
+        review = ("authorization.k8s.io", "v1", "SelfSubjectAccessReview")
+        request.getfixturevalue("cluster")
+        fake = request.getfixturevalue("fake")
+        fake.kinds.append((*review, "selfsubjectaccessreviews", False))
+        at = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        fake.errors[at] = (201, {"status": {"allowed": True}})
+    head = "apiVersion: authorization.k8s.io/v1\nkind: SelfSubjectAccessReview\n"
+    asked = "spec: {resourceAttributes: {verb: get, resource: pods}}\n"
+
+    assert "verb: get" in show.manifest(write(head + metadata + asked)).text
+    with pytest.raises(BadManifest, match="metadata is"):
+        show.manifest(write(f"apiVersion: v1\nkind: ConfigMap\n{metadata}data: {{}}\n"))
+
+
+def test_columns_of_a_table_may_be_numbers() -> None:
+    """As codes are, and ports."""
+    codes = [{200: 7, 404: 1}, {200: 9, 404: 0}]
+
+    assert show.table(codes).text == "200  404\n7    1\n9    0"
+    assert show.table(codes, ["404"]).text == "404\n1\n0"

@@ -157,6 +157,19 @@ def test_the_deadline_is_kept_and_explained(fake: Any, ns: Namespace) -> None:
     assert caught.value.waited_s >= 0.5
 
 
+def test_pods_that_ended_for_good_are_named(fake: Any, ns: Namespace) -> None:
+    """They do not count; but who waits in vain for one of them has to know."""
+    evicted = fake.pod("echo-1", ready=False, phase="Failed")
+    evicted["status"] |= {"reason": "Evicted", "message": "low on memory"}
+    evicted["status"]["containerStatuses"] = []
+    fake.put("pods", evicted, "chapter")
+    with pytest.raises(NotReady) as caught:
+        wait.pods(ns, "app=echo", ready=1, timeout=0.2)
+
+    assert caught.value.seen == "0 ready; ended for good: echo-1 Evicted"
+    assert wait.pods(ns, "app=echo", ready=0, timeout=0.2) == []
+
+
 def test_a_scheduler_that_is_away_is_named(fake: Any, ns: Namespace) -> None:
     """No event and no condition says so: nobody is there who would write one."""
     fake.put("pods", fake.pod("echo-1", ready=False, phase="Pending", node=""), ns.name)

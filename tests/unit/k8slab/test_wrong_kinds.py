@@ -42,6 +42,8 @@ def test_what_is_no_address_is_not_waited_to_be_gone(
         (wait.pod, {"reason": [5]}),
         (wait.pod, {"phase": ["Running"]}),
         (wait.pod, {"phase": None}),
+        (wait.pod, {"phase": "running"}),
+        (wait.pod, {"phase": "CrashLoopBackOff"}),
         (wait.pod, {"ready": "yes"}),
         (partial(wait.restarts, at_least=0), {"reason": ["Error"]}),
         (partial(wait.pods, ready=0), {"controller": {"kind": "x"}}),
@@ -112,6 +114,25 @@ def test_what_a_command_printed_stands_for_its_text(
     assert cluster.events(about=printed("web-1")) == []
     assert wait.pod(ns, "web-1", phase=printed("Running"), timeout=1).name == "web-1"
     assert show.table([POD], columns=printed("name")).text.split() == ["NAME", "db-0"]
+
+
+def test_a_manifest_is_asked_for_by_its_path(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by one that a command printed; of what is no path no file is looked for."""
+    (tmp_path / "manifests").mkdir()
+    text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"
+    (tmp_path / "manifests" / "a.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    printed: Any = magics.Result("kubectl get", "a.yaml\n", "", 0, 0.1)
+    show.validate(printed)
+    assert show.manifest(printed).text.startswith("# manifests/a.yaml\n")
+
+    wrong: list[Any] = [None, 3, b"a.yaml", ["a.yaml"]]
+    for each in wrong:
+        for shows in (show.manifest, show.validate):
+            with pytest.raises(BadInput, match="path takes a text"):
+                shows(each)
 
 
 def test_nothing_is_no_restriction(fake: Any, cluster: Cluster, ns: Namespace) -> None:
