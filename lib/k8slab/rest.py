@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -382,7 +383,7 @@ def _value(option: str, value: str | None) -> str:
             wanted="a word behind it, as in -X POST",
             seen="nothing" if value is None else "an empty word",
         )
-    if option not in _METHOD and value[:1] == "@" and not Path(value[1:]).is_file():
+    if option not in _METHOD and value[:1] == "@" and not _is_there(value[1:]):
         raise BadInput(
             "there is no such file; nothing was sent",
             where=str(Path.cwd()),
@@ -390,6 +391,11 @@ def _value(option: str, value: str | None) -> str:
             seen=f"{option} {value}",
         )
     return value
+
+
+def _is_there(file: str) -> bool:
+    """Return whether curl can read it: a file, or a device as /dev/null."""
+    return os.access(file, os.R_OK) and not Path(file).is_dir()
 
 
 def _send(

@@ -245,7 +245,8 @@ class _Splitter:
             return
         if rest[:2] in ("$'", '$"') and before != "$":
             raise self._refused(rest[:2], *_ANSI)
-        if rest[0] == "(" and _CALLED.search(self._line[: self._at]):
+        called = rest[0] == "(" and _CALLED.search(self._line[: self._at])
+        if called and not self._passed_on():
             raise self._refused("(", *_CALL)
         begins = rest[0] in _DASHES + _HASH
         if rest[0] in _PROSE and (not begins or not self._open):
@@ -253,6 +254,11 @@ class _Splitter:
         for operator, reasons in _OPERATORS.items():
             if rest.startswith(operator):
                 raise self._refused(operator, *reasons)
+
+    def _passed_on(self) -> bool:
+        """Return whether it goes to a program on a machine, or behind --, as awk."""
+        before = [word.text for word in self._stages[0]]
+        return self._magic == "%%on" or "--" in before
 
     def _take(self, sign: str, *, bare: bool) -> None:
         self._open = True

@@ -23,7 +23,10 @@ _BRACES = re.compile(rf"(?P<other>{_OTHER})|\{{(?P<name>{_NAME})\}}", re.S)
 
 _Address = IPv4Address | IPv4Network | IPv6Address | IPv6Network
 _EXPRESSION = re.compile(rf"\{{({_NAME})\s*[-+*/%:!][^{{}}]*\}}")
-_BLANKS = re.compile(rf"(?<![{{$%])\{{\s*({_NAME})[^{{}}]*\}}")
+# What is a name alone is none of these, nor is a key of YAML, as {replicas: 2} has one.
+_BLANKS = re.compile(
+    rf"(?<![{{$%])\{{(?=[^{{}}]*\s)\s*({_NAME})(?![\w.]|:\s)[^{{}}]*\}}"
+)
 _RANGE = re.compile(r"\{\s*range\b")
 _ITEM = re.compile(rf"\{{{_NAME}\[[^{{}}]*\}}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from os import PathLike, fspath
 from pathlib import Path as _Path
 from typing import Any
 
@@ -223,7 +224,7 @@ def _cluster() -> Cluster | None:
 
 def _path(path: object) -> str:
     """Return a manifest's path, or the one that a command printed; refuse others."""
-    name = str(path) if isinstance(path, _Path) else path
+    name = fspath(path) if isinstance(path, PathLike) else path
     return given.text("path", name, "a file below manifests/, as web/pod-a.yaml")
 
 

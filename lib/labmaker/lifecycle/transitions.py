@@ -298,7 +298,7 @@ class Transitions:
         there, left = self.folder.root.exists(), ""
         with undisturbed():
             with ledger.phase("remove the machines and their network") as phase:
-                if record is not None and record.provider in NAMES:
+                if record is not None and _was_made_here(record):
                     if left := self._remove_made(record):
                         phase.changed(left)
                 else:
@@ -451,6 +451,15 @@ class Transitions:
             yield fleet
         finally:
             fleet.close()
+
+
+def _was_made_here(record: LabRecord) -> bool:
+    """Return whether it says what made the lab, and what its addresses follow from."""
+    try:
+        Settings.of(record)
+    except LabError:
+        return False
+    return record.provider in NAMES
 
 
 def _served(fleet: Fleet, ledger: Ledger) -> None:

@@ -1307,6 +1307,34 @@ def test_braces_that_a_blank_cuts_are_refused(typed: Any, line: str) -> None:
         assert typed(f"create secret generic a {lone}")[-1] == lone
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "get pod {name} -o jsonpath={range .items[*]}{.metadata.name}{end}",
+        "patch deploy {name} -p {spec: {replicas: 2}}",
+        'patch deploy web -p {"spec": {"replicas": {replicas}}}',
+    ],
+)
+def test_a_name_is_not_what_a_blank_cuts(typed: Any, line: str) -> None:
+    """Nor is a key, though Python knows its name: what misses are the quotes."""
+    with pytest.raises(BadInput, match="a blank ends a word"):
+        typed(line, name="web", replicas=2, end=1)
+
+    for cut in ("{ name }", "{name or 1}", "{name [0]}"):
+        with pytest.raises(BadInput, match="is no name"):
+            typed(f"get pod {cut}", name="web")
+
+
+def test_a_call_in_braces_may_be_a_programs(typed: Any) -> None:
+    """As one of awk is, which single quotes pass on."""
+    with pytest.raises(BadInput, match="a parenthesis") as caught:
+        typed("exec x -- awk {print(NR)}")
+
+    assert "single quotes" in caught.value.next
+    with pytest.raises(BadInput, match="a parenthesis"):
+        _line.split("node1 awk {print(NR)}", "%%on")
+
+
 def test_a_home_stands_for_itself(typed: Any) -> None:
     """As in a shell, also alone; in quotes it is a sign like another."""
     assert typed("cp web:/x ~")[-1] == str(Path.home())

@@ -308,7 +308,7 @@ def test_a_proxy_that_does_not_start_says_why(cluster: Cluster, kubectl: Any) ->
 
 
 @pytest.mark.parametrize("option", ["-d", "--data", "--data-binary", "-H"])
-@pytest.mark.parametrize("file", ["@gone.json", "@-", "@.", "@"])
+@pytest.mark.parametrize("file", ["@gone.json", "@-", "@.", "@", f"@{'x' * 300}"])
 def test_a_file_that_is_not_there_is_not_sent_empty(
     cluster: Cluster, fake: Any, option: str, file: str
 ) -> None:
@@ -327,6 +327,11 @@ def test_a_file_is_sent(cluster: Cluster, fake: Any, tmp_path: Path) -> None:
 
     assert rest.curl(f"-d @{tmp_path}/pod.json {path}").status == 201
     assert fake.holds("pods", "web", "shop")
+
+
+def test_a_device_is_a_file_too(cluster: Cluster) -> None:
+    """Who names /dev/null wants an empty body."""
+    assert rest.curl("-X GET -d @/dev/null /version").status == 200
 
 
 def test_a_path_with_blanks_is_told_how_to_write_them(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -126,7 +127,9 @@ def test_a_manifest_is_asked_for_by_its_path(
     monkeypatch.chdir(tmp_path)
     printed: Any = magics.Result("kubectl get", "a.yaml\n", "", 0, 0.1)
     show.validate(printed)
-    assert show.manifest(printed).text.startswith("# manifests/a.yaml\n")
+    pure: Any = PurePosixPath("a.yaml")
+    for each in (printed, pure):
+        assert show.manifest(each).text.startswith("# manifests/a.yaml\n")
 
     wrong: list[Any] = [None, 3, b"a.yaml", ["a.yaml"]]
     for each in wrong:

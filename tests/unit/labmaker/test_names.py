@@ -268,15 +268,19 @@ class Engine:
         return frozenset()
 
 
-@pytest.mark.parametrize("provider", ["", "lxd"], ids=["damaged", "unknown"])
+@pytest.mark.parametrize(
+    "told",
+    [{}, {"provider": "lxd"}, {"maker": {}}, {"maker": {"slot": "x"}}],
+    ids=["damaged", "unknown", "no settings", "edited"],
+)
 def test_without_a_known_maker_every_engine_is_asked(
-    home: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, Any]
 ) -> None:
     """Its machines may be of one that makes no new ones here."""
     folder = LabFolder(home, "default")
     record = made(home)
-    if provider:
-        folder.save(replace(record, provider=provider))
+    if told:
+        folder.save(replace(record, **told))
     else:
         folder.record_file.write_text("{")
     asked = list[str]()
