@@ -13,7 +13,15 @@ import yaml
 
 from . import progress
 from .core import facts, given
-from .errors import BadInput, CheckFailed, LabError, NoMachines, NotBegun, NotReady
+from .errors import (
+    BadInput,
+    CheckFailed,
+    LabError,
+    NoFact,
+    NoMachines,
+    NotBegun,
+    NotReady,
+)
 
 __all__ = ["exercise", "fails", "grade", "that"]
 
@@ -76,7 +84,8 @@ def fails(error: type[LabError], match: str | None = None) -> Iterator[None]:
     Raises:
         BadInput: That is no error of this book, or these are no words; the block did
             not run.
-        CheckFailed: Nothing was raised, or another error.
+        CheckFailed: Nothing was raised, or another error of this book; an error of
+            Python's own is raised as it is.
         NoMachines: The block needs a machine, which an adopted cluster does not give:
             nothing is known of its claim.
 
@@ -188,14 +197,14 @@ class Exercise:
                 Those of the file of hints by default; see `exercise`.
 
         Raises:
-            BadInput: The text is none, or what the fact returns is always true; see
-                `that`.
+            BadInput: The text is none; what the fact returns is always true, see
+                `that`; or a file of hints cannot be read.
         """
         text = _text(text)
         known = hints or _hints(self.name, text)
         try:
             self._judged.append(_Judged(text, bool(_asked(text, fact)), tuple(known)))
-        except facts.NoFact:
+        except NoFact:
             raise
         except Exception as error:  # noqa: BLE001 - a fact may meet anything
             pending, begun = _pending(error), not isinstance(error, _NOT_BEGUN)
@@ -281,7 +290,9 @@ def exercise(name: str, *claims: Claim) -> Verdict | Exercise:
             has to be solved.
 
     Raises:
-        BadInput: One of the claims is no text with its fact; none is judged.
+        BadInput: One of the claims is no text with its fact, and none is judged; or
+            what a fact returns is always true, or a file of hints cannot be read.
+        CheckFailed: At the end of a ``with`` block: one of the claims is not true.
 
     Example:
         >>> exercise("sums", ("two and two are four", lambda: 2 + 2 == 4))
@@ -296,7 +307,7 @@ def grade(name: str, *claims: Claim) -> Verdict:
     """Grade an exercise that has to be solved; see `exercise`.
 
     Raises:
-        BadInput: There is no claim, or one is no text with its fact.
+        BadInput: There is no claim, or one is none that could be judged.
         CheckFailed: One of the claims is not true.
     """
     if not claims:

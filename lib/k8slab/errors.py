@@ -8,6 +8,7 @@
     │   ├── NoMachines                the lab is an adopted cluster without machines
     │   ├── SettingsDiffer            the lab exists with other settings
     │   ├── BadManifest               a manifest that Kubernetes would refuse
+    │   ├── NoFact                    a claim that can be nothing but true
     │   └── Refused                   a target that is not this lab's cluster
     │       └── WrongCluster          the fingerprint is not the pinned one
     ├── HostProblem          exit 3   this computer cannot carry a lab as it is
@@ -146,6 +147,10 @@ class SettingsDiffer(BadInput):
 
 class BadManifest(BadInput):
     """A manifest that Kubernetes would refuse, or would not understand as meant."""
+
+
+class NoFact(BadInput):
+    """What should be true or false can be nothing but true."""
 
 
 class Refused(BadInput):

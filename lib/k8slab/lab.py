@@ -43,17 +43,21 @@ class Healed:
 def connect(name: str | None = None, *, heals: bool = True) -> Cluster:
     """Connect to a lab's cluster, and to no other.
 
-    In a notebook this also makes ``%kubectl`` and ``%%on`` available. Faults that an
-    ended session left are undone first, which is said.
+    In a notebook this also makes ``%kubectl`` and ``%%on`` available. Faults that this
+    session or an ended one left are undone first, which is said.
 
     Args:
         name: The lab; ``K8SLAB_LAB`` or ``default`` when None.
         heals: Whether faults are undone; not, to look at the lab as it is.
 
     Raises:
+        BadInput: The name cannot be a lab's.
         LabMissing: There is no such lab, or it was never up.
+        NotReady: A fault that was left cannot be undone now.
         ApiUnreachable: Its API server does not answer.
+        CertificateExpired: A certificate of the lab is not valid at this time.
         WrongCluster: What answers is not the cluster that was pinned.
+        LabError: The lab's record is damaged, or of another version.
     """
     from . import magics
 
@@ -67,7 +71,7 @@ def connect(name: str | None = None, *, heals: bool = True) -> Cluster:
 
 @outside.told()
 def heal(name: str | None = None, *, start_s: float = 0.0) -> Healed:
-    """Undo the faults that ended sessions left in a lab, and say which.
+    """Undo the faults that this session and ended ones left in a lab; say which.
 
     `connect` does so, too. Where the lab is stopped, nothing is done.
 
@@ -91,7 +95,12 @@ def heal(name: str | None = None, *, start_s: float = 0.0) -> Healed:
 
 @outside.told()
 def find(name: str | None = None) -> LabRecord | None:
-    """Return the facts of a lab, or None when there is no such lab."""
+    """Return the facts of a lab, or None when there is no such lab.
+
+    Raises:
+        BadInput: The name cannot be a lab's.
+        LabError: The lab's record is damaged, or of another version.
+    """
     return folder(name).record()
 
 
@@ -183,7 +192,7 @@ def _heal(cluster: Cluster, start_s: float = 0.0) -> tuple[str, ...]:
     undone = fault.heal(cluster, start_s=start_s)
     for each in undone:
         # Not on standard output, which belongs to the command or cell that connects.
-        print(f"undone, as an ended session left it: {each}", file=sys.stderr)
+        print(f"undone, as a session left it: {each}", file=sys.stderr)
     return tuple(undone)
 
 

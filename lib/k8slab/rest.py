@@ -137,7 +137,10 @@ class Door:
     at: str
 
     def curl(self, line: str) -> Answer:
-        """Send a request through it, without any credentials; see `curl`.
+        """Send a request through it, without any credentials.
+
+        Args:
+            line: As of `curl`, whose errors it raises, too.
 
         Raises:
             Unreachable: It is closed.
@@ -168,7 +171,8 @@ def curl(
 
     Raises:
         BadInput: The line holds another option, one without its value, a file that
-            is not there, or no path.
+            is not there, or no path; or the token is none of this book.
+        LabMissing: This session is connected to no cluster.
         Refused: It names another server.
         Unreachable: Nobody answers.
         CommandFailed: curl failed, as where it does not trust the server, or where an
@@ -205,7 +209,7 @@ def token(ns: Namespace, account: str, *, seconds: int = 600) -> Token:
 
     Raises:
         BadInput: That is no namespace, or can be no account's name.
-        ApiError: There is no such account.
+        ApiError: There is no such account, or the server refuses the time.
     """
     given.of_kind(ns, Namespace, "that is no namespace", wanted=given.NAMESPACE)
     account = given.plain(account)
@@ -229,7 +233,15 @@ def token(ns: Namespace, account: str, *, seconds: int = 600) -> Token:
 
 
 def client(token: Token) -> ApiClient:
-    """Return an official client that shows a token and has no other rights."""
+    """Return an official client that shows a token and has no other rights.
+
+    Args:
+        token: The token, as `token` returns one.
+
+    Raises:
+        BadInput: That is no token of this book.
+        LabMissing: This session is connected to no cluster.
+    """
     given.of_kind(token, Token, _STRANGE, wanted=_LENT)
     return current.current().connection.new_api(bearer=token.value)
 

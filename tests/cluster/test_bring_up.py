@@ -13,7 +13,6 @@ from booktools.lint import secrets
 from k8slab import wait
 from k8slab.kube import snapshot
 from labmaker.bundle import opened
-from labmaker.plan import AddressPlan
 
 GIB = 1024**3
 NAME = "kubernetes.default.svc.cluster.local"
@@ -183,15 +182,6 @@ def memory(container: str) -> int:
             base = Path("/sys/fs/cgroup") / path.lstrip("/")
             return int((base / "memory.current").read_text())
     raise AssertionError("no control group counts memory")
-
-
-def test_labs_never_share_an_address(main: Lab) -> None:
-    """The ranges of two slots do not meet."""
-    other = AddressPlan((main.plan.slot + 1) % 8)
-
-    assert not [
-        a for a in main.plan.ranges.all for b in other.ranges.all if a.overlaps(b)
-    ]
 
 
 def test_the_bridge_keeps_its_address(main: Lab) -> None:

@@ -140,7 +140,7 @@ def test_up_undoes_what_a_killed_kernel_left(main: Lab) -> None:
         routes = shell.run(["ip", "route"]).stdout
 
     assert said.returncode == 0, said.text
-    assert "undone, as an ended session left it: pod-route-away" in said.text
+    assert "undone, as a session left it: pod-route-away" in said.text
     assert str(main.record.nodes[-1].pods) in routes
 
 

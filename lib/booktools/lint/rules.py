@@ -24,7 +24,6 @@ TAGS = frozenset(
         "nbval-ignore-output",
         "nbval-skip",
         "hide-input",
-        "hide-output",
         "hide-cell",
         "remove-cell",
         "lab-check",

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator
 from typing import TypeVar
 
-from ..errors import BadInput
+from ..errors import NoFact
 
 T = TypeVar("T")
 ALWAYS = "this is always true"
-
-
-class NoFact(BadInput):
-    """What should be true or false can be nothing but true."""
 
 
 def fact(said: T, what: str = ALWAYS) -> T:

@@ -146,9 +146,10 @@ def until(
         The first state that is the wanted one.
 
     Raises:
-        BadInput: The look is a value, and no function; or what it or ``done`` returns
-            is always true: a function, a generator, a coroutine, or a pair of a value
-            and a message.
+        BadInput: The look is a value, and no function; it, ``done`` or ``failed``
+            takes other arguments than it is given; the timeout is no number; or what
+            the look or ``done`` returns is always true: a function, a generator, a
+            coroutine, or a pair of a value and a message.
         NotReady: The deadline passed, or ``failed`` gave a reason.
 
     Example:

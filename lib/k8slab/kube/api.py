@@ -166,7 +166,12 @@ class ClusterApi:
         return list(self.connection.send("GET", path, query=query).get("items") or [])
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Object:
-        """Return one object; `ApiError` when there is none of that name."""
+        """Return one object.
+
+        Raises:
+            BadInput: That can be no object's name, or there is no such kind.
+            ApiError: There is none of that name.
+        """
         name = given.plain(name)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise BadInput(
@@ -277,7 +282,10 @@ class ClusterApi:
             on_line: Called with each line as it is printed, on either stream.
 
         Raises:
+            BadInput: The arguments are no list of texts.
             Refused: The arguments, or the kubeconfig, could reach another cluster.
+            HostProblem: It would open an editor, and there is none.
+            LabMissing: The lab's kubectl was lost.
             CommandFailed: The exit code is not 0 and ``check`` is true.
             CommandTimeout: The deadline passed.
         """

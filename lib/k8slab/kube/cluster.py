@@ -106,6 +106,7 @@ class Cluster(ClusterApi):
 
         Raises:
             UnknownMachine: The lab has no such machine.
+            NoMachines: The cluster was adopted.
         """
         return self.on(machine).address
 
@@ -114,6 +115,7 @@ class Cluster(ClusterApi):
 
         Raises:
             UnknownMachine: The lab has no such machine.
+            NoMachines: The cluster was adopted.
 
         Example:
             ``cluster.on("node1").run(["systemctl", "is-active", "kubelet"])``
@@ -132,6 +134,7 @@ class Cluster(ClusterApi):
             take_over: Take it from another process, with all that that one made.
 
         Raises:
+            BadInput: That can be no namespace's name; nothing was begun.
             InUse: Another process that is alive holds it.
             Refused: A namespace of that name is not a chapter's.
             NotReady: What was there before does not go away.

@@ -66,6 +66,7 @@ class Namespace:
         """Return one object as the API has it.
 
         Raises:
+            BadInput: That can be no object's name, or there is no such kind.
             ApiError: There is none of that name.
         """
         return self.cluster.get(kind, name, namespace=self.name)

@@ -28,7 +28,7 @@ _PASTED = (
     *(["kubectl"], ["k"], ["%kubectl"], ["%%kubectl"], ["!kubectl"], ["!!kubectl"]),
     *(["sudo", "kubectl"], ["$", "kubectl"], ["$", "k"]),
 )
-"""How a line begins that was pasted below ``%%kubectl``."""
+"""How a line begins that was pasted behind ``%kubectl`` or below ``%%kubectl``."""
 __all__ = ["Result", "kubectl", "load_ipython_extension", "on", "register"]
 
 

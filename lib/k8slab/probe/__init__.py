@@ -25,7 +25,6 @@ from ._series import Requests as Requests
 from ._series import asking as asking
 from ._series import echoes as echoes
 
-# A probe raises when nothing answers; with strict=False it returns a false record.
 TIMEOUT_S = 3.0
 _QUOTED = "a text, in quotes"
 _ASK = """
@@ -118,11 +117,16 @@ def tcp(
         port: The port.
         from_: A machine's name or a Pod; None is this computer.
         timeout: Seconds until giving up.
-        strict: Raise when nothing answers.
+        strict: Raise when nothing answers; else a false record says so.
 
     Raises:
+        BadInput: The port is no number, or the timeout none of seconds.
         Refused: The target is not in the lab; nothing was sent.
-        Unreachable: Nothing answers and ``strict`` is true.
+        Unreachable: Nothing answers and ``strict`` is true; or, whatever it is, a Pod
+            has no address yet, or this computer's own routes refuse the target.
+        UnknownMachine: The lab has no machine of the name in ``from_``.
+        MachineUnreachable: That machine does not answer.
+        NoMachines: The cluster was adopted, and it is not a Pod that asks a Pod.
         CommandFailed: Nothing could be asked from there, as where kubectl does not
             reach the Pod.
     """
@@ -141,15 +145,12 @@ def echo(
     timeout: float = TIMEOUT_S,
     strict: bool = True,
 ) -> Echo:
-    """Greet an echo server and hear which Pod it is; for arguments see `tcp`.
+    """Greet an echo server and hear which Pod it is.
+
+    Arguments and errors are those of `tcp`.
 
     Example:
         ``probe.echo("node1", 31245).pod``
-
-    Raises:
-        Refused: The target is not in the lab; nothing was sent.
-        Unreachable: Nothing answers and ``strict`` is true.
-        CommandFailed: Nothing could be asked from there.
     """
     cluster = current.current()
     place = resolve(cluster, target, port, from_)
@@ -165,6 +166,10 @@ def echo_everywhere(port: int, *, timeout: float = TIMEOUT_S) -> Everywhere:
     Args:
         port: The port, as a Service of type NodePort opens it.
         timeout: Seconds until giving up, for each machine.
+
+    Raises:
+        BadInput: The port is no number, or the timeout none of seconds.
+        NoMachines: The cluster was adopted.
     """
     machines = current.current().machines
     answers = {m: echo(m, port, timeout=timeout, strict=False) for m in machines}
@@ -186,6 +191,8 @@ def route(target: str) -> Route:
 
     Raises:
         BadInput: That is neither.
+        NoMachines: The cluster was adopted.
+        CommandFailed: The routing table was not asked; ``ip`` says why.
 
     Example:
         ``probe.route("master").device``
@@ -223,6 +230,9 @@ def dns(
     Raises:
         BadInput: That cannot be a DNS name; nothing was sent.
         Unreachable: There is no answer or no address, and ``strict`` is true.
+        UnknownMachine: The lab has no machine of the name in ``from_``.
+        MachineUnreachable: That machine does not answer.
+        NoMachines: The cluster was adopted.
         CommandFailed: Nothing could be asked from there.
     """
     name = given.text("name", name, "a name, as web or web.shop")

@@ -156,8 +156,14 @@ def echoes(
         timeout: Seconds until giving up one of them.
 
     Raises:
-        BadInput: ``count`` is out of bounds.
+        BadInput: ``count`` is out of bounds, the port no number, or the timeout none
+            of seconds.
         Refused: The target is not in the lab; nothing was sent.
+        Unreachable: A Pod has no address yet, or this computer's own routes refuse the
+            target; requests that nobody answers are part of what is returned.
+        UnknownMachine: The lab has no machine of the name in ``from_``.
+        MachineUnreachable: That machine does not answer.
+        NoMachines: The cluster was adopted, and it is not a Pod that asks a Pod.
         CommandFailed: Nothing could be asked from there, as where kubectl does not
             reach the Pod.
 
@@ -194,8 +200,10 @@ def asking(
         timeout: Seconds until giving up one of them.
 
     Raises:
-        BadInput: A limit is out of bounds.
+        BadInput: A limit is out of bounds, or the port no number.
         Refused: The target cannot be asked from this computer; nothing was sent.
+        Unreachable: This computer's own routes refuse the target.
+        NoMachines: The cluster was adopted.
 
     Example:
         ``with probe.asking("node1", 31245) as asking: ...``, then ``asking.record``

@@ -98,7 +98,8 @@ def changes(
         timeout: Seconds that the block may take; what changes later may not be heard.
 
     Raises:
-        BadInput: The cluster has no such kind, or tells none of its changes.
+        BadInput: That is no namespace, no kind is named, the cluster has no such kind
+            or tells none of its changes, or the timeout is none of seconds.
         NotReady: A watch does not begin, or does not tell all in time.
 
     Example:

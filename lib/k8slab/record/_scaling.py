@@ -105,11 +105,14 @@ def scaling(
             request.
         load: The labels of the clients. Each prints a line a second that begins with
             the number of its requests that were answered.
-        timeout: Seconds that are recorded at most, whatever the block does.
+        timeout: Seconds that are recorded at most, whatever the block does; it can be
+            no more than 600.
 
     Raises:
-        BadInput: It has another kind of target, or the time is out of bounds.
+        BadInput: That is no namespace, or these are no labels; the autoscaler has
+            another kind of target, or the time is out of bounds.
         ApiError: There is no such autoscaler.
+        LabError: At the end of the block: what a look met that does not pass.
 
     Example:
         ``with record.scaling(ns, "shop", load="app=visitors") as story: …``, then

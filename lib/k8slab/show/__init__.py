@@ -85,7 +85,11 @@ def manifest(
 def validate(path: str | _Path) -> None:
     """Refuse a manifest that Kubernetes would refuse, and print nothing.
 
+    Args:
+        path: The file, below the book's ``manifests/`` folder.
+
     Raises:
+        BadInput: That is no path, or there is no such file.
         BadManifest: Kubernetes would refuse it.
     """
     path = _path(path)
@@ -100,7 +104,7 @@ def table(records: Sequence[Any], columns: str | Sequence[str] = ()) -> Rendered
         columns: The fields to show, in order; all by default.
 
     Raises:
-        BadInput: A record has no such field.
+        BadInput: These are no records, or one of them has no such field.
     """
     records = _several(records)
     names = given.texts("columns", columns, 'names of fields, as ["name", "node"]')
@@ -130,6 +134,9 @@ def topology(source: Cluster | Namespace) -> Rendered:
 
     Args:
         source: A namespace, or the cluster for the Pods of all namespaces.
+
+    Raises:
+        BadInput: It cannot be drawn of that.
     """
     _known_as(source, Namespace | Cluster, "a namespace, or the cluster")
     if isinstance(source, Namespace):
@@ -145,6 +152,9 @@ def timeline(
     Args:
         recording: The recording.
         title: What the picture is of.
+
+    Raises:
+        BadInput: It cannot be drawn of that.
     """
     _known_as(recording, Recording, "what record.changes recorded")
     return _timeline.draw(recording.steps, _titled(title))
@@ -158,6 +168,9 @@ def bars(
     Args:
         counts: What `probe.echoes` returned, or numbers by name.
         title: What is counted.
+
+    Raises:
+        BadInput: It cannot be drawn of that.
     """
     if isinstance(counts, Requests):
         return _bars.draw(counts.pods, _titled(title), failed=len(counts.failures))
@@ -175,6 +188,9 @@ def matrix(
         counts: For each row its count by column; all rows have the same columns.
         title: What is counted.
         unit: What one of it is called.
+
+    Raises:
+        BadInput: These are no counts, or rows have other columns.
     """
     _known_as(counts, Mapping, "counts by row and column")
     # A Counter answers 0 for what it has not counted.
@@ -199,6 +215,9 @@ def requests(record: Requests, title: str = "Requests by time") -> Rendered:
     Args:
         record: The requests, as of `probe.asking`.
         title: What was asked.
+
+    Raises:
+        BadInput: It cannot be drawn of that.
     """
     _known_as(record, Requests, "requests, as of probe.asking")
     return _arrivals.draw(record, _titled(title))
@@ -210,6 +229,9 @@ def scaling(story: Scaling, title: str = "Load, CPU and Pods by time") -> Render
     Args:
         story: What was recorded.
         title: What the picture is of.
+
+    Raises:
+        BadInput: It cannot be drawn of that.
     """
     _known_as(story, Scaling, "what record.scaling recorded")
     return _scaling.draw(story, _titled(title))

@@ -275,7 +275,8 @@ def endpoints(
         timeout: Seconds until giving up.
 
     Raises:
-        BadInput: That can be no Service's name, or no address.
+        BadInput: That can be no Service's name, or no address; or ``want`` is no whole
+            number, 0 or more.
         NotReady: The deadline passed.
     """
     _check_name(service)
@@ -301,6 +302,11 @@ def endpoints(
 
 def nodes(source: Source, *, ready: int, timeout: float = TIMEOUT_S) -> Waited[Node]:
     """Wait until this many machines are Ready, and return all there are.
+
+    Args:
+        source: The cluster.
+        ready: How many; while more of them are, it waits, too.
+        timeout: Seconds until giving up.
 
     Raises:
         BadInput: ``ready`` is no whole number, 0 or more.

@@ -3,7 +3,7 @@
 A view watches in threads with a client of their own, changes at most four times a
 second, and stops at its deadline. When the block ends, its threads have ended, and the
 cell keeps the last picture as plain HTML. An error in the block, or in a thread, is
-raised.
+raised; a `LabError` tells of a thread that does not end.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ def pods(
         selector: Only those with these labels, as in ``app=echo``.
         timeout: Seconds until it stops changing, however long the block takes.
 
+    Raises:
+        BadInput: That has no Pods, or the timeout is none of seconds.
+
     Example:
         ``with widgets.pods(ns): wait.pods(ns, "app=echo", ready=3)``
     """
@@ -51,6 +54,9 @@ def requests(
         title: What is counted.
         timeout: Seconds until it stops changing, however long the block takes.
 
+    Raises:
+        BadInput: That sends no requests, or the timeout is none of seconds.
+
     Example:
         ``with probe.asking("node1", 31245) as asking, widgets.requests(asking): ...``
     """
@@ -69,6 +75,9 @@ def scaling(
         story: What is being recorded, as ``record.scaling`` gives it.
         title: What the picture is of.
         timeout: Seconds until it stops changing.
+
+    Raises:
+        BadInput: That is no recording, or the timeout is none of seconds.
 
     Example:
         ``with record.scaling(ns, "shop", load="app=visitors") as story,
@@ -90,6 +99,7 @@ def log(
         timeout: Seconds until it stops changing, however long the block takes.
 
     Raises:
+        BadInput: No log is named, or ``lines`` is out of bounds; at most 1000.
         CommandFailed: At the end of the block, when there was no such log.
 
     Example:

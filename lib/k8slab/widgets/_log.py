@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..core import given
+from ..core.poll import SystemClock
 from ..core.process import LocalRunner
 from ..core.rendered import Rendered
 from ..errors import BadInput, CommandTimeout
@@ -62,7 +63,6 @@ class LogView(View):
         self._lock = threading.Lock()
         self._lines = lines
         self._first = threading.Event()
-        self._never = threading.Event()
 
     def begin(self) -> Sequence[Feed]:
         """Start one ``kubectl logs -f`` for each."""
@@ -74,7 +74,7 @@ class LogView(View):
     def finish(self) -> None:
         """Give the programs a moment to write."""
         self._first.wait(FIRST_S)
-        self._never.wait(SETTLE_S)
+        SystemClock().sleep(SETTLE_S)
 
     def draw(self) -> Rendered:
         """Show the last lines as they are now."""

@@ -1,4 +1,4 @@
-"""The command's options: its version, and timings with and without a form."""
+"""The command itself: its options, the files they name, and its last words."""
 
 from __future__ import annotations
 

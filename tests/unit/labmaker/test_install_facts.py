@@ -7,9 +7,7 @@ import pytest
 from fakes.shell import FakeShell
 
 from k8slab.core.process import LocalRunner
-from k8slab.folder import LabFolder
 from k8slab.lab_record import MachineRecord
-from labmaker.companions import companions, own_lab
 from labmaker.install import facts
 from labmaker.plan import AddressPlan
 
@@ -108,23 +106,3 @@ def test_no_secret_is_asked_for() -> None:
 
     for word in ("secret", "token", ".key", "cat /etc/kubernetes/admin"):
         assert word not in commands
-
-
-@pytest.mark.parametrize(
-    "name", ["default", "twelve-chars", "thirteen-char", "t-0a1b-main", "x" * 20]
-)
-def test_a_chapters_own_lab_has_a_name_that_a_lab_may_have(
-    name: str, tmp_path: Path
-) -> None:
-    """It begins as its companions do, and is short enough."""
-    own = own_lab(name, "install")
-
-    assert own.startswith(companions(name))
-    assert LabFolder(tmp_path, own).name == own
-
-
-def test_own_labs_of_two_labs_are_two() -> None:
-    """Also where only the end of a long name differs."""
-    names = ("default", "long-name-of-a-lab-a", "long-name-of-a-lab-b")
-
-    assert len({own_lab(name, "install") for name in names}) == 3

@@ -21,6 +21,7 @@ from k8slab.errors import BadInput, HostProblem, LabError, LabMissing
 from k8slab.folder import LabFolder, records
 from k8slab.lab_record import CONTROL_PLANE, LabRecord, MachineRecord, Ranges
 from labmaker import bare, cli, lifecycle
+from labmaker.companions import companions, own_lab
 from labmaker.lifecycle import transitions
 from labmaker.lifecycle.preflight import free_slot
 from labmaker.providers import NAMES
@@ -412,3 +413,23 @@ def test_settings_that_were_edited_wrongly_are_told(home: Path, slot: object) ->
         Settings.of(record)
 
     assert "k8slab down" in refused.value.next
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "twelve-chars", "thirteen-char", "t-0a1b-main", "x" * 20]
+)
+def test_a_chapters_own_lab_has_a_name_that_a_lab_may_have(
+    name: str, tmp_path: Path
+) -> None:
+    """It begins as its companions do, and is short enough."""
+    own = own_lab(name, "install")
+
+    assert own.startswith(companions(name))
+    assert LabFolder(tmp_path, own).name == own
+
+
+def test_own_labs_of_two_labs_are_two() -> None:
+    """Also where only the end of a long name differs."""
+    names = ("default", "long-name-of-a-lab-a", "long-name-of-a-lab-b")
+
+    assert len({own_lab(name, "install") for name in names}) == 3
