@@ -30,17 +30,9 @@ WORKERS = ("gw0", "gw1", "gw2")
 # so); never the reader's, which is called "default".
 LAB = "test"
 LABS = [f"{LAB}-{worker}" for worker in WORKERS]
-# Tests in tests/cluster that take, with those of JupyterLab, about as long as all the
-# rest.
-APART = (
-    "alone",
-    "bare",
-    "going_back",
-    "interrupt",
-    "inventory",
-    "kernel",
-    "providers",
-)
+# Tests in tests/cluster that need no lab that others share: with those of JupyterLab
+# they take about as long as all the rest.
+APART = ("bare", "going_back", "interrupt", "inventory", "providers")
 REMOVAL = "removal of the labs"
 INTERRUPTED = 130
 """The exit code of a run that Ctrl-C or a termination ended."""

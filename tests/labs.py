@@ -158,6 +158,11 @@ class Lab:
         """Run ``k8slab kubectl`` on this lab."""
         return self.home.run("kubectl", *words, env={"K8SLAB_LAB": self.name})
 
+    def outcomes(self, name: str) -> dict[str, str]:
+        """Return what became of a phase of its ``up``, by machine."""
+        found = self.ledger["phases"]
+        return {p["where"]: p["outcome"] for p in found if p["name"] == name}
+
     @property
     def record(self) -> LabRecord:
         """What its folder says of it."""

@@ -65,6 +65,7 @@ def test_the_ledger_is_json_and_adds_up(main: Lab) -> None:
     assert ledger["total_s"] == pytest.approx(max(ends), abs=0.01)
     assert {phase["outcome"] for phase in ledger["phases"]} == {"changed", "unchanged"}
     assert {"kubeadm init", "kubeadm join"} <= {p["name"] for p in ledger["phases"]}
+    assert set(main.outcomes("Kubernetes packages").values()) == {"unchanged"}
 
 
 def test_a_second_up_is_quick_and_changes_nothing(
