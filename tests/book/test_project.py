@@ -54,8 +54,7 @@ def test_tracked_files_are_small_text_without_ties(root: Path) -> None:
 
 def test_the_file_list_knows_the_workshop(root: Path) -> None:
     """What git keeps beside the chapters and the pages; 'k8slab book open' hides it."""
-    git = ["git", "-c", "safe.directory=*"]
-    listed = LocalRunner(cwd=root).run([*git, "ls-files"]).stdout.splitlines()
+    listed = LocalRunner(cwd=root).run(checks.LS_FILES).stdout.splitlines()
     names = {name.partition("/")[0] for name in listed}
     pages = {f"{name}.md" for name in notebooks.contents(root / "_toc.yml")}
     book = {"chapters", "manifests", *pages}

@@ -19,6 +19,8 @@ from .rules import RULES, Found
 MAX_FILE_BYTES = 400_000
 MAX_FIGURE_BYTES = 60_000
 WORDS = re.compile(r"(?i)\b(simply|just|easy|easily)\b|\be\.g\.")
+LS_FILES = ("git", "-c", "safe.directory=*", "ls-files")
+"""Git's list, also of a clone that is another user's: its reader became root by su."""
 _TEXT = {"requirements.lock", "go.sum"}  # long by nature, and holding hashes
 _OF_ADDONS = "addons/"  # manifests that no chapter shows: `labmaker.addons` makes them
 
@@ -129,14 +131,11 @@ def in_prose(name: str, markdown: str) -> list[Violation]:
 def tracked(root: Path) -> list[Path]:
     """Return the files that git keeps or would keep.
 
-    Also of a clone that is another user's, as where its reader became root by su.
-
     Raises:
         CommandFailed: The folder is not in a git repository.
     """
-    git = ["git", "-c", "safe.directory=*", "ls-files"]
     listed = LocalRunner(cwd=root).run(
-        [*git, "--cached", "--others", "--exclude-standard", "-z"]
+        [*LS_FILES, "--cached", "--others", "--exclude-standard", "-z"]
     )
     names = [name for name in listed.stdout.split("\0") if name]
     return [root / name for name in names if (root / name).is_file()]

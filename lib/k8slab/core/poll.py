@@ -16,8 +16,8 @@ GRACE_S = 10.0
 PAUSE_S = 0.2
 NOT_YET = (LookupError, TypeError)
 """What a look at a state raises when a part of it is not there yet, or is None."""
-ABSENT = (*NOT_YET, AttributeError)
-"""The same for objects with attributes; `not_yet` tells it from a slip of the pen."""
+_ABSENT = (*NOT_YET, AttributeError)
+"""The same for objects with attributes; `_not_yet` tells it from a slip of the pen."""
 T = TypeVar("T")
 
 
@@ -102,12 +102,12 @@ def judge(
         # What `bool` is asked about is the verdict itself, and not a state.
         if fact(seen if done is bool else done(seen)):
             return True, "", None
-    except ABSENT as error:
-        missed.append(not_yet(error))
+    except _ABSENT as error:
+        missed.append(_not_yet(error))
     try:
         reason = _reason(failed(seen)) if failed is not None else None
-    except ABSENT as error:
-        missed.append(not_yet(error))
+    except _ABSENT as error:
+        missed.append(_not_yet(error))
     return False, "\n".join([*dict.fromkeys(missed), show(seen)]), reason
 
 
@@ -178,8 +178,8 @@ def until(
         except LabError as error:
             pause = max(every, tolerance.bear(error))
             trouble, last = error, f"{error.what}: {error.seen}"
-        except ABSENT as error:
-            trouble, last = error, not_yet(error)
+        except _ABSENT as error:
+            trouble, last = error, _not_yet(error)
         else:
             tolerance.reset()
             ok, last, reason = judge(seen, done, failed)
@@ -232,7 +232,7 @@ def check_asked(*given: object, **asked: object) -> None:
         )
 
 
-def not_yet(error: Exception) -> str:
+def _not_yet(error: Exception) -> str:
     """Return what is not there yet in words, as in ``KeyError: 'readyReplicas'``.
 
     Raises:

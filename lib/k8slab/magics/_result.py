@@ -68,9 +68,8 @@ class Result:
         Raises:
             BadInput: Always.
         """
-        raise BadInput(
-            "what a command printed is neither true nor false",
-            where=self._typed or self.command,
+        raise self._misused(
+            "is neither true nor false",
             wanted="x.ok for its exit code; x.text or x.lines for what it printed",
             seen=f"exit code {self.returncode}, {len(self.lines)} lines",
         )
@@ -81,24 +80,27 @@ class Result:
         Raises:
             BadInput: Always.
         """
-        raise BadInput(
-            "what a command printed is neither its lines nor its characters",
-            where=self._typed or self.command,
+        raise self._misused(
+            "is neither its lines nor its characters",
             wanted="x.lines to go through; 'word' in x.text to look for a word",
             seen=f"{len(self.lines)} lines",
         )
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, int | float):
-            raise BadInput(
-                "what a command printed is text, and no text equals a number",
-                where=self._typed or self.command,
+            raise self._misused(
+                "is text, and no text equals a number",
                 wanted="int(x.text) for the number that it printed; x.returncode",
                 seen=repr(other),
             )
         if not isinstance(other, str | Result):
             return NotImplemented
         return self.text.strip() == str(other).strip()
+
+    def _misused(self, how: str, *, wanted: str, seen: str) -> BadInput:
+        where = self._typed or self.command
+        what = f"what a command printed {how}"
+        return BadInput(what, where=where, wanted=wanted, seen=seen)
 
     def __hash__(self) -> int:
         return hash(self.text.strip())  # a set of texts finds it by what it says

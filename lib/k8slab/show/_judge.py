@@ -64,7 +64,7 @@ def check(manifest: Manifest, cluster: Cluster | None) -> None:
                 wanted=f"{key} at the top",
                 seen=", ".join(map(str, manifest.data))[:SHOWN],
             )
-    if not isinstance(manifest.data.get("metadata") or {}, dict):
+    if not isinstance(manifest.metadata, dict):
         raise bad(
             "metadata has fields",
             manifest.name,
@@ -136,8 +136,7 @@ def _check_kind(manifest: Manifest, known: set[tuple[str, str]]) -> None:
 
 def _check_by_server(manifest: Manifest, cluster: Cluster) -> None:
     kind = cluster.catalogue.find(manifest.kind, manifest.api_version)
-    meta = manifest.data.get("metadata") or {}
-    namespace = str(meta.get("namespace") or cluster.namespace)
+    namespace = str(manifest.metadata.get("namespace") or cluster.namespace)
     try:
         cluster.connection.send(
             "POST", kind.path(namespace), query=_STRICT, body=manifest.data
@@ -179,9 +178,9 @@ def _is_there(cluster: Cluster, manifest: Manifest, error: ApiError) -> bool:
     if error.status != 422:
         return False
     try:
-        meta = manifest.data.get("metadata") or {}
-        namespace = meta.get("namespace") or cluster.namespace
-        cluster.get(manifest.kind, str(meta.get("name")), namespace=namespace)
+        namespace = manifest.metadata.get("namespace") or cluster.namespace
+        name = str(manifest.metadata.get("name"))
+        cluster.get(manifest.kind, name, namespace=namespace)
     except ApiError:
         return False
     return "already allocated" in error.message

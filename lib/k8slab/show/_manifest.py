@@ -49,6 +49,11 @@ class Manifest:
         """The object's apiVersion; empty when it has none."""
         return str(self.data.get("apiVersion", ""))
 
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The object's metadata; empty when it has none."""
+        return self.data.get("metadata") or {}
+
     def lines(self, path: str) -> range:
         """Return the line numbers, from 1, of what a dotted path names.
 

@@ -42,7 +42,7 @@ _PIPE_CLOSED = 141
 class SSHShell:
     """Run commands on a machine over one connection, opened when first needed.
 
-    Safe across threads: every command has a channel of its own.
+    `Cluster.on` returns one. Safe across threads: every command has its own channel.
 
     Args:
         machine: The machine's name, shown in messages.
@@ -53,7 +53,7 @@ class SSHShell:
         known_hosts: The file that pins the machine's host key.
         connect_timeout: Seconds until a connection attempt is given up.
         port: The port of its SSH server.
-        sudo: Whether who logs in becomes root by ``sudo``.
+        sudo: Whether the user becomes root by ``sudo``.
         jump: How to log in to the host that the way goes through, if any.
         foreign: Whether machine and key are the reader's, not the lab's maker's.
     """
@@ -113,12 +113,21 @@ class SSHShell:
         timeout: float = DEFAULT_TIMEOUT_S,
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
-        """Run a command to its end; see `Runner.run`.
+        """Run a command to its end.
 
         The exit code is -1 when a signal ended the command: SSH does not say which.
         A process left in the background with its streams open is not awaited.
 
+        Args:
+            argv: The command as an argument list; no shell reads it.
+            input: What the command reads on its standard input.
+            check: Raise when the exit code is not 0.
+            timeout: Seconds until the command is ended.
+            on_line: Called with each line as it is printed, on either stream.
+
         Raises:
+            CommandFailed: The exit code is not 0 and ``check`` is true.
+            CommandTimeout: The deadline passed.
             MachineUnreachable: No connection, or it broke while the command ran.
         """
         return self._run(argv, argv, input, check, timeout, on_line)

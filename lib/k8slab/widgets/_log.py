@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..core import given
-from ..core.poll import SystemClock
 from ..core.process import LocalRunner
 from ..core.rendered import Rendered
 from ..errors import BadInput, CommandTimeout
@@ -22,11 +22,12 @@ LONGEST = 160
 MOST_BYTES = 1_000_000
 """How much of one log is read; a program may write without end."""
 SETTLE_S = 0.4
-"""Seconds in which what the block has caused may still reach the log."""
+"""Seconds without a line after which what the block has caused has been written."""
 MOST = 1000
 """How many lines are shown at most."""
 FIRST_S = 3.0
-"""Seconds in which the first line has to come; kubectl needs a moment to connect."""
+"""Seconds in which the first line has to come, for kubectl needs a moment to connect;
+and in which a log that goes on has been waited for long enough."""
 _PREFIX = re.compile(r"^\[pod/([^/\]]+)/[^\]]+\] ?")
 
 
@@ -62,7 +63,7 @@ class LogView(View):
         self._tail: deque[str] = deque(maxlen=lines)
         self._lock = threading.Lock()
         self._lines = lines
-        self._first = threading.Event()
+        self._line = threading.Event()
 
     def begin(self) -> Sequence[Feed]:
         """Start one ``kubectl logs -f`` for each."""
@@ -72,9 +73,11 @@ class LogView(View):
         ]
 
     def finish(self) -> None:
-        """Give the programs a moment to write."""
-        self._first.wait(FIRST_S)
-        SystemClock().sleep(SETTLE_S)
+        """Wait for the first line, and then for a pause."""
+        last, limit = time.monotonic() + FIRST_S, FIRST_S
+        while self._line.wait(limit) and time.monotonic() < last:
+            self._line.clear()
+            limit = SETTLE_S
 
     def draw(self) -> Rendered:
         """Show the last lines as they are now."""
@@ -93,12 +96,12 @@ class LogView(View):
         )
 
     def _take(self, line: str) -> None:
-        self._first.set()
         line = _PREFIX.sub(r"\1  ", line)
         with self._lock:
             self._tail.append(
                 line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
             )
+        self._line.set()
 
 
 class _Following:

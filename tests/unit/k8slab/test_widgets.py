@@ -207,6 +207,26 @@ def test_a_log_is_shown_as_it_is_written(
     assert live_threads() == []
 
 
+@pytest.mark.slow
+def test_what_the_block_has_caused_is_waited_for(
+    ns: Namespace, kubectl: Any, shown: list[str]
+) -> None:
+    """Until the log pauses, or has gone on for long enough."""
+    lines = "for n in 1 2 3; do echo line $n; /bin/sleep 0.1; done"
+    kubectl(f"/bin/sleep 0.5; {lines}; exec /bin/sleep 60")
+    with widgets.log(ns, "rc/echo"):
+        pass
+
+    assert shown[-1].endswith("line 1\nline 2\nline 3")
+
+    kubectl("while :; do echo more; /bin/sleep 0.1; done")
+    began = time.monotonic()
+    with widgets.log(ns, "rc/echo"):
+        pass
+
+    assert 3 <= time.monotonic() - began < 6
+
+
 def _has(words: str) -> Any:
     return lambda shown: any(words in each for each in shown)
 
