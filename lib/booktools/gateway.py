@@ -12,7 +12,6 @@ from k8slab.core.env import Environment
 
 if TYPE_CHECKING:  # these take a second to import
     from k8slab.kube.snapshot import Snapshot
-    from labmaker.providers import Provider
 
 # What the lab that chapters share offers; a chapter that needs "machines" makes a lab
 # of its own beside it.
@@ -130,9 +129,11 @@ class LabGateway:
     def carries(self) -> None:
         """See that there is a bundle, and a provider that works."""
         from labmaker.bundle import opened
+        from labmaker.providers import provider_of
 
         opened()
-        _provider().about()
+        env = Environment.read()
+        provider_of(env.provider, env.lab).about()
 
     def snapshot(self, name: str, needs: Collection[str]) -> Any:
         """Return what is there of all that a chapter with these needs can change."""
@@ -141,21 +142,24 @@ class LabGateway:
         from k8slab.kube import snapshot
         from labmaker import adopted, leftovers
         from labmaker.companions import companions
-        from labmaker.providers import NAMES, provider_of
+        from labmaker.providers import NAMES, provider_of, working
 
-        if adopted.find(name):  # it may be used on a computer that carries no lab
-            with closing(lab.connect(name)) as cluster:
+        def own() -> frozenset[str]:
+            home, known = Environment.read().home, list(working())
+            return leftovers.of_labs(home, companions(name), known, LocalRunner())
+
+        foreign = adopted.find(name)  # used on a computer that may carry no lab
+        if not foreign and not SHARED & set(needs):
+            return Seen(own(), None)
+        with closing(lab.connect(name)) as cluster:  # before an engine is asked for it
+            if foreign:
                 return Seen(frozenset(), snapshot.take(cluster))
-        home = Environment.read().home
-        own = leftovers.of_labs(home, companions(name), [_provider()], LocalRunner())
-        if not SHARED & set(needs):
-            return Seen(own, None)
-        with closing(lab.connect(name)) as cluster:
             record = cluster.record
+            seen = own()
             if record.provider in NAMES:  # who else made it knows its machines
                 provider = provider_of(record.provider, record.name)
-                own |= leftovers.strangers(record, provider)
-            return Seen(own, snapshot.take(cluster))
+                seen |= leftovers.strangers(record, provider)
+            return Seen(seen, snapshot.take(cluster))
 
     def difference(self, before: Any, after: Any) -> list[str]:
         """Return what differs between two snapshots, one line each."""
@@ -194,11 +198,3 @@ class LabGateway:
         except LabError as error:
             return str(error)
         return "\n".join(told)
-
-
-def _provider() -> Provider:
-    """Return what provides the machines of this computer's labs."""
-    from labmaker.providers import provider_of
-
-    env = Environment.read()
-    return provider_of(env.provider, env.lab)

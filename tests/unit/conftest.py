@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
+import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+
+from labmaker.providers import NAMES
+
+
+def pytest_configure() -> None:
+    """Let no unit test ask an engine: a new computer has none when they run."""
+    sys.addaudithook(_refuse_engines)
+
+
+def _refuse_engines(event: str, arguments: tuple[Any, ...]) -> None:
+    """Fail what starts an engine's own client; a test may bring one of its own."""
+    if event != "subprocess.Popen":
+        return
+    _, words, _, env = arguments
+    program = next(w for w in map(str, words) if w != "env" and w[:2] != "--")
+    found = shutil.which(program, path=(env or {}).get("PATH")) or ""
+    if program in NAMES and not found.startswith(tempfile.gettempdir()):
+        raise AssertionError(f"a unit test asks {program}: {' '.join(words)}")
 
 
 @pytest.fixture(autouse=True)
