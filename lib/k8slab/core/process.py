@@ -27,6 +27,9 @@ _LINGER_S = 60.0
 _SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _ENGLISH = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
 """What programs say is read here, and shown between English words."""
+_OPTIONS = ("TAR_OPTIONS", "SOURCE_DATE_EPOCH")
+"""Variables by which tar leaves files out or changes their owners, and by which what
+builds images refuses the time that it gives them."""
 
 
 def search_path() -> str:
@@ -45,7 +48,7 @@ def variables() -> dict[str, str]:
     found = {**os.environ, "PATH": search_path(), **_ENGLISH}
     if "TMPDIR" in found and not os.access(found["TMPDIR"], os.W_OK | os.X_OK):
         del found["TMPDIR"]
-    return found
+    return {name: value for name, value in found.items() if name not in _OPTIONS}
 
 
 @dataclass(frozen=True)

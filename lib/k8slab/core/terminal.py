@@ -29,8 +29,11 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
 def prepare() -> None:
     """Let standard output and standard error take every text; also where none is."""
     codecs.register_error(_HANDLER, _plain)
-    if os.environ.get("COLUMNS") == "0":  # of a terminal of no known size
-        del os.environ["COLUMNS"]  # or help and errors of usage would be empty
+    for name in ("COLUMNS", "TERMINAL_WIDTH"):
+        # Of a terminal of no known size; help and errors of usage would be empty, or
+        # end in a traceback.
+        if not os.environ.get(name, "").strip("0").isdecimal():
+            os.environ.pop(name, None)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started this, as by >&-

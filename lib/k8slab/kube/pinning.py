@@ -15,6 +15,9 @@ from .kubeconfig import Kubeconfig
 if TYPE_CHECKING:  # the client takes a second to import; a fingerprint needs none
     from .connection import Connection
 
+_IDENTITY = "/api/v1/namespaces/kube-system"
+"""What has the UID that tells a cluster from all others."""
+
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -62,11 +65,23 @@ def take(connection: Connection) -> Fingerprint:
 
     Raises:
         ApiUnreachable: Its API server does not answer.
-        WrongCluster: Somebody answers who is not vouched for by the CA.
+        WrongCluster: Somebody answers who is not vouched for by the CA, or who is no
+            API server.
     """
-    answer = connection.send("GET", "/api/v1/namespaces/kube-system")
+    answer = connection.send("GET", _IDENTITY)
     access = connection.access
-    return Fingerprint(access.ca_sha256, answer["metadata"]["uid"], access.server)
+    try:
+        uid = str(answer["metadata"]["uid"])
+    except (KeyError, TypeError):
+        raise WrongCluster(
+            "what answers is no API server of Kubernetes",
+            where=f"{access.server}{_IDENTITY}",
+            wanted="a namespace with its UID",
+            seen="an object of " + (", ".join(sorted(answer))[:200] or "nothing"),
+            next="see whether something stands before it that asks for a login, and "
+            "get a kubeconfig that leads past it",
+        ) from None
+    return Fingerprint(access.ca_sha256, uid, access.server)
 
 
 def check_access(access: Kubeconfig, pinned: Fingerprint) -> None:

@@ -14,7 +14,7 @@ import paramiko
 from ..core.hints import anew, command
 from ..core.patience import stretched
 from ..errors import HostKeyMismatch, LabError, MachineUnreachable
-from .keys import read_key
+from .keys import how_to_compare, read_key
 
 KEEPALIVE_S = 15
 ANSWER_TIMEOUT_S = 15.0
@@ -103,7 +103,7 @@ class Login:
                 wanted=f"{error.expected_key.get_name()} "
                 f"{error.expected_key.fingerprint}",
                 seen=f"{error.key.get_name()} {error.key.fingerprint}",
-                next=self.replaced(),
+                next=self.replaced(error.key.get_name()),
             ) from None
         except (paramiko.SSHException, EOFError, OSError) as error:
             client.close()
@@ -180,13 +180,17 @@ class Login:
             words[1:1] = ["-i", str(self.key)]
         return shlex.join(words)
 
-    def replaced(self) -> str:
-        """Return what to do when another machine stands at this address."""
+    def replaced(self, kind: str) -> str:
+        """Return what to do when another machine stands at this address.
+
+        Args:
+            kind: The type of the host key that it shows.
+        """
         if self.foreign:
-            look = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
             return (
-                f"compare it with what its own console says: {look}; if it was "
-                f"replaced, forget the lab: {command('down', self.lab, '--forget')}"
+                f"compare it with what its own console says: {how_to_compare(kind)}; "
+                "if it was replaced, forget the lab: "
+                + command("down", self.lab, "--forget")
             )
         return f"if the machine was replaced, {anew(self.lab)}"
 
@@ -272,7 +276,7 @@ class _Reject(paramiko.RejectPolicy):
             where=f"{self._login.machine} ({hostname})",
             wanted=f"a key that {self._login.known_hosts} names",
             seen=f"{key.get_name()} {key.fingerprint}",
-            next=self._login.replaced(),
+            next=self._login.replaced(key.get_name()),
         )
 
 

@@ -97,3 +97,13 @@ def known_hosts_line(address: str, public_line: str, *, port: int = 22) -> str:
     kind, data = public_line.split()[:2]
     host = address if port == 22 else f"[{address}]:{port}"
     return f"{host} {kind} {data}\n"
+
+
+def how_to_compare(kind: str) -> str:
+    """Return the command by which a host tells the fingerprint of its key itself.
+
+    Args:
+        kind: The key's type as SSH names it, such as ``ecdsa-sha2-nistp256``.
+    """
+    name = kind.removeprefix("ssh-").partition("-")[0]
+    return f"ssh-keygen -lf /etc/ssh/ssh_host_{name}_key.pub"

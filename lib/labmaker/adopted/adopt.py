@@ -33,6 +33,8 @@ from . import context as contexts
 
 _VERSION_S = 10.0
 """How long a kubectl may take to say its version; it asks no server."""
+_OF_PATH = "of the PATH"
+_STANDS_FOR = "it starts another program, or labs lie where none can be run (noexec)"
 _SKEW = 1  # kubectl serves a minor version more and less than its own
 
 
@@ -164,9 +166,19 @@ def _kubectl(server: str, target: Path, runner: Runner) -> str:
     seen = []
     for path, version, what in _kubectls(runner):
         seen.append(f"{version} {what}")
-        if abs(_minor(version) - wanted) <= _SKEW:
+        if abs(_minor(version) - wanted) > _SKEW:
+            continue
+        if what == _OF_PATH:
+            # Not by a link, for whoever downloads another one may write into it.
+            shutil.copyfile(path.resolve(), target)
+            target.chmod(0o755)
+            if _version_of(target, runner, home=target.parent) != version:
+                target.unlink()
+                seen[-1] += f", whose copy does not run: {_STANDS_FOR}"
+                continue
+        else:
             clone(path.resolve(), target, runner)
-            return seen[-1]
+        return seen[-1]
     raise HostProblem(
         "there is no kubectl here that fits the cluster",
         where=f"a cluster of version {server}",
@@ -187,12 +199,21 @@ def _kubectls(runner: Runner) -> Iterator[tuple[Path, str, str]]:
         yield built.kubectl, f"v{built.versions.kubernetes}", "of the bundle"
     on_path = shutil.which("kubectl", path=search_path())
     if on_path and (version := _version_of(Path(on_path), runner)):
-        yield Path(on_path), version, "of the PATH"
+        yield Path(on_path), version, _OF_PATH
 
 
-def _version_of(program: Path, runner: Runner) -> str:
-    """Return a kubectl's version; empty where it is a script or cannot be run."""
+def _version_of(program: Path, runner: Runner, *, home: Path | None = None) -> str:
+    """Return a kubectl's version; empty where it is a script or cannot be run.
+
+    Args:
+        program: The kubectl.
+        runner: Runs it.
+        home: A folder that it has for its home and PATH, as a lab's has; the reader's
+            when None.
+    """
     argv = [str(program), "version", "--client", "--output=json"]
+    if home is not None:
+        argv = ["env", f"HOME={home}", f"PATH={home}", *argv]
     try:
         if _is_script(program):
             return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ from k8slab.errors import BundleError
 SHORT_KEY = 12
 MANIFEST = "manifest.json"
 READABLE = 0o644
+_LISTED = ".files.json"
+_NAMED = re.compile(rf".+-[0-9a-f]{{{SHORT_KEY}}}({re.escape(_LISTED)})?")
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,16 @@ class Cache:
             yield
 
     def _list(self, name: str, key: str) -> Path:
-        return self.folder(name, key).with_suffix(".files.json")
+        return self.folder(name, key).with_suffix(_LISTED)
+
+
+def is_named_here(name: str) -> bool:
+    """Say whether something in the folder of artefacts has a name that they get.
+
+    The reader may have more in a folder of that name, as where the cache is one of
+    several things on a disk.
+    """
+    return _NAMED.fullmatch(name) is not None
 
 
 def describe(folder: Path) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import Artefact, Cache
+from .cache import Artefact, Cache, is_named_here
 
 LIMIT_BYTES = 6_000_000_000
 """What the cache may hold after a build."""
@@ -90,7 +90,8 @@ def _superseded(cache: Cache, kept: Sequence[Artefact]) -> Iterator[Path]:
     stay = {cache.folder(a.name, a.key) for a in kept} | {
         cache.list_file(a) for a in kept
     }
-    return (path for path in _children(cache.artefacts) if path not in stay)
+    ours = (p for p in _children(cache.artefacts) if is_named_here(p.name))
+    return (path for path in ours if path not in stay)
 
 
 def _children(folder: Path) -> list[Path]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from paramiko import PKey
+
 from k8slab.core.patience import stretched
 from k8slab.errors import HostKeyMismatch
 from k8slab.folder import LabFolder
 from k8slab.lab_record import AGENT, JumpRecord, MachineRecord
 from k8slab.ssh.connect import Login
-from k8slab.ssh.keys import known_hosts_line
+from k8slab.ssh.keys import how_to_compare, known_hosts_line
 
 from .schema import Host, Inventory
 
 CONNECT_S = 10.0
 Ask = Callable[[str], bool]
 """Asks the reader, and returns whether the answer was yes."""
-_COMPARE = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 
 
 def pin(folder: LabFolder, inventory: Inventory, ask: Ask | None) -> None:
@@ -33,7 +34,7 @@ def pin(folder: LabFolder, inventory: Inventory, ask: Ask | None) -> None:
             nobody confirmed; says what to write.
         MachineUnreachable: One does not answer.
     """
-    unknown: list[tuple[Host, str]] = []
+    unknown: list[tuple[Host, PKey]] = []
     lines = ""
     machines = {machine.name: machine for machine in inventory.machines}
     for host in inventory.hosts:
@@ -46,11 +47,12 @@ def pin(folder: LabFolder, inventory: Inventory, ask: Ask | None) -> None:
                 where=f"{host.place.file}: {host.place.path}.host_key",
                 wanted=host.host_key,
                 seen=seen,
-                next=f"on the machine's own console, compare: {_COMPARE}",
+                next="on the machine's own console, compare: "
+                + how_to_compare(key.get_name()),
             )
         question = f"{host.name} ({host.address}) shows the host key {seen}. Is it its?"
         if not host.host_key and (ask is None or not ask(question)):
-            unknown.append((host, key.fingerprint))
+            unknown.append((host, key))
             if any(other.behind == host.name for other in inventory.hosts):
                 break  # nothing behind it can be asked
             continue
@@ -63,8 +65,9 @@ def pin(folder: LabFolder, inventory: Inventory, ask: Ask | None) -> None:
 
 
 def _unconfirmed(
-    unknown: Sequence[tuple[Host, str]], *, asked: bool
+    unknown: Sequence[tuple[Host, PKey]], *, asked: bool
 ) -> HostKeyMismatch:
+    commands = dict.fromkeys(how_to_compare(key.get_name()) for _, key in unknown)
     names = ", ".join(host.name for host, _ in unknown)
     return HostKeyMismatch(
         f"nobody confirmed the host key of {names}",
@@ -72,10 +75,10 @@ def _unconfirmed(
         wanted="a host_key for each of them in the inventory"
         + ("" if asked else ", or a terminal to ask on"),
         seen="\n".join(
-            f"{host.place.path}: host_key: {print_}" for host, print_ in unknown
+            f"{host.place.path}: host_key: {key.fingerprint}" for host, key in unknown
         ),
         next="compare each with what its own console says, then write it there: "
-        + _COMPARE,
+        + "; ".join(commands),
     )
 
 

@@ -44,7 +44,7 @@ if [ -e "$1" ]; then echo "mode=$(stat -c %a "$1")"; echo "text=$(base64 -w 0 "$
 _TREE = """\
 for tree; do
     if [ -n "$(ls -A "$tree" 2> /dev/null)" ]; then continue; fi
-    echo "$(stat -c %a "$tree" 2> /dev/null || echo none) $tree"
+    echo "$(stat -L -c %a "$tree" 2> /dev/null || echo none) $tree"
 done
 """
 Entry = dict[str, Any]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from ipaddress import IPv4Network
 
+from k8slab.errors import CommandFailed
 from k8slab.ssh.client import SSHShell
 
 from ..apt import once_free
@@ -43,16 +44,25 @@ if command -v nft > /dev/null; then
     done
 fi
 """
-# A folder that is a mount of its own, as a disk for images, stays with its mount.
+# A folder that is a mount of its own, as a disk for images, stays with its mount, and
+# so does a link to another disk. What is mounted inside and busy may be a volume on
+# another computer, with somebody's data.
 _TREE = """\
-awk '{print $2}' /proc/self/mounts | grep "^$1/" | sort -r |
-    while read -r mount; do umount "$mount" 2> /dev/null || true; done
+at=$(readlink -m "$1")
+[ "${at#/}" ] || exit 1  # or all that is mounted would be inside
+inside() { awk '{print $2}' /proc/self/mounts | grep "^$at/" | sort -r; }
+inside | while read -r mount; do umount "$mount" 2> /dev/null || true; done
+left=$(inside)
+if [ -n "$left" ]; then
+    echo "these are still mounted, so nothing is removed:" $left >&2
+    exit 1
+fi
 if [ "$2" = none ]; then
     rm -rf "$1"
 else
-    mkdir -p "$1"
-    find "$1" -xdev -mindepth 1 -delete
-    chmod "$2" "$1"
+    mkdir -p "$at"
+    find "$at" -xdev -mindepth 1 -delete
+    chmod "$2" "$at"
 fi
 """
 # What apt keeps of a source has its address in its name, with '_' for each '/'.
@@ -157,7 +167,11 @@ def _hosts(shell: SSHShell, path: str, before: bytes) -> bytes:
 
 def _tree(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
     path = str(entry["path"])
-    shell.run(["sh", "-c", _TREE, "sh", path, _mode(entry)], timeout=120)
+    try:
+        shell.run(["sh", "-c", _TREE, "sh", path, _mode(entry)], timeout=120)
+    except CommandFailed as error:
+        error.next = error.next or "on it, take away what it names: umount --lazy PATH"
+        raise
 
 
 def _mode(entry: Entry) -> str:

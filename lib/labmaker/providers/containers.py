@@ -182,7 +182,7 @@ class Containers(ABC):
         return {name: "running" if s == "up" else s for name, s in states.items()}
 
     def start(self, names: Sequence[str]) -> None:
-        """Start machines that are stopped."""
+        """Start machines that are stopped, or that somebody paused."""
         self._each("start", (), names)
 
     def stop(self, names: Sequence[str]) -> None:
@@ -310,6 +310,16 @@ class Containers(ABC):
 
     def _each(self, verb: str, options: Sequence[str], names: Sequence[str]) -> None:
         """Run a verb on several containers side by side; the engine takes turns."""
-        in_parallel(
-            [partial(self._run, verb, *options, self.container(n)) for n in names]
-        )
+        in_parallel([partial(self._one, verb, options, name) for name in names])
+
+    def _one(self, verb: str, options: Sequence[str], name: str) -> None:
+        """Run a verb on a container, which goes on first where somebody paused it."""
+        call = (verb, *options, self.container(name))
+        try:
+            self._run(*call)
+        except CommandFailed:
+            if self.states().get(name) != "paused":
+                raise
+            self._run("unpause", self.container(name))
+            if verb != "start":
+                self._run(*call)

@@ -192,6 +192,19 @@ def test_take_reads_the_uid(cluster: Cluster) -> None:
     assert pinning.take(cluster.connection) == cluster.fingerprint
 
 
+@pytest.mark.parametrize(
+    "answer", [{"message": "log in"}, {}, {"metadata": {}}, {"metadata": None}]
+)
+def test_what_is_no_api_server_is_no_cluster(
+    cluster: Cluster, fake: Any, answer: dict[str, Any]
+) -> None:
+    """As something that stands before one, and has a certificate of the same CA."""
+    fake.errors["GET /api/v1/namespaces/kube-system"] = (200, answer, {})
+
+    with pytest.raises(WrongCluster, match="no API server"):
+        cluster.verify()
+
+
 def test_another_uid_is_another_cluster(cluster: Cluster, fake: Any) -> None:
     """A cluster made anew behind the same CA is refused, wanted and seen named."""
     other = {"metadata": {"name": "kube-system", "uid": "other"}}

@@ -294,6 +294,20 @@ def test_a_temporary_folder_that_is_gone_is_not_handed_on(
     assert seen == [f"{tmp_path}\n", *["none\n"] * 4]
 
 
+def test_a_variable_with_options_of_a_program_is_not_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or an archive would lack what the reader's own ones lack."""
+    (tmp_path / "kept").touch()
+    monkeypatch.setenv("TAR_OPTIONS", "--exclude=kept")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    packed = LocalRunner().run(["sh", "-c", f"tar -cC {tmp_path} . | tar -t"]).stdout
+    time = LocalRunner().run(["sh", "-c", 'echo "${SOURCE_DATE_EPOCH-none}"']).stdout
+
+    assert "./kept" in packed.splitlines()
+    assert time == "none\n"
+
+
 def test_check_returns_the_same_record() -> None:
     """A record of success passes its own check."""
     done = Completed(("true",), "here", 0, "", "", 0.0)

@@ -307,6 +307,46 @@ def test_the_paths_kubectl_is_taken_where_the_bundles_does_not_fit(
     assert taken("v1.36.0").kubectl == "v1.36.0 of the PATH"
 
 
+def test_a_kubectl_that_is_written_anew_leaves_the_labs_as_it_is(
+    api: FakeApi, tmp_path: Path, home: Path
+) -> None:
+    """As by 'curl --output', which keeps the file and writes into it."""
+
+    class Linking(FakeKubectl):
+        def run(self, argv: Any, **options: Any) -> Completed:
+            if argv[0] == "cp" and "--link" in argv:
+                Path(argv[-1]).hardlink_to(argv[-2])
+                return Completed(tuple(argv), "here", 0, "", "", 0.0)
+            return super().run(argv, **options)
+
+    runner: Any = Linking("v1.36.0")
+    adopt.adopt("team", api.kubeconfig(tmp_path / "config"), runner=runner)
+    (tmp_path / "bin" / "kubectl").write_bytes(b"another one")
+
+    own = home / "team" / "kubectl"
+    assert own.read_bytes() == b"\x7fELF"
+    assert own.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_kubectl_that_stands_for_another_program_is_none(
+    api: FakeApi, tmp_path: Path, home: Path
+) -> None:
+    """As of mise or aqua: it looks for its settings at home, which a lab's has not."""
+
+    class StandIn(FakeKubectl):
+        def run(self, argv: Any, **options: Any) -> Completed:
+            if argv[0] == "env":
+                return Completed(tuple(argv), "here", 1, "", "no tool kubectl", 0.0)
+            return super().run(argv, **options)
+
+    runner: Any = StandIn("v1.36.0")
+    with pytest.raises(HostProblem, match="no kubectl here that fits") as refused:
+        adopt.adopt("team", api.kubeconfig(tmp_path / "config"), runner=runner)
+
+    assert "v1.36.0 of the PATH, whose copy does not run" in refused.value.seen
+    assert not (home / "team").exists()
+
+
 def test_the_labs_own_wrapper_is_no_kubectl(
     taken: Callable[..., Adopted], tmp_path: Path
 ) -> None:

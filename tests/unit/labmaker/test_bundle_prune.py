@@ -51,6 +51,18 @@ def test_older_artefacts_and_unpacked_sources_go(cache: Cache) -> None:
     assert len(list((cache.root / "go/build").rglob("result-*"))) == 4
 
 
+def test_what_is_no_artefact_stays(cache: Cache) -> None:
+    """The reader's own, where the cache is a folder that had such a one before."""
+    own = [cache.artefacts / name for name in ("photos/one.jpg", "junit.xml")]
+    for path in own:
+        fill(path, 1)
+
+    prune(cache, kept(cache), limit_bytes=0)
+
+    assert all(path.exists() for path in own)
+    assert not cache.has("apt", "1" * 64)
+
+
 def test_the_results_used_longest_ago_go_first(cache: Cache) -> None:
     """Until the cache is small enough."""
     done = prune(cache, kept(cache), limit_bytes=6 * MB + MB // 2)

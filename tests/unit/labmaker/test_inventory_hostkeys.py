@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from fakes.ssh_server import FakeMachine
+from paramiko import ECDSAKey, PKey, RSAKey
 
 from k8slab.errors import HostKeyMismatch
 from k8slab.folder import LabFolder
+from k8slab.ssh.connect import Login
 from labmaker.inventory import hostkeys
 from labmaker.inventory.schema import Inventory, read
 
@@ -104,6 +106,34 @@ def test_without_a_terminal_it_says_what_to_write(
     assert caught.value.seen == f"machines[0]: host_key: {real(machine)}"
     assert "ssh-keygen -lf" in caught.value.next
     assert not folder.known_hosts.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("ecdsa", ECDSAKey.generate()), ("rsa", RSAKey.generate(1024))],
+)
+def test_a_host_compares_the_key_that_it_shows(
+    machine: FakeMachine,
+    folder: LabFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    key: PKey,
+) -> None:
+    """One that is older, or stricter, need not have a key of the usual type."""
+    usual = Login.shown_key
+
+    def shown(login: Login, timeout: float) -> PKey:
+        return key if login.machine == "master" else usual(login, timeout)
+
+    monkeypatch.setattr(Login, "shown_key", shown)
+    with pytest.raises(HostKeyMismatch, match="nobody confirmed") as unknown:
+        hostkeys.pin(folder, inventory(machine), None)
+    with pytest.raises(HostKeyMismatch, match="another host key") as another:
+        hostkeys.pin(folder, inventory(machine, OTHER), None)
+
+    for caught in (unknown, another):
+        assert f"/etc/ssh/ssh_host_{name}_key.pub" in caught.value.next
+        assert "ed25519" not in caught.value.next
 
 
 def test_the_reader_is_asked_once(machine: FakeMachine, folder: LabFolder) -> None:

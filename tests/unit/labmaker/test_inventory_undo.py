@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,6 +130,27 @@ def test_files_come_back_and_folders_go(machine: Machine, journal: Journal) -> N
     assert files(machine) == before
     assert not journal.file.exists()
     assert not undone(shells, journal)
+
+
+def test_a_link_to_another_disk_leads_to_what_was_there(
+    machine: Machine, journal: Journal
+) -> None:
+    """It stays, and its folder is emptied and as closed as it was."""
+    disk = machine.root / "data" / "containerd"
+    disk.mkdir(parents=True)
+    disk.chmod(0o710)
+    link = machine.root / "var/lib/containerd"
+    link.symlink_to(disk)
+    shell, before = noting(machine, journal), files(machine)
+    shell.begin()
+    shell.put("/var/lib/containerd/meta.db", "x")
+    disk.chmod(0o700)
+
+    shells: Any = machine
+    assert undone(shells, journal)
+
+    assert link.is_symlink()
+    assert files(machine) == before
 
 
 @pytest.mark.parametrize(
@@ -433,3 +455,68 @@ def test_a_folder_that_is_none_of_ours_is_left_alone(
         "var/lib/etcd/member",
     }
     assert not journal.file.exists()
+
+
+@pytest.mark.parametrize("mode", ["none", "755"])
+def test_a_folder_in_which_something_is_mounted_keeps_all(
+    tmp_path: Path, mode: str
+) -> None:
+    """A volume that cannot be unmounted, as of a silent NFS server, is not emptied."""
+    tree, programs = tmp_path / "kubelet", tmp_path / "bin"
+    volume = tree / "pods" / "data"
+    volume.mkdir(parents=True)
+    (volume / "precious").write_text("x")
+    programs.mkdir()
+    for name, line in (("awk", f"echo {volume}"), ("umount", "exit 32")):
+        (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+        (programs / name).chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+
+    done = subprocess.run(
+        ["sh", "-c", undo._TREE, "sh", str(tree), mode],
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (volume / "precious").exists()
+    assert done.returncode == 1
+    assert str(volume) in done.stderr
+
+
+@pytest.mark.parametrize("tree", ["", "/"])
+def test_nothing_is_unmounted_where_no_folder_is_named(
+    tmp_path: Path, tree: str
+) -> None:
+    """All that is mounted would be inside of it."""
+    for name in ("readlink", "grep", "sort"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    for name in ("awk", "umount", "rm", "mkdir", "find", "chmod"):  # none the real one
+        line = "echo /mounted" if name == "awk" else f": > {tmp_path}/done"
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", undo._TREE, "sh", tree, "755"],
+        env={"PATH": str(tmp_path)},
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert not (tmp_path / "done").exists()
+
+
+def test_what_is_still_mounted_has_a_next_step(
+    machine: Machine, journal: Journal
+) -> None:
+    """The journal stays, so that the removal can be repeated."""
+    journal.note("tree", path="/var/lib/kubelet", mode="755")
+    machine.broken = "/var/lib/kubelet"
+    shells: Any = machine
+
+    with pytest.raises(CommandFailed) as refused:
+        undone(shells, journal)
+
+    assert "umount --lazy" in refused.value.next
+    assert journal.entries()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from paths import BUNDLE
+from paths import BUNDLE, ROOT
 
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner
@@ -69,3 +70,16 @@ def test_an_artefact_is_made_under_the_usual_umask(
         Bundle.build(tmp_path / "cache", BUNDLE, Ledger())
 
     assert seen == [0o644]
+
+
+def test_a_clone_has_the_line_ends_that_shells_read(tmp_path: Path) -> None:
+    """Also one of a git that is set up for Windows, whose files WSL shares."""
+    git = ["git", "-C", str(tmp_path), "-c", "core.autocrlf=true"]
+    for name in ("Makefile", ".gitattributes"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "--all"], check=True, capture_output=True)
+    (tmp_path / "Makefile").unlink()
+    subprocess.run([*git, "checkout", "--quiet", "--", "Makefile"], check=True)
+
+    assert (tmp_path / "Makefile").read_bytes() == (ROOT / "Makefile").read_bytes()

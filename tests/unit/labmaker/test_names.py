@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -186,6 +187,31 @@ def test_status_names_what_it_cannot_read(
 
     assert said.exit_code == 0, said.output
     assert "other" in said.output
+
+
+def test_another_users_lab_blocks_no_other_lab(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is its owner's alone, as after 'sudo' with the home of the user."""
+    record, stat = made(home), Path.stat
+    made(home, "roots")
+
+    def refuse(path: Path, **options: Any) -> Any:
+        if "roots" in path.parent.parts:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    read = Path.read_text
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, **options: refuse(path) and read(path)
+    )
+
+    assert records(home) == [record]
+    assert lab.names() == ["default", "roots"]
+    assert isinstance(lab.missing("third"), LabMissing)
+    with pytest.raises(HostProblem, match="Permission denied"):
+        lab.find("roots")
 
 
 def test_a_lab_behind_a_link_is_removed_with_its_link(home: Path) -> None:

@@ -120,12 +120,19 @@ def test_a_user_without_a_home_is_told() -> None:
     assert "export K8SLAB_HOME=" in done.stderr
 
 
-def test_a_terminal_without_columns_shows_errors_of_usage(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("COLUMNS", "0"), ("TERMINAL_WIDTH", "0"), ("TERMINAL_WIDTH", "80 cols")],
+)
+def test_a_terminal_without_columns_shows_errors_of_usage(
+    tmp_path: Path, name: str, value: str
+) -> None:
     """As a serial console, or one of a container, says of itself."""
-    said = run("up", "--bogus", env={"COLUMNS": "0", "K8SLAB_HOME": str(tmp_path)})
+    said = run("up", "--bogus", env={name: value, "K8SLAB_HOME": str(tmp_path)})
 
     assert said.returncode == 2
     assert "--bogus" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_packages_of_the_readers_pythonpath_are_not_the_commands(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -167,6 +168,37 @@ def test_machines_are_stopped_cut_off_and_removed(name: str) -> None:
     ]
     assert " ".join(off) == f"{client} kill k8slab-test-node1"
     assert " ".join(on) == f"{client} start k8slab-test-node1"
+
+
+class Paused(Told):
+    """An engine that neither starts nor stops a machine that was paused."""
+
+    def run(self, argv: Sequence[str], **options: object) -> Completed:
+        """Refuse until the machine goes on."""
+        done = super().run(argv, **options)
+        goes_on = any(line.startswith("unpause ") for line in self.asked)
+        refused = not goes_on and bool({"start", "stop"} & set(argv))
+        return replace(done, returncode=125) if refused else done
+
+
+@pytest.mark.parametrize(
+    ("verb", "after"), [("start", []), ("stop", ["stop -t 20 k8slab-test-node1"])]
+)
+def test_a_paused_machine_goes_on(name: str, verb: str, after: list[str]) -> None:
+    """As one that 'docker pause' kept from taking the processor for the night."""
+    told = Paused(name, {" ps ": "k8slab-test-node1 Paused\n"})
+    getattr(provider_of(name, "test", told), verb)(["node1"])
+    asked = [line for line in told.asked if not line.startswith("ps ")]
+
+    assert asked[1:] == ["unpause k8slab-test-node1", *after]
+
+
+def test_a_machine_that_cannot_be_started_is_told(name: str) -> None:
+    """What the engine refuses for another reason stays an error."""
+    told = Paused(name, {" ps ": "k8slab-test-node1 exited\n"})
+
+    with pytest.raises(CommandFailed):
+        provider_of(name, "test", told).start(["node1"])
 
 
 def test_a_network_is_removed_by_its_label(name: str) -> None:
