@@ -46,12 +46,14 @@ def that(claim: str, fact: object, *, hint: str = "") -> None:
 
     Args:
         claim: What should be true, in words that stay the same.
-        fact: Whether it is: anything that is true or false. A function is called.
+        fact: Whether it is: anything that is true or false. A function is called, and
+            what it looks for and does not find means no.
         hint: What to look at when it is not.
 
     Raises:
         BadInput: The claim is no text; or the fact is always true: a function, a
-            generator, a coroutine, or a pair of a value and a message.
+            generator, a coroutine, a pair of a value and a message, a list of what is
+            true or false, or the text of an answer, as "no".
         CheckFailed: It is not true.
 
     Example:
@@ -59,7 +61,11 @@ def that(claim: str, fact: object, *, hint: str = "") -> None:
         ✔ two and two are four
     """
     claim = _text(claim)
-    fact = _asked(claim, fact)
+    missed: Exception | None = None
+    try:
+        fact = _asked(claim, fact)
+    except (LookupError, *_NOT_THERE) as error:
+        fact, missed = False, error
     if fact:
         print(f"✔ {claim}")
         progress.note(claim)
@@ -68,9 +74,9 @@ def that(claim: str, fact: object, *, hint: str = "") -> None:
     raise CheckFailed(
         f"not true: {claim}",
         wanted=claim,
-        seen=repr(fact),
+        seen=repr(fact) if missed is None else f"{type(missed).__name__}: {missed}",
         next=hint or "look at what the cells above show, then run this one again",
-    )
+    ) from missed
 
 
 @contextmanager
@@ -260,6 +266,14 @@ class Exercise:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None and not self._judged:
+            raise BadInput(
+                "this exercise has no claim, so nothing solves it",
+                where=f"exercise '{self.name}'",
+                wanted='one or more, as task.claim("three Pods", lambda: 3 == 3)',
+                seen="none",
+                next="see whether what the block goes through is empty",
+            )
         if kind is None:
             _require(self.verdict())
 
@@ -291,7 +305,8 @@ def exercise(name: str, *claims: Claim) -> Verdict | Exercise:
 
     Raises:
         BadInput: One of the claims is no text with its fact, and none is judged; or
-            what a fact returns is always true, or a file of hints cannot be read.
+            what a fact returns is always true, a file of hints cannot be read, or a
+            ``with`` block has no claim.
         CheckFailed: At the end of a ``with`` block: one of the claims is not true.
 
     Example:

@@ -149,7 +149,8 @@ def until(
         BadInput: The look is a value, and no function; it, ``done`` or ``failed``
             takes other arguments than it is given; the timeout is no number; or what
             the look or ``done`` returns is always true: a function, a generator, a
-            coroutine, or a pair of a value and a message.
+            coroutine, a pair of a value and a message, a list of what is true or
+            false, or the text of an answer, as "no".
         NotReady: The deadline passed, or ``failed`` gave a reason.
 
     Example:

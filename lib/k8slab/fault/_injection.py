@@ -38,7 +38,11 @@ class Injection:
         self._note: Note | None = None
 
     def __repr__(self) -> str:
-        return f"Injection({self.fault.name!r}, {self.at.name or self.at.cluster.lab})"
+        where = self.at.name or self.at.cluster.lab
+        named = f"Injection({self.fault.name!r}, {where})"
+        if self._note is not None:
+            return named
+        return f"{named}, which breaks nothing now: with fault.inject(…): …, or begin()"
 
     @property
     def symptom(self) -> Seen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from ..core import given
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
-from ..errors import BadInput, InUse, LabMissing, NotConnected
+from ..errors import (
+    ApiError,
+    ApiUnreachable,
+    BadInput,
+    InUse,
+    LabMissing,
+    NotConnected,
+)
 from ..folder import LabFolder
 from . import images, pinning
 from .connection import Connection
@@ -28,6 +36,7 @@ if TYPE_CHECKING:  # half a second to import; see connection.py
     from kubernetes.client import ApiClient
 
 _NAME = re.compile(r"[^\s/?#%]+")  # some kinds take nearly any sign, as roles do
+_BARE = re.compile(r"[\w.-]+")  # labels that ask for a key alone, or a name by mistake
 DEFAULT = "default"
 """The namespace of a session that has made none of its own."""
 
@@ -160,16 +169,48 @@ class ClusterApi:
             kind: Any name that kubectl takes for it.
             namespace: Only those in this namespace.
             selector: Only those with these labels.
+
+        Raises:
+            BadInput: There is no such kind, or the labels are an object's name.
         """
-        path = self.catalogue.find(kind).path(_named(namespace))
-        query = _labels(selector)
+        inside, query = _named(namespace), _labels(selector)
+        found = self._listed(kind, inside, query)
+        if not found:
+            self._refuse_name(kind, inside, query)
+        return found
+
+    def _listed(self, kind: str, inside: str, query: dict[str, str]) -> list[Object]:
+        path = self.catalogue.find(kind).path(inside)
         return list(self.connection.send("GET", path, query=query).get("items") or [])
+
+    def _refuse_name(self, kind: str, inside: str, query: dict[str, str]) -> None:
+        """Refuse an object's name in the place of labels that no object has.
+
+        Alone it asks for a label of that name, so it would seem that nothing is there.
+        """
+        labels = query.get("labelSelector", "")
+        if not _BARE.fullmatch(labels):
+            return
+        named: list[Object] = []
+        with suppress(ApiError, ApiUnreachable):  # whoever asks for more is told so
+            if not self._listed(kind, inside, query):
+                field = {"fieldSelector": f"metadata.name={labels}"}
+                named = self._listed(kind, inside, field)
+        if labels in [each["metadata"]["name"] for each in named]:
+            raise BadInput(
+                "selector takes labels, and this is the name of an object",
+                where=self.where,
+                wanted="labels, as app=web",
+                seen=labels,
+                next="one object by its name: ns.get(kind, name), wait.pod(ns, name)",
+            )
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Object:
         """Return one object.
 
         Raises:
-            BadInput: That can be no object's name, or there is no such kind.
+            BadInput: That can be no object's name, there is no such kind, or its
+                objects are in namespaces and none is named.
             ApiError: There is none of that name.
         """
         name = given.plain(name)
@@ -180,8 +221,17 @@ class ClusterApi:
                 seen=repr(name),
                 next="all objects of a kind: find",
             )
-        path = self.catalogue.find(kind).path(_named(namespace), name)
-        return self.connection.send("GET", path)
+        found, inside = self.catalogue.find(kind), _named(namespace)
+        if found.namespaced and not inside:
+            asked = f'"{found.kind}", "{name}"'
+            raise BadInput(
+                f"every {found.kind} is in a namespace, and none is named",
+                where=self.where,
+                wanted=f'cluster.get({asked}, namespace="{self.namespace}")',
+                seen=f"cluster.get({asked})",
+                next=f"of a chapter's own namespace: ns.get({asked})",
+            )
+        return self.connection.send("GET", found.path(inside, name))
 
     def pods(self, selector: str = "") -> list[Pod]:
         """Return the Pods of all namespaces."""
@@ -200,11 +250,16 @@ class ClusterApi:
         timeout: float,
         namespace: str = "",
     ) -> Generator[list[Object], None, None]:
-        """Yield the objects as they are, and after every change; see `watch.states`."""
+        """Yield the objects as they are, and after every change; see `watch.states`.
+
+        Raises:
+            BadInput: The labels are an object's name.
+        """
         query = _labels(selector)
         if name:
             query["fieldSelector"] = f"metadata.name={name}"
         inside = _named(namespace)
+        self._refuse_name(kind, inside, query)
         # The kinds are asked for while it waits: a server that starts knows none.
         watch = Watch(
             self.connection,
@@ -219,8 +274,18 @@ class ClusterApi:
         Args:
             about: Only those about the object of this name.
             namespace: Only those in this namespace.
+
+        Raises:
+            BadInput: That can be no object's name: no Event would be about it.
         """
         about = given.text("about", about, "an object's name: pod.name")
+        if about and (not _NAME.fullmatch(about) or "=" in about):
+            raise BadInput(
+                "about takes the name of one object",
+                wanted="its name without its kind, as web-1",
+                seen=about,
+                next="those about all objects: leave it out",
+            )
         inside = f"/namespaces/{_named(namespace)}" if namespace else ""
         query = {"fieldSelector": f"involvedObject.name={about}"} if about else {}
         found = self.connection.send("GET", f"/api/v1{inside}/events", query=query)

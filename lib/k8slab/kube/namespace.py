@@ -54,6 +54,9 @@ class Namespace:
 
         Args:
             selector: Only those with these labels, as in ``app=echo``.
+
+        Raises:
+            BadInput: The labels are a Pod's name.
         """
         found = self.cluster.find("Pod", namespace=self.name, selector=selector)
         return [Pod.read(each) for each in found]
@@ -80,6 +83,9 @@ class Namespace:
 
         Args:
             about: Only those about the object of this name.
+
+        Raises:
+            BadInput: That can be no object's name.
         """
         return self.cluster.events(about, namespace=self.name)
 

@@ -239,14 +239,19 @@ def _crashes(containers: list[Object]) -> int:
 
 
 def _trouble(status: Object, containers: list[Object]) -> tuple[str, str]:
-    """Return reason and message: the first container's that has one, or the Pod's."""
+    """Return reason and message: the first container's that has one, or the Pod's.
+
+    A container that ended well is no reason while another one of the Pod runs.
+    """
     dull = ("PodInitializing", "ContainerCreating")
+    main = status.get("containerStatuses") or []
+    runs = any("running" in (each.get("state") or {}) for each in main)
     for state in ("waiting", "terminated"):
         for container in containers:
             found = (container.get("state") or {}).get(state) or {}
             ended_well = state == "terminated" and found.get("exitCode") == 0
-            init = container not in (status.get("containerStatuses") or [])
-            if found.get("reason") in dull or (ended_well and init):
+            goes_on = runs or container not in main
+            if found.get("reason") in dull or (ended_well and goes_on):
                 continue
             if found.get("reason"):
                 return found["reason"], found.get("message", "")

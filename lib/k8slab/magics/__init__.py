@@ -263,7 +263,9 @@ def _refuse_patterns(words: Sequence[_line.Word], line: str) -> None:
         if word.pattern and not value:
             raise BadInput(
                 f"a cell has no shell that could read {word.pattern}: a pattern",
-                wanted="names in full; or labels: -l app=echo; or all of a kind: --all",
+                wanted="names in full; or labels: -l app=echo; or all of a kind: --all"
+                if at < len(own)
+                else _line.IN_POD,
                 seen=f"%kubectl {line.strip()}",
                 next="if it is meant as it stands, put that word in single quotes",
             )

@@ -52,6 +52,8 @@ _ANSI = (
     "quotes in which a shell reads escapes as \\n",
     "Python: text = 'a\\nb' in a line before, then {text} here",
 )
+IN_POD = "for a shell in the Pod to read it: -- sh -c 'ls /data/*'"
+"""How to have a script behind ``--``, of which kubectl passes on words alone."""
 _DROPPED = (
     "a backslash in front of a letter, which a shell drops outside of quotes",
     "single quotes around all of it and double ones inside: "
@@ -280,6 +282,8 @@ class _Splitter:
 
     def _refused(self, sign: str, what: str, wanted: str) -> BadInput:
         way = "if it belongs to a word, put that word in single quotes"
+        if self._magic != "%%on" and self._passed_on():
+            way += f"; {IN_POD}"
         if (what, wanted) in (_STREAMS, _CALL):
             way = ""
         if self._magic == "%%on" and (sign == "|" or (what, wanted) in _COMMANDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -26,6 +27,8 @@ from ._series import asking as asking
 from ._series import echoes as echoes
 
 TIMEOUT_S = 3.0
+_ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
+"""What the database's client writes in other letters, for a row to be one line."""
 _QUOTED = "a text, in quotes"
 _ASK = """
 case $1 in
@@ -327,8 +330,15 @@ def sql(
             stderr=said,
             what="the database refused",
         )
-    rows = tuple(tuple(line.split("\t")) for line in done.stdout.splitlines())
+    # Nothing but \n ends a row; a value may hold other ends of lines.
+    lines = done.stdout.removesuffix("\n").split("\n") if done.stdout else []
+    rows = tuple(tuple(map(_value, line.split("\t"))) for line in lines)
     return Rows(True, count(len(rows), "row"), round(1000 * done.seconds, 1), rows)
+
+
+def _value(text: str) -> str:
+    """Return a value as the database has it, of what its client wrote."""
+    return re.sub(r"\\([nt0\\])", lambda found: _ESCAPES[found[1]], text)
 
 
 def _complete(cluster: Cluster, name: str) -> str:

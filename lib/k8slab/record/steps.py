@@ -79,18 +79,20 @@ def read(changes: Iterable[Change]) -> list[Step]:
     """Return the steps in the order in which they were stored, each once.
 
     Each kind has a watch of its own, so what is heard first need not be stored first.
-    Of a Pod that was there before only its end is a step.
+    Of a Pod that was there before only its end is a step. One that is made anew under
+    its old name has steps of its own.
     """
     readers = {"Pod": _pod, "Event": _event, "Deployment": _deployment}
-    found: dict[tuple[str, str], Step] = {}
-    new: set[str] = set()
+    found: dict[tuple[str, str, str], Step] = {}
+    new: set[tuple[str, str]] = set()
     for change in sorted(changes, key=lambda change: change.revision):
+        uid = _uid(change)
         if change.kind == "Pod" and change.type == "ADDED":
-            new.add(change.name)
+            new.add((change.name, uid))
         for step in readers.get(change.kind, _stored)(change):
-            known = step.about in new or step.what not in _BEGINNINGS
+            known = (step.about, uid) in new or step.what not in _BEGINNINGS
             if known or change.kind != "Pod":
-                found.setdefault((step.what, step.about + step.detail), step)
+                found.setdefault((step.what, step.about + step.detail, uid), step)
     return list(found.values())
 
 
@@ -106,10 +108,17 @@ def _stored(change: Change) -> Iterator[Step]:
 
 
 def _deployment(change: Change) -> Iterator[Step]:
+    """Yield its beginning and end, and that all its Pods are those that it wants now.
+
+    Until its controller has looked, the status is of what was wanted before.
+    """
     yield from _stored(change)
     spec, status = change.object.get("spec") or {}, change.object.get("status") or {}
-    wanted = spec.get("replicas", 1)
-    if wanted and status.get("availableReplicas", 0) >= wanted:
+    wanted, version = spec.get("replicas", 1), change.object["metadata"]
+    is_looked_at = status.get("observedGeneration", 0) >= version.get("generation", 0)
+    new, all_there = status.get("updatedReplicas", 0), status.get("replicas", 0)
+    available = min(status.get("availableReplicas", 0), new)
+    if wanted and is_looked_at and all_there <= new and available >= wanted:
         yield _step(change, _CONTROLLERS["Deployment"], "Deployment available")
 
 
@@ -127,9 +136,7 @@ def _pod(change: Change) -> Iterator[Step]:
 
 
 def _event(change: Change) -> Iterator[Step]:
-    event = change.object
-    # The group events.k8s.io has other names for the same.
-    about = event.get("involvedObject") or event.get("regarding") or {}
+    event, about = change.object, _about(change.object)
     what = _REPORTS.get(event.get("reason", ""))
     if what is None or about.get("kind") != "Pod" or change.type == "DELETED":
         return
@@ -137,6 +144,18 @@ def _event(change: Change) -> Iterator[Step]:
     node = source.get("host", "")
     at_ms = round(1000 * change.at_s)
     yield Step(at_ms, "kubelet", what, str(about.get("name", "")), node)
+
+
+def _about(event: Object) -> Object:
+    """Return whom an Event is about; ``events.k8s.io`` has another name for it."""
+    return event.get("involvedObject") or event.get("regarding") or {}
+
+
+def _uid(change: Change) -> str:
+    """Return the UID of the object that a change is about; empty where none is told."""
+    is_event = change.kind == "Event"
+    meta = _about(change.object) if is_event else change.object["metadata"]
+    return str(meta.get("uid", ""))
 
 
 def _maker(obj: Object) -> str:

@@ -143,7 +143,7 @@ def pod(
             and not pod.terminating
         ]
 
-    by_label = _by_label(which)
+    which, by_label = _named(which)
     found = follow(
         source,
         "Pod",
@@ -240,7 +240,7 @@ def gone(
         BadInput: That can be neither a name nor labels.
         NotReady: The deadline passed.
     """
-    by_label = _by_label(which)
+    which, by_label = _named(which)
     found = follow(
         source,
         kind,
@@ -267,6 +267,9 @@ def endpoints(
 ) -> Endpoints:
     """Wait until a Service knows this many addresses that are ready.
 
+    A Service that is not there knows none, which would be true of a misspelt one, too;
+    so it has to be there, where none is enough.
+
     Args:
         source: The namespace that holds it.
         service: Its name.
@@ -279,10 +282,12 @@ def endpoints(
             number, 0 or more.
         NotReady: The deadline passed.
     """
-    _check_name(service)
+    service = _name(service)
     if want is not None:
         _check_count("want", want)
     without = without and _address(without)
+    if not want:
+        for_object(source, "Service", service, want="there", timeout=timeout)
     number = "endpoints" if want is None else count(want, "endpoint")
     wanted = "any number" if want is None else f"{want} ready"
     return follow(
@@ -352,7 +357,7 @@ def for_object(
         BadInput: That can be no object's name, or what ``done`` returns is always true.
         NotReady: The deadline passed, or ``failed`` gave a reason.
     """
-    _check_name(name)
+    name = _name(name)
     check_asked(None, done=done, failed=failed)
     return follow(
         source,
@@ -394,7 +399,7 @@ def scaler(
     Example:
         ``wait.scaler(ns, "shop", want="3 Pods", done=lambda seen: seen.wanted == 3)``
     """
-    _check_name(name)
+    name = _name(name)
     check_asked(None, done=done)
     found = follow(
         source,
@@ -442,18 +447,27 @@ def _address(without: object) -> str:
         ) from error
 
 
-def _check_name(name: str) -> None:
-    """Refuse what no object is called: the API would take all objects for it."""
+def _name(name: str) -> str:
+    """Return a name, or the one that a command printed; refuse what no object has.
+
+    The API would take all objects for it.
+    """
+    name = given.plain(name)
     if not isinstance(name, str) or not name or _NO_NAME.search(name):
         raise BadInput(
             "this is no name",
             wanted="the name of one object, as web-1",
             seen=str(name) or "nothing",
         )
+    return name
 
 
-def _by_label(which: str) -> bool:
-    """Say whether this is labels; refuse what is neither these nor a name."""
+def _named(which: str) -> tuple[str, bool]:
+    """Return what names objects, also one that a command printed; and if it is labels.
+
+    What is neither these nor a name is refused.
+    """
+    which = given.plain(which)
     if not isinstance(which, str) or (
         "=" not in which and (not which or _NO_NAME.search(which))
     ):
@@ -462,4 +476,4 @@ def _by_label(which: str) -> bool:
             wanted="a name, as web-1, or labels, as app=web",
             seen=str(which) or "nothing",
         )
-    return "=" in which
+    return which, "=" in which

@@ -66,7 +66,9 @@ class LogView(View):
         self._line = threading.Event()
 
     def begin(self) -> Sequence[Feed]:
-        """Start one ``kubectl logs -f`` for each."""
+        """Start one ``kubectl logs -f`` for each, which begins with the last lines."""
+        self._tail.clear()
+        self._line.clear()
         return [
             _Following(self._namespace, which, self._lines, self._timeout, self._take)
             for which in self._which

@@ -58,6 +58,8 @@ class PodsView(View):
     def begin(self) -> Sequence[Feed]:
         """Look once, then watch Pods and machines."""
         source, inside = self._source, ""
+        self._diary.clear()
+        self._changes = 0
         if isinstance(source, Namespace):
             cluster, inside = source.cluster, source.name
         else:

@@ -56,6 +56,11 @@ class View(ABC):
         self._threads: list[threading.Thread] = []
         self._screen: Screen | None = None
 
+    def __repr__(self) -> str:
+        """Say what a cell whose last line it is has to have instead."""
+        made = type(self).__name__
+        return f"{made}, which shows nothing without its block: with widgets.…(…): …"
+
     @abstractmethod
     def draw(self) -> Rendered:
         """Return the picture as it is now; called from more than one thread."""
@@ -73,6 +78,8 @@ class View(ABC):
         return time.monotonic() - self._began
 
     def __enter__(self: V) -> V:
+        # A cell that is run twice may use the same view again.
+        self._over, self._failures, self._threads = threading.Event(), [], []
         self._feeds = self.begin()
         self._began = time.monotonic()
         self._screen = Screen(self.draw())

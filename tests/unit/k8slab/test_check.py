@@ -269,6 +269,19 @@ def test_claims_are_collected_in_a_block() -> None:
         block()
 
 
+def test_a_block_without_a_claim_solves_nothing() -> None:
+    """As where the Pods are gone that each should have had its claim."""
+
+    def block(found: list[str]) -> None:
+        with check.exercise("block") as task:
+            for name in found:
+                task.claim(f"{name} is ready", True)
+
+    with pytest.raises(BadInput, match="no claim"):
+        block([])
+    block(["web-1"])
+
+
 @pytest.mark.parametrize(
     "error",
     [ZeroDivisionError(), OSError("gone"), AssertionError(), RecursionError()],
@@ -331,6 +344,31 @@ def test_what_was_not_awaited_or_has_a_message_is_no_fact(
         assert way in caught.value.next
 
 
+@pytest.mark.parametrize(
+    ("value", "way"),
+    [
+        ([True, False], "all("),
+        ((False, False, False), "all("),
+        ({False}, "all("),
+        ({"web-1": False}, "values()"),
+        ("no\n", "compare it"),
+        ("False", "compare it"),
+        ("0", "compare it"),
+    ],
+    ids=str,
+)
+def test_answers_that_nobody_read_are_no_fact(value: object, way: str) -> None:
+    """A list of noes is true, and so is the word itself, as kubectl prints it."""
+    for judge in (
+        lambda: check.that("they are ready", value),
+        lambda: check.exercise("x", ("they are ready", lambda: value)),
+    ):
+        with pytest.raises(BadInput, match="always true: they are ready") as caught:
+            judge()
+        assert way in caught.value.next
+    check.that("a number was printed, and a word", ["3", "no"])
+
+
 def test_other_tuples_are_facts(capsys: pytest.CaptureFixture[str]) -> None:
     """Those that are found are as many as they are."""
     check.that("some are found", (1, 2))
@@ -350,6 +388,32 @@ def test_a_function_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     check.that("it is", lambda: True)
 
     assert capsys.readouterr().out == "✘ it is\n✔ it is\n"
+
+
+@pytest.mark.parametrize(
+    ("fact", "seen"),
+    [
+        (lambda: dict[str, int]()["readyReplicas"] == 3, "KeyError: 'readyReplicas'"),
+        (lambda: [][0], "IndexError: list index out of range"),
+        (lambda: int("<none>") == 3, "ValueError: invalid literal"),
+        (lambda: [None][0]["phase"], "TypeError: 'NoneType'"),  # type: ignore[index]
+    ],
+)
+def test_what_a_function_does_not_find_means_no(
+    fact: object, seen: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in an exercise; the claim is told, and what was met, with its trace."""
+    with pytest.raises(CheckFailed, match="not true: three are ready") as caught:
+        check.that("three are ready", fact, hint="look at its status")
+
+    assert capsys.readouterr().out == "✘ three are ready\n"
+    assert caught.value.seen.startswith(seen)
+    assert (caught.value.next, caught.value.__cause__ is None) == (
+        "look at its status",
+        False,
+    )
+    with pytest.raises(ApiError):
+        check.that("it is there", not_found)
 
 
 @pytest.mark.parametrize("claim", [2 + 2 == 5, lambda: False, None, ["two"]])

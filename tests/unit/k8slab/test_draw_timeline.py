@@ -39,6 +39,16 @@ def event(at_s: float, reason: str, **about: str) -> Change:
     )
 
 
+def counts(all_there: int, new: int, available: int, seen: int = 0) -> dict[str, int]:
+    """Return a Deployment's status: its Pods, and which of its versions it is of."""
+    return {
+        "replicas": all_there,
+        "updatedReplicas": new,
+        "availableReplicas": available,
+        "observedGeneration": seen,
+    }
+
+
 STORY = [
     change(0.1, "Deployment", "ADDED", spec={"replicas": 1}),
     change(0.11, "ReplicaSet", "ADDED", owner="Deployment"),
@@ -50,7 +60,7 @@ STORY = [
     change(1.2, "Pod", "MODIFIED", **on_node(PodReadyToStartContainers="True")),
     change(1.5, "Pod", "MODIFIED", **on_node(Ready="True")),
     change(1.51, "Pod", "MODIFIED", **on_node(Ready="True")),
-    change(1.6, "Deployment", "MODIFIED", status={"availableReplicas": 1}),
+    change(1.6, "Deployment", "MODIFIED", status=counts(1, 1, 1)),
 ]
 
 
@@ -88,6 +98,46 @@ def test_the_same_step_of_another_pod_is_another_step() -> None:
     pods = [change(0.1, "Pod", "ADDED", name=name) for name in ("a", "b")]
 
     assert [step.about for step in steps.read(pods)] == ["a", "b"]
+
+
+def test_a_roll_out_is_not_at_its_end_before_its_pods_are_new() -> None:
+    """The status counts the old Pods first, and is the old one until it is written."""
+    story = [
+        change(at_s, "Deployment", "MODIFIED", spec={"replicas": 2}, status=status)
+        for at_s, status in (
+            (0.1, counts(2, 2, 2, seen=1)),
+            (0.2, counts(2, 0, 2, seen=2)),
+            (0.3, counts(3, 1, 2, seen=2)),
+            (0.4, counts(3, 2, 2, seen=2)),
+            (0.5, counts(2, 2, 2, seen=2)),
+        )
+    ]
+    for each in story:
+        each.object["metadata"]["generation"] = 2
+
+    assert [(step.at_ms, step.what) for step in steps.read(story)] == [
+        (500, "Deployment available")
+    ]
+
+
+def test_a_pod_that_is_made_anew_under_its_name_is_another_story() -> None:
+    """As one of a StatefulSet, or of a manifest that is applied a second time."""
+    story = []
+    for number, uid in enumerate(("first", "second")):
+        life = [
+            change(0.1, "Pod", "ADDED"),
+            change(0.2, "Pod", "MODIFIED", **on_node()),
+            event(0.3, "Started", uid=uid),
+            change(0.4, "Pod", "DELETED"),
+        ]
+        for place, each in enumerate(life):
+            each.object["metadata"]["resourceVersion"] = str(10 * number + place)
+            if each.kind == "Pod":
+                each.object["metadata"]["uid"] = uid
+        story += life
+    once = ["Pod stored", "Pod scheduled", "container started", "Pod gone"]
+
+    assert [step.what for step in steps.read(story)] == 2 * once
 
 
 def test_steps_follow_the_store() -> None:

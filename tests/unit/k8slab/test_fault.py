@@ -46,6 +46,18 @@ def test_a_fault_is_there_in_its_block_and_gone_after_it(
     assert notes(cluster) == []
 
 
+def test_a_fault_without_its_block_says_that_nothing_is_broken(
+    cluster: Cluster, workers: dict[str, Worker]
+) -> None:
+    """As a cell shows it whose last line is fault.inject alone."""
+    alone = fault.inject("kubelet-stopped", "node1")
+
+    assert "breaks nothing now: with fault.inject" in repr(alone)
+    assert notes(cluster) == []
+    with alone:
+        assert repr(alone) == "Injection('kubelet-stopped', node1)"
+
+
 def test_the_way_back_is_noted_down_before_the_change(
     cluster: Cluster, workers: dict[str, Worker]
 ) -> None:

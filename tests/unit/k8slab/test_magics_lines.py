@@ -89,7 +89,7 @@ def test_a_comment_is_not_sent(typed: Any) -> None:
         ("delete pod echo-?", "?", "labels: -l"),
         ("delete pod echo-[ab]", "[", "labels: -l"),
         ("delete pod {web,db}", "{web,db}", "names in full"),
-        ("exec x -- ls *", "*", "names in full"),
+        ("exec x -- ls *", "*", "-- sh -c"),
         ("get pods -o jsonpath={.items[?(@.a)]}", "(", "single quotes"),
         ("get pods -l “app=web”", "“", "straight quotes"),
         ("get pods \u2013l app", "\u2013", "hyphens"),
@@ -590,6 +590,26 @@ def test_what_a_shell_would_expand_is_refused(typed: Any, line: str) -> None:
     """Also behind an option that takes no value, and in what a Pod runs."""
     with pytest.raises(BadInput, match="no shell that could read"):
         typed(line, PODS=["a"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "exec web -- ls /data/*",
+        "exec web -- echo $HOSTNAME",
+        'exec web -- echo "$HOSTNAME"',
+        "exec web -- cat /etc/hosts > /tmp/hosts",
+        "exec web -- cd /data && ls",
+    ],
+)
+def test_what_a_shell_in_the_pod_would_read_is_given_one(typed: Any, line: str) -> None:
+    """In single quotes it would arrive, and no program expands it."""
+    with pytest.raises(BadInput, match="no shell that could read") as caught:
+        typed(line)
+
+    assert "-- sh -c '" in f"{caught.value.wanted} {caught.value.next}"
+    script = "exec web -- sh -c 'ls /data/* > $HOME/x && echo done'"
+    assert typed(script)[-1] == "ls /data/* > $HOME/x && echo done"
 
 
 @pytest.mark.parametrize(

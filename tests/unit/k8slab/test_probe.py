@@ -324,6 +324,26 @@ def test_rows_come_from_the_client_in_the_pod(
     assert "CANARY" not in (home / "args").read_text()
 
 
+def test_values_are_what_the_database_has(
+    cluster: Cluster, fake: Any, kubectl: Any
+) -> None:
+    """Its client writes a line for each row, and so other letters for some signs."""
+    kubectl(
+        r"printf '%s\n' 'create table a (\n  id int\n)' 'C:\\new\tz'"
+        " 'a\x0cb' ''"
+    )
+    rows = probe.sql(pod(fake), "show create table a").rows
+
+    assert rows == (
+        ("create table a (\n  id int\n)",),
+        (r"C:\new" + "\tz",),
+        ("a\x0cb",),
+        ("",),
+    )
+    kubectl("exit 0")
+    assert probe.sql(pod(fake), "delete from a").rows == ()
+
+
 def test_rows_come_from_a_pod_alone(cluster: Cluster) -> None:
     """Its name is not enough, for it does not say where."""
     name: Any = "mariadb-0"

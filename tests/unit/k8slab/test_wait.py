@@ -290,6 +290,20 @@ def test_a_container_that_prepares_a_pod_may_be_without_a_chance() -> None:
     assert hopeless([pod]) == "Pod web-1: CrashLoopBackOff after 7 restarts"
 
 
+def test_a_pod_is_not_completed_while_a_container_runs() -> None:
+    """As a Job's, whose work is done and whose helper is not; kubectl has it so."""
+    ended = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+    done = {"name": "work", "state": ended}
+    runs = {"name": "helper", "state": {"running": {"startedAt": "2026-11-01"}}}
+    states = []
+    for both in ([done, runs], [done, {**done, "name": "helper"}]):
+        status = {"phase": "Running", "containerStatuses": both}
+        found = Pod.read({"metadata": {"name": "job"}, "status": status})
+        states.append((found.reason, found.state))
+
+    assert states == [("", "Running"), ("Completed", "Completed")]
+
+
 def test_the_restarts_of_another_container_are_no_reason_to_give_up() -> None:
     """A first crash passes often, whatever happened to its neighbour long ago."""
     both = [_container("a", 5), _container("b", 1, "CrashLoopBackOff")]
@@ -409,6 +423,19 @@ def test_endpoints_count_ready_addresses(fake: Any, ns: Namespace) -> None:
         ("10.244.1.0", "10.244.1.1"),
         ("10.244.1.2",),
     )
+
+
+@pytest.mark.parametrize("wanted", [{"want": 0}, {"without": "10.244.1.7"}], ids=str)
+def test_a_service_that_is_not_there_is_waited_for(
+    fake: Any, ns: Namespace, wanted: dict[str, Any]
+) -> None:
+    """One whose name is misspelt has no endpoint, and would never have one."""
+    with pytest.raises(NotReady, match="Service ecko") as caught:
+        wait.endpoints(ns, "ecko", timeout=0.2, **wanted)
+    fake.put("services", {"metadata": {"name": "echo"}}, "chapter")
+
+    assert (caught.value.wanted, caught.value.seen) == ("there", "not there")
+    assert wait.endpoints(ns, "echo", timeout=1, **wanted).ready == ()
 
 
 def test_nodes_that_are_not_ready_are_named(fake: Any, cluster: Cluster) -> None:

@@ -93,6 +93,41 @@ def test_a_view_ends_at_once_and_leaves_no_thread(
     assert live_threads() == []
 
 
+def test_a_view_may_be_used_again(ns: Namespace, fake: Any, shown: list[str]) -> None:
+    """As by a cell that is run twice; it watches, and tells of this block alone."""
+    view = widgets.pods(ns)
+    with pytest.raises(LabError, match="mine"), view:
+        raise LabError("mine")
+    for name in ("echo-2", "echo-3"):
+        with view:
+            fake.put("pods", fake.pod(name), "chapter")
+            until(lambda: view.changes, what="changes", want="1", timeout=5)
+
+    assert view.changes == 1
+    assert shown[-1].endswith("echo-3  Ready on node1")
+    assert "echo-2  Ready on" not in shown[-1]
+    assert live_threads() == []
+
+
+def test_a_view_without_its_block_says_that_it_shows_nothing(ns: Namespace) -> None:
+    """As a cell shows it whose last line is the view alone, as with other widgets."""
+    for view in (widgets.pods(ns), widgets.requests(), widgets.log(ns, "rc/echo")):
+        assert "shows nothing without its block: with widgets." in repr(view)
+
+
+def test_a_log_that_is_shown_again_is_read_anew(
+    ns: Namespace, kubectl: Any, shown: list[str]
+) -> None:
+    """Its last lines are asked for again, so they must not stand there twice."""
+    kubectl("echo line 1")
+    view = widgets.log(ns, "rc/echo")
+    for _ in range(2):
+        with view:
+            pass
+
+    assert shown[-1] == "log of rc/echo\nline 1"
+
+
 def test_a_view_has_clients_of_its_own(ns: Namespace, shown: list[str]) -> None:
     """The watches send nothing on the connection that cells use."""
     with widgets.pods(ns):

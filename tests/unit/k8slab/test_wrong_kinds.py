@@ -117,6 +117,24 @@ def test_what_a_command_printed_stands_for_its_text(
     assert show.table([POD], columns=printed("name")).text.split() == ["NAME", "db-0"]
 
 
+def test_what_a_command_printed_is_waited_for(fake: Any, ns: Namespace) -> None:
+    """As a name that `get … -o jsonpath={.items[0].metadata.name}` printed."""
+
+    def printed(text: str) -> Any:
+        return magics.Result("kubectl get", f"{text}\n", "", 0, 0.1)
+
+    fake.put("pods", fake.pod("web-1"), "chapter")
+    fake.put("services", {"metadata": {"name": "web"}}, "chapter")
+
+    assert wait.pod(ns, printed("web-1"), ready=True, timeout=1).name == "web-1"
+    assert wait.gone(ns, "pod", printed("web-2"), timeout=1)
+    assert wait.endpoints(ns, printed("web"), want=0, timeout=1).service == "web"
+    found = wait.for_object(ns, "Pod", printed("web-1"), want="there", timeout=1)
+    assert found["metadata"]["name"] == "web-1"
+    with pytest.raises(BadInput, match="neither a name nor labels"):
+        wait.gone(ns, "pod", printed("pod/web-1"), timeout=1)
+
+
 def test_a_manifest_is_asked_for_by_its_path(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +163,55 @@ def test_nothing_is_no_restriction(fake: Any, cluster: Cluster, ns: Namespace) -
 
     assert cluster.find("Pod", namespace=given, selector=given) != []
     assert [pod.name for pod in ns.pods(given)] == ["web-1"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda ns: ns.pods("web-1"),
+        lambda ns: ns.ready_pods("web-1"),
+        lambda ns: ns.find("Pod", "web-1"),
+        lambda ns: wait.pods(ns, "web-1", ready=0, timeout=1),
+        lambda ns: wait.restarts(ns, "web-1", at_least=1, timeout=1),
+    ],
+)
+def test_a_name_in_the_place_of_labels_is_refused(
+    fake: Any, ns: Namespace, ask: Callable[[Namespace], Any]
+) -> None:
+    """It asks for a label of that name, so nothing would seem to be there."""
+    fake.put("pods", fake.pod("web-1"), "chapter")
+    with pytest.raises(BadInput, match="selector takes labels") as caught:
+        ask(ns)
+
+    assert caught.value.seen == "web-1"
+    assert [pod.name for pod in ns.pods("app")] == ["web-1"]
+    assert ns.pods("tier") == []
+    fake.put("pods", fake.pod("app"), "chapter")
+    assert len(wait.pods(ns, "app", ready=2, timeout=1)) == 2
+
+
+def test_an_object_is_asked_for_in_its_namespace(fake: Any, cluster: Cluster) -> None:
+    """Without one the server says that it is not found, although it is there."""
+    fake.put("pods", fake.pod("web-1"), "chapter")
+    cluster.namespace = "chapter"
+    with pytest.raises(BadInput, match="every Pod is in a namespace") as caught:
+        cluster.get("po", "web-1")
+
+    assert caught.value.wanted == 'cluster.get("Pod", "web-1", namespace="chapter")'
+    assert not [each for each in fake.requests if each.endswith("/web-1")]
+    found = cluster.get("Pod", "web-1", namespace="chapter")
+    assert found["metadata"]["name"] == "web-1"
+    assert cluster.get("ns", "kube-system")["metadata"]["name"] == "kube-system"
+
+
+@pytest.mark.parametrize("about", ["pod/web-1", "app=web", "web 1"])
+def test_events_are_about_a_name(fake: Any, ns: Namespace, about: str) -> None:
+    """As kubectl's --for takes it with its kind, no Event would ever be found."""
+    with pytest.raises(BadInput, match="the name of one object"):
+        ns.events(about)
+
+    assert not [each for each in fake.requests if "/events" in each]
+    assert ns.events("system:controller:web") == []
 
 
 def test_a_namespace_is_named_by_a_text(
