@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from booktools.jupyterlab.opening import PAGE
 from booktools.notebooks import load
 from k8slab import progress
 from k8slab.core.poll import until
+from labmaker.bundle.servers import answers, free_port
 
 CODE = ".jp-CodeCell"
 PROMPT = ".jp-InputPrompt"
@@ -77,7 +77,7 @@ def started(folder: Path) -> Iterator[Server]:
         shutil.copy(ROOT / name, book)
     with own_home() as home:
         made = home.up("browser")
-        port = _free_port()
+        port = free_port()
         own = {
             "K8SLAB_LAB": made.name,
             "K8SLAB_RECORD": "1",
@@ -97,7 +97,7 @@ def started(folder: Path) -> Iterator[Server]:
                 stderr=subprocess.STDOUT,
             )
         try:
-            until(lambda: _answers(port), what="server", want="up", timeout=90)
+            until(lambda: answers(port), what="server", want="up", timeout=90)
             with seclusion.reachable(port):
                 yield Server(f"http://127.0.0.1:{port}", book, made, began)
         finally:
@@ -109,18 +109,6 @@ def started(folder: Path) -> Iterator[Server]:
             record = progress.path(home.folder, made.name)
             for name in (record.name, f".{record.name}.lock"):
                 (home.folder / name).unlink(missing_ok=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as door:
-        door.settimeout(1)
-        return door.connect_ex(("127.0.0.1", port)) == 0
 
 
 def renewed(page: Page, server: Server, name: str) -> None:

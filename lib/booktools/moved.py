@@ -46,12 +46,22 @@ def follow(venv: Path) -> Path | None:
     old = place(venv)
     if old is None or os.path.realpath(old) == os.path.realpath(venv):
         return None
-    for file in _files(venv):
+    # Last the program, by which a move is known: what was ended half way goes on then.
+    program = venv / "bin" / _PROGRAM
+    for file in sorted(_files(venv), key=lambda file: file == program):
         before = file.read_bytes()
         after = _moved(before, old, venv)
         if after != before:
-            file.write_bytes(after)
+            _replace(file, after)
     return old
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Give a file another content, whole or not at all."""
+    draft = file.with_name(f".{file.name}.draft")
+    draft.write_bytes(content)
+    draft.chmod(file.stat().st_mode)
+    draft.replace(file)
 
 
 def _files(venv: Path) -> Iterator[Path]:

@@ -62,9 +62,13 @@ def connect(name: str | None = None, *, heals: bool = True) -> Cluster:
     from . import magics
 
     cluster = _cluster(name)
-    if heals:
-        _heal(cluster)
-    cluster.verify()
+    try:
+        if heals:
+            _heal(cluster)
+        cluster.verify()
+    except BaseException:
+        cluster.close()  # nobody else has it
+        raise
     magics.register(cluster)
     return cluster
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import signal
@@ -79,7 +80,8 @@ class _Files(paramiko.SFTPServerInterface):
             if self._real(path).name.startswith(".full."):
                 raise OSError(28, "No space left on device")
             fd = os.open(self._real(path), flags, 0o666)
-            handle = _Handle(flags)
+            fills = self._real(path).name.startswith(".nearly-full.")
+            handle = _FullHandle(flags) if fills else _Handle(flags)
             handle.readfile = handle.writefile = os.fdopen(
                 fd,
                 "wb" if flags & os.O_WRONLY else "r+b" if flags & os.O_RDWR else "rb",
@@ -105,6 +107,13 @@ class _Handle(paramiko.SFTPHandle):
 
     def stat(self) -> Any:
         return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))
+
+
+class _FullHandle(_Handle):
+    """A file on a disk that has room for its name, and for nothing in it."""
+
+    def write(self, offset: int, data: Any) -> int:
+        return paramiko.SFTPServer.convert_errno(errno.ENOSPC)
 
 
 class _Login(paramiko.ServerInterface):

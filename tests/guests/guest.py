@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from k8slab.core.poll import until
 from k8slab.ssh.client import SSHShell
 from k8slab.ssh.keys import known_hosts_line
+from labmaker.bundle.servers import free_port
 
 from .acceleration import Acceleration
 from .disk import System
@@ -39,7 +39,7 @@ def running(
         acceleration: What it runs by.
         console: The file that keeps what its console says.
     """
-    port = _free_port()
+    port = free_port()
     options = [*acceleration.options, "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB)]
     options += ["-kernel", str(system.kernel), "-initrd", str(system.initrd)]
     options += ["-append", _COMMAND_LINE, "-serial", f"file:{console}"]
@@ -71,9 +71,3 @@ def running(
     finally:
         shell.close()
         process.end()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((_HERE, 0))
-        return int(found.getsockname()[1])

@@ -12,6 +12,7 @@ from typing import Any
 
 import nbformat
 
+from k8slab.core import files
 from k8slab.core.env import Environment
 from k8slab.core.hints import command
 from k8slab.core.rendered import Rendered
@@ -177,4 +178,4 @@ def _notary() -> list[str]:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    files.write(path, text, mode=0o644)

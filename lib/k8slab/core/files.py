@@ -191,11 +191,17 @@ def hold(path: Path) -> int | None:
 
     Returns:
         The handle; None when another process holds the file.
+
+    Raises:
+        OSError: There is no such file, or the file system has no locks; it is named.
     """
     handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)  # as NFS wants it for a lock
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         os.close(handle)
-        return None
+        if isinstance(error, BlockingIOError):
+            return None
+        error.filename = error.filename or str(path)
+        raise
     return handle

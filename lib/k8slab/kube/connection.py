@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import urllib3
 from cryptography import x509
@@ -126,7 +126,7 @@ class Connection:
         # The client takes a proxy from the environment; a lab never has one.
         configuration.proxy = None
         # A redirect could lead to another server.
-        configuration.retries = urllib3.Retry(
+        configuration.retries = _Again(
             total=1,
             connect=1,
             read=1,
@@ -182,7 +182,7 @@ class Connection:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = READ_S,
+        timeout: float | None = None,
     ) -> Object:
         """Send a request and return the answer's JSON object.
 
@@ -192,7 +192,8 @@ class Connection:
             query: Parameters of the query.
             body: The object to send.
             headers: Headers beside the client's own.
-            timeout: Seconds until giving up.
+            timeout: Seconds until giving up, already `stretched`: they are what is
+                left of somebody's wait; those of `READ_S` when None.
 
         Raises:
             ApiError: The server refused.
@@ -212,7 +213,7 @@ class Connection:
     def text(self, path: str, *, query: Mapping[str, str] | None = None) -> str:
         """Get what is no JSON, as a Pod's log; for arguments and errors see `send`."""
         wanted = {"Accept": "*/*"}
-        _, data = self._read("GET", path, query, None, wanted, READ_S)
+        _, data = self._read("GET", path, query, None, wanted, None)
         return data.decode("utf-8", "replace")
 
     def _read(
@@ -222,7 +223,7 @@ class Connection:
         query: Mapping[str, str] | None,
         body: Object | None,
         headers: Mapping[str, str] | None,
-        timeout: float,
+        timeout: float | None,
     ) -> tuple[int, bytes]:
         """Send a request, and return the answer's status and body."""
         response = self._open(method, path, query, body, headers, timeout)
@@ -247,7 +248,7 @@ class Connection:
         Args:
             path: The path below the server's address.
             query: Parameters of the query.
-            timeout: Seconds without an answer until it ends.
+            timeout: Seconds without an answer until it ends, already `stretched`.
             opened: Called once the server has begun to answer, with a function that
                 ends the stream from another thread.
 
@@ -280,13 +281,14 @@ class Connection:
         query: Mapping[str, str] | None,
         body: Object | None,
         headers: Mapping[str, str] | None,
-        timeout: float,
+        timeout: float | None,
     ) -> Any:
         from kubernetes.client import ApiException
 
         with self._count_lock:
             self._requests += 1
-        limits = (stretched(min(CONNECT_S, timeout)), stretched(timeout))
+        limit = stretched(READ_S) if timeout is None else timeout
+        limits = (min(stretched(CONNECT_S), limit), limit)
         try:
             return self._api.call_api(
                 path,
@@ -358,6 +360,24 @@ class Connection:
         if self._adopted:  # its certificates are somebody else's to renew
             error.next = f"compare the clock with another one: date\n{_ADOPT_AGAIN}"
         return error
+
+
+class _Again(urllib3.Retry):
+    """Ask again where a connection broke, and not where a server let time pass."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        *more: Any,
+        **others: Any,
+    ) -> Self:
+        """Return what is left to try; see `urllib3.Retry.increment`."""
+        if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+            raise error  # or whoever waits would wait twice as long as it was told to
+        return super().increment(method, url, response, error, *more, **others)
 
 
 def _end(response: Any, over: threading.Event) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
+from ..core.patience import stretched
 from ..core.poll import PAUSE_S, SystemClock, Tolerance
 from ..errors import ApiError, ApiUnreachable
-from .connection import Connection
+from .connection import READ_S, Connection
 from .objects import Object
 
 SEGMENT_S = 30.0
@@ -73,7 +74,7 @@ class Watch:
         """Yield a list, then each event as the server sends it, bookmarks too.
 
         Args:
-            timeout: Seconds until it ends by itself.
+            timeout: Seconds until it ends by itself, already `stretched`.
 
         Raises:
             ApiError: The server refuses, and that does not pass.
@@ -84,7 +85,7 @@ class Watch:
         while (left := self._left(deadline)) > 0:
             try:
                 if not version:
-                    listed = self.look(left)
+                    listed = self.look(min(left, stretched(READ_S)))
                     version = listed.version
                     tolerance.reset()
                     yield listed
@@ -112,6 +113,9 @@ class Watch:
     def look(self, timeout: float) -> Listed:
         """Return the objects as they are now.
 
+        Args:
+            timeout: Seconds until giving up, already `stretched`.
+
         Raises:
             ApiError: The server refuses.
             ApiUnreachable: It does not answer.
@@ -123,7 +127,7 @@ class Watch:
         return Listed(tuple(answer.get("items") or ()), version)
 
     def _stream(self, version: str, left: float) -> Generator[Object, None, None]:
-        segment = min(left, SEGMENT_S)
+        segment = min(left, stretched(SEGMENT_S))
         query = {
             **self._selectors,
             "watch": "true",
@@ -158,7 +162,8 @@ def states(watch: Watch, timeout: float) -> Generator[list[Object], None, None]:
 
     Args:
         watch: The objects.
-        timeout: Seconds until the last look, which happens also after `Watch.stop`.
+        timeout: Seconds until the last look, which happens also after `Watch.stop`;
+            already `stretched`.
 
     Raises:
         ApiError: The server refuses, and that does not pass.
@@ -175,7 +180,7 @@ def states(watch: Watch, timeout: float) -> Generator[list[Object], None, None]:
                 continue
             yield list(objects.values())
     try:
-        yield list(watch.look(LAST_LOOK_S).objects)
+        yield list(watch.look(stretched(LAST_LOOK_S)).objects)
     except ApiUnreachable:
         return
     except ApiError as error:

@@ -425,7 +425,8 @@ def _script(
         if error.line:  # the reader has it in the cell above
             error.where += f": {text.split(chr(10))[error.line - 1].strip()}"
         if isinstance(error, CommandTimeout):
-            error.next = f"give it more time: %%on {' '.join(names)} --timeout 10m"
+            more = f"{' '.join(names)} --timeout {_limits.longer(timeout)}"
+            error.next = f"give it more time: %%on {more}"
         raise
 
 

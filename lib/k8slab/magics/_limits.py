@@ -196,9 +196,13 @@ def more_time(
         for before, each in zip(["", *mine], mine, strict=False)
         if flag not in (before, each) and not each.startswith(f"{flag}=")
     ]
-    option = f"{flag}={max(10, math.ceil(2 * had / 60))}m"
-    longer = " ".join([*kept, option, *rest])
-    return f"give it more time: %kubectl {longer}"
+    typed = " ".join([*kept, f"{flag}={longer(had)}", *rest])
+    return f"give it more time: %kubectl {typed}"
+
+
+def longer(had: float) -> str:
+    """Return twice a time in seconds, and ten minutes at least, as it is typed."""
+    return f"{max(10, math.ceil(2 * had / 60))}m"
 
 
 def _takes_timeout(own: Sequence[str]) -> bool:

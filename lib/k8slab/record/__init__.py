@@ -175,7 +175,7 @@ class _Watch:
             self._check()
             return
         now = until(
-            lambda: self._watch.look(self._limits.catch_up_s),
+            lambda: self._watch.look(stretched(self._limits.catch_up_s)),
             what=f"the list of {self._kind}",
             want="an answer",
             done=lambda _: True,

@@ -406,13 +406,14 @@ class SSHShell:
     def _try_files(self, path: str, work: Callable[[paramiko.SFTPClient], T]) -> T:
         """Work on the connection's one file channel; its errors become ours."""
         self._connection()
+        sftp = self._sftp  # another thread may close it, and forget it, meanwhile
         try:
-            if self._sftp is None:
+            if sftp is None:
                 opened = partial(self._channel, stretched(files.FILE_TIMEOUT_S))
-                self._sftp = files.connect(opened, self._root)
-            return work(self._sftp)
+                sftp = self._sftp = files.connect(opened, self._root)
+            return work(sftp)
         except OSError as error:
-            channel = None if self._sftp is None else self._sftp.get_channel()
+            channel = None if sftp is None else sftp.get_channel()
             ended = channel is not None and channel.closed
             if ended or isinstance(error, ConnectionError | TimeoutError):
                 self._sftp = None

@@ -64,7 +64,8 @@ class Login:
             timeout: Seconds until the machine must have accepted the connection.
 
         Raises:
-            HostKeyMismatch: The host key is unknown, or not the pinned one.
+            HostKeyMismatch: The host key is unknown, or not the pinned one; or the
+                pinned ones cannot be read.
             MachineUnreachable: There is no answer, or the lab's key is refused.
             LabError: The lab's private key cannot be read.
         """
@@ -105,6 +106,15 @@ class Login:
                 seen=f"{error.key.get_name()} {error.key.fingerprint}",
                 next=self.replaced(error.key.get_name()),
             ) from None
+        except (paramiko.hostkeys.InvalidHostKey, UnicodeDecodeError) as error:
+            client.close()
+            raise HostKeyMismatch(
+                "the pinned host keys cannot be read",
+                where=str(self.known_hosts),
+                wanted="known_hosts as the lab's maker wrote it",
+                seen=str(error),
+                next=self._pinned_anew(),
+            ) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             client.close()
             raise self.unreachable(error) from error
@@ -193,6 +203,13 @@ class Login:
                 + command("down", self.lab, "--forget")
             )
         return f"if the machine was replaced, {anew(self.lab)}"
+
+    def _pinned_anew(self) -> str:
+        """Return what to do when the file of the pinned host keys is damaged."""
+        if self.foreign:
+            forget = command("down", self.lab, "--forget")
+            return f"put it back from a backup, or forget the lab: {forget}"
+        return f"put it back from a backup, or {anew(self.lab)}"
 
     def _plug(
         self, behind: paramiko.SSHClient | None, timeout: float

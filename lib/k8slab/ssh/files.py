@@ -164,8 +164,7 @@ def _write(
     """Write a file whose permissions are right before its content is there."""
     with sftp.open(path, how) as file:
         file.chmod(mode)
-        file.set_pipelined(True)
-        file.write(data)
+        file.write(data)  # not pipelined, or paramiko drops "no space left"
         if how == "r+b":
             file.truncate(len(data))
 

@@ -74,7 +74,8 @@ def adopt(
         runner: Runs commands on this computer.
 
     Raises:
-        BadInput: The kubeconfig is not to be adopted, or the lab is there already.
+        BadInput: The kubeconfig is not to be adopted, the lab is there already, or
+            there is something else than a lab in the place of its folder.
         WrongCluster: Who answers is not vouched for by the kubeconfig's CA.
         ApiUnreachable: The cluster does not answer.
         ApiError: It refuses these credentials.
@@ -87,6 +88,7 @@ def adopt(
     with outside.told(), files.usual_modes(), folder.locked():
         before = folder.record()
         folder.refuse_lost_notes()
+        folder.refuse_foreign()  # or what is called as a lab's files are would be lost
         if before is not None and not before.is_adopted:
             raise BadInput(
                 f"there is a lab named {folder.name!r} already",
@@ -152,6 +154,7 @@ def _adopt(
         },
         complete=True,
     )
+    folder.clear()  # or faults of a lab that lost its record would be undone in this
     folder.write(folder.kubeconfig.name, text)
     seen.save(folder.fingerprint)
     (beside / "kubectl").replace(folder.kubectl)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Network
 
-from k8slab.errors import CommandFailed
+from k8slab.errors import CommandFailed, LabError
 from k8slab.ssh.client import SSHShell
 
 from ..apt import once_free
@@ -95,9 +95,12 @@ def machine(
     Raises:
         MachineUnreachable: It does not answer; its journal stays.
         CommandFailed: Something cannot be undone; its journal stays.
+        LabError: Its journal cannot be read, or is another version's; nothing is
+            undone.
     """
     is_noted = journal.file.exists()
     entries = journal.entries()
+    _refuse_unknown(journal, entries)
     for number, entry in reversed([*enumerate(entries)]):
         if entry["kind"] == "tree" and not is_tree(entry["path"], _mode(entry)):
             skipped(str(entry["path"]))
@@ -109,6 +112,20 @@ def machine(
         shell.run(["systemctl", "reset-failed"], check=False)
     journal.forget()
     return is_noted
+
+
+def _refuse_unknown(journal: Journal, entries: Sequence[Entry]) -> None:
+    """Refuse a journal with a kind of change that nothing here undoes."""
+    strange = [str(e["kind"]) for e in entries if str(e["kind"]) not in _UNDO]
+    if strange:
+        raise LabError(
+            f"the notes of what was changed on {journal.file.stem} are another "
+            "version's",
+            where=str(journal.file),
+            wanted="changes of these kinds: " + ", ".join(_UNDO),
+            seen=", ".join(dict.fromkeys(strange)),
+            next="repeat the command with the version that made the lab",
+        )
 
 
 def _cluster(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:

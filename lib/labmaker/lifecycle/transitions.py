@@ -15,6 +15,7 @@ from k8slab.core.parallel import in_parallel
 from k8slab.core.phases import Ledger
 from k8slab.core.process import LocalRunner, Runner
 from k8slab.core.signals import undisturbed
+from k8slab.core.terminal import say
 from k8slab.errors import CommandFailed, HostProblem, LabError
 from k8slab.folder import LabFolder
 from k8slab.lab_record import LabRecord, MachineRecord
@@ -78,7 +79,7 @@ class Transitions:
         keep: bool,
         cluster: bool,
     ) -> None:
-        """Make a lab from nothing; when that fails, nothing of it stays.
+        """Make a lab from nothing; when that fails, what was made is removed.
 
         Args:
             ledger: Times and shows the phases.
@@ -123,13 +124,11 @@ class Transitions:
                     turn.close()
                     self._make(ledger, record, bundle, fleet, cluster=cluster)
             except BaseException as error:
-                if isinstance(error, LabError) and keep:
-                    error.next = advice.after_keeping(error.next, record.name)
-                elif isinstance(error, LabError):
-                    asked = advice.options(workers, image, slot)
-                    error.next = advice.after_removal(error.next, record.name, asked)
                 if not keep:
-                    self.remove(ledger)
+                    asked = advice.options(workers, image, slot)
+                    self._take_back(ledger, error, asked)
+                elif isinstance(error, LabError):
+                    error.next = advice.after_keeping(error.next, record.name)
                 raise
         self.folder.save(replace(record, complete=True))
 
@@ -311,6 +310,31 @@ class Transitions:
                     phase.unchanged("there was none")
             self.folder.remove()
         return Removed(there, left)
+
+    def _take_back(
+        self, ledger: Ledger, error: BaseException, asked: Sequence[str]
+    ) -> None:
+        """Remove what was made of a lab that failed; say so in the error, or beside it.
+
+        Args:
+            ledger: Times and shows the phase.
+            error: Why it failed, which is told also where something cannot be removed.
+            asked: The options of ``up`` by which the lab gets what was asked for.
+        """
+        name = self.folder.name
+        try:
+            self.remove(ledger)
+        except (LabError, OSError) as second:
+            why = second.what if isinstance(second, LabError) else str(second)
+            step = f"some of it is not removed, as {why}; do that by "
+            step += command("down", name)
+            if isinstance(error, LabError):
+                error.next = "; ".join(filter(None, [advice.cure(error.next), step]))
+            else:  # as Ctrl-C, which tells nothing itself
+                say(step)
+        else:
+            if isinstance(error, LabError):
+                error.next = advice.after_removal(error.next, name, asked)
 
     def _remove_made(self, record: LabRecord) -> str:
         """Remove machines, network and firewall rules; say what of them has to stay.

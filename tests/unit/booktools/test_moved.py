@@ -78,6 +78,31 @@ def test_a_clone_that_moved_twice_follows(clone: Path, tmp_path: Path) -> None:
     assert tells(tmp_path / "third") == str(tmp_path / "third" / "lib" / "thelib.py")
 
 
+@pytest.mark.parametrize("name", ["k8slab", "other", "__editable__.k8slab.pth"])
+def test_a_clone_whose_following_was_ended_goes_on(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """At whichever file Ctrl-C comes, also while that is written."""
+    target = tmp_path / "second"
+    clone.rename(target)
+    write = Path.write_bytes
+
+    def ended(path: Path, content: bytes) -> int:
+        write(path, content[:9] if name in path.name else content)
+        if name in path.name:
+            raise KeyboardInterrupt
+        return len(content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", ended)
+        with pytest.raises(KeyboardInterrupt):
+            moved.follow(target / ".venv")
+
+    assert moved.follow(target / ".venv") == clone / ".venv"
+    for program in ("k8slab", "other"):
+        assert tells(target, program) == str(target / "lib" / "thelib.py")
+
+
 def test_a_clone_that_stayed_is_left_alone(clone: Path, tmp_path: Path) -> None:
     """Neither a link to it nor a shared environment has moved."""
     (tmp_path / "link").symlink_to(clone)

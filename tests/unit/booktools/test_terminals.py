@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -111,3 +112,26 @@ def test_jupyterlab_is_told_the_shell(tmp_path: Path) -> None:
 
     assert told.endswith(f"shell_command={terminals.shell()!r}")
     assert "--rcfile" in told
+
+
+def test_a_full_disk_leaves_what_jupyterlab_reads_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With half of its settings it would begin without them, and say nothing."""
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: intro\n")
+    opening.arguments(tmp_path)
+    kept = [tmp_path / opening.PAGE, *(tmp_path / "prefix").rglob("*overrides.json")]
+    before = [path.read_text() for path in kept]
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes | str, **_: object) -> int:
+        write(path, b"{")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        opening.arguments(tmp_path)
+
+    assert [path.read_text() for path in kept] == before
+    assert len(kept) == 2

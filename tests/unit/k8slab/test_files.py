@@ -175,6 +175,11 @@ def test_a_file_system_without_locks_is_named(
 
     assert caught.value.where == str(tmp_path / "lock")
     assert "K8SLAB_HOME" in caught.value.next
+    there = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(HostProblem) as held, outside.told():
+        files.hold(tmp_path / "lock")
+    assert held.value.where == str(tmp_path / "lock")
+    assert len(os.listdir("/proc/self/fd")) == there
 
 
 def test_locks_are_taken_over_nfs(

@@ -1,4 +1,4 @@
-"""A lab is shown as it is, for whoever has to find out why a chapter failed."""
+"""A lab is looked at as it is, and nothing stays of a look in vain."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.api_server import FakeApi
+from fakes.shell import FakeShell
 
 from booktools.gateway import LabGateway
-from k8slab import fault
+from k8slab import fault, lab
+from k8slab.errors import ApiError
+from k8slab.kube import current
 from k8slab.kube.cluster import Cluster
+from k8slab.lab_record import INVENTORY
+from labmaker import leftovers
 
 
 def test_a_look_repairs_nothing(
@@ -35,3 +41,40 @@ def test_a_lab_that_cannot_be_looked_at_says_why(
     monkeypatch.setenv("K8SLAB_HOME", str(tmp_path))
 
     assert "there is no lab named 'mine'" in LabGateway().look("mine")
+
+
+def test_who_connects_in_vain_leaves_no_connection_open(
+    cluster: Cluster, fake: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither to a machine, which was asked first; nor is it the session's cluster."""
+    monkeypatch.setenv("K8SLAB_HOME", str(cluster.folder.home))
+    cluster.folder.save(replace(cluster.record, complete=True))
+    shells = {name: FakeShell(name, "") for name in cluster.machines}
+    open_ones = set(shells)
+    for name, shell in shells.items():
+        monkeypatch.setattr(shell, "close", lambda name=name: open_ones.discard(name))
+    monkeypatch.setattr(lab, "shells", lambda *_: shells)
+    fake.passing = [500]
+    with pytest.raises(ApiError):
+        lab.connect(cluster.lab)
+
+    assert open_ones == set()
+    assert current.current() is cluster
+
+
+def test_a_lab_of_an_inventory_needs_no_engine_here(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle that was imported and machines that were there need none either."""
+    monkeypatch.setenv("K8SLAB_HOME", str(cluster.folder.home))
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    own = replace(cluster.record, provider=INVENTORY, complete=True)
+    cluster.folder.save(own)
+    shells = {name: FakeShell(name, "") for name in cluster.machines}
+    monkeypatch.setattr(lab, "shells", lambda *_: shells)
+    monkeypatch.setattr(leftovers, "slots_with_rules", lambda _: frozenset())
+
+    seen = LabGateway().snapshot(cluster.lab, ["cluster", "hosts"])
+
+    assert seen.own == frozenset()
+    assert "Namespace kube-system" in seen.shared.things

@@ -358,6 +358,24 @@ def test_a_wrong_host_key_is_refused(machine: FakeMachine) -> None:
     assert machine.commands == []
 
 
+@pytest.mark.parametrize("foreign", [False, True])
+@pytest.mark.parametrize("line", [b"node1 ssh-ed25519 AAAA!x\n", b"\xff\xfe\n"])
+def test_pinned_keys_that_cannot_be_read_are_named(
+    machine: FakeMachine, line: bytes, foreign: bool
+) -> None:
+    """The file and the next step are told; nobody is talked to meanwhile."""
+    machine.known_hosts.write_bytes(line)
+    with machine.runner(foreign=foreign) as ssh:
+        for ask in (ssh.is_up, lambda: ssh.run(["true"])):
+            with pytest.raises(HostKeyMismatch, match="cannot be read") as caught:
+                ask()
+
+    assert caught.value.where == str(machine.known_hosts)
+    step = "--forget" if foreign else "k8slab reset"
+    assert step in caught.value.next
+    assert machine.logins == 0
+
+
 @pytest.mark.parametrize("content", ["", None])
 def test_an_unknown_host_is_refused(machine: FakeMachine, content: str | None) -> None:
     """A machine that no line pins is not talked to."""
@@ -623,15 +641,41 @@ def test_a_server_for_files_that_ended_is_begun_again(machine: FakeMachine) -> N
     assert machine.logins == 1
 
 
-def test_a_file_that_cannot_be_written_is_not_written_in_place(
+def test_files_go_on_where_another_thread_closed_the_connection(
     machine: FakeMachine,
 ) -> None:
-    """Only one that cannot be replaced is; a full disk would leave a part of it."""
-    (machine.root / "full").write_text("old")
-    with machine.runner() as ssh, pytest.raises(LabError, match="refuses access"):
-        ssh.put("/full", "new\n")
+    """As one does whose command found it dead; no file was refused to anybody."""
+    tries: list[int] = []
 
-    assert (machine.root / "full").read_text() == "old"
+    def read(sftp: paramiko.SFTPClient) -> bytes:
+        tries.append(1)
+        if len(tries) == 1:
+            other = threading.Thread(target=ssh.close)
+            other.start()
+            other.join()
+        return files.read(sftp, "/file")
+
+    with machine.runner() as ssh:
+        ssh.put("/file", "text")
+        assert ssh._on_files("/file", read) == b"text"
+
+    assert (len(tries), machine.logins) == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["full", "nearly-full"])
+def test_a_file_that_cannot_be_written_is_not_written_in_place(
+    machine: FakeMachine, name: str
+) -> None:
+    """Only one that cannot be replaced is; a full disk would leave a part of it.
+
+    A disk may have room for a new file, and none for what is written into it.
+    """
+    (machine.root / name).write_text("old")
+    with machine.runner() as ssh, pytest.raises(LabError, match="refuses access"):
+        ssh.put(f"/{name}", "new\n")
+
+    assert (machine.root / name).read_text() == "old"
+    assert [path.name for path in machine.root.iterdir()] == [name]
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 
 from k8slab import wait
 from k8slab.errors import BadInput, NotReady
+from k8slab.kube import watch
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.follow import hopeless
 from k8slab.kube.namespace import Namespace
@@ -130,6 +131,29 @@ def test_a_dead_connection_is_no_reason_to_miss_it(fake: Any, ns: Namespace) -> 
     later(0.2, lambda: fake.put("pods", fake.pod("echo-1"), "chapter"))
 
     assert len(wait.pods(ns, ready=1, timeout=1)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("patience", "timeout"), [("1", 2.0), ("4", 0.5)])
+def test_the_deadline_is_kept_where_the_server_says_nothing(
+    fake: Any,
+    ns: Namespace,
+    monkeypatch: pytest.MonkeyPatch,
+    patience: str,
+    timeout: float,
+) -> None:
+    """It is asked once, and not for longer than is left; then a last time."""
+    monkeypatch.setenv("K8SLAB_PATIENCE", patience)
+    monkeypatch.setattr(watch, "LAST_LOOK_S", 0.1)
+    over = threading.Event()
+    fake.on_request = lambda method, path: over.wait(30)
+    try:
+        with pytest.raises(NotReady, match="not within 2 s") as caught:
+            wait.pods(ns, "app=echo", ready=1, timeout=timeout)
+    finally:
+        over.set()
+
+    assert caught.value.waited_s < 4
 
 
 def test_the_deadline_is_kept_and_explained(fake: Any, ns: Namespace) -> None:

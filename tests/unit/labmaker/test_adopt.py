@@ -160,6 +160,34 @@ def test_a_lab_is_never_replaced_by_a_cluster(
     assert record.is_adopted
 
 
+def test_a_folder_that_is_no_labs_is_left_alone(
+    api: FakeApi, taken: Callable[..., Adopted], home: Path
+) -> None:
+    """Nothing is written there, and what has a name as a lab's files have stays."""
+    kept = home / "team" / "client" / "contract.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("signed")
+    (home / "team" / "kubeconfig").write_text("mine")
+    (home / "team" / "notes.txt").write_text("")
+    with pytest.raises(BadInput, match="something else in the place") as caught:
+        taken()
+
+    assert caught.value.seen == "notes.txt"
+    assert kept.read_text() == "signed"
+    assert (home / "team" / "kubeconfig").read_text() == "mine"
+    assert api.requests == []
+
+
+def test_a_cluster_inherits_nothing(taken: Callable[..., Adopted], home: Path) -> None:
+    """The faults of a lab that lost its record would be undone in somebody's."""
+    journal = home / "team" / "journal"
+    journal.mkdir(parents=True)
+    (journal / "1.json").write_text("{}")
+    taken()
+
+    assert not journal.exists()
+
+
 def test_a_cluster_is_adopted_again_for_new_credentials(
     taken: Callable[..., Adopted],
 ) -> None:

@@ -25,7 +25,7 @@ from k8slab.core import hints, terminal
 from k8slab.core.hints import command, down_then_up
 from k8slab.core.names import INSTALL
 from k8slab.core.phases import Ledger, Plain
-from k8slab.errors import BadInput, LabMissing, NotReady
+from k8slab.errors import BadInput, HostProblem, LabMissing, NotReady
 from k8slab.folder import LabFolder
 from labmaker import advice, cli
 from labmaker.cli.shared import typed_as
@@ -286,6 +286,49 @@ def test_an_up_that_failed_is_repeated_as_it_was_asked_for(
 
     assert caught.value.next.endswith(f": 'k8slab up --name blue --keep{asked}'")
     assert verbs(caught.value.next) == {"up"}
+
+
+class Staying(Failing):
+    """Makes a lab until a step fails, and cannot remove what was made."""
+
+    def remove(self, ledger: Ledger) -> Removed:
+        """Fail as an engine does that has ended meanwhile."""
+        with ledger.phase("remove the machines and their network"):
+            raise HostProblem("podman does not work", next="mend it")
+
+
+def test_a_removal_that_fails_does_not_hide_why_the_lab_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first error is told, and what is left with the command that removes it."""
+    work = Staying(tmp_path, command("ssh", LAB, "master"), monkeypatch)
+    with pytest.raises(NotReady) as caught:
+        work.create(
+            Ledger(), workers=1, image="ready", slot=None, keep=False, cluster=True
+        )
+
+    assert caught.value.next == (
+        "some of it is not removed, as podman does not work; do that by "
+        + command("down", LAB)
+    )
+
+
+def test_an_interrupt_tells_what_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stays an interrupt."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    work = Staying(tmp_path, "", monkeypatch)
+    monkeypatch.setattr(f"{MAKES}.Fleet.enclose", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        work.create(
+            Ledger(), workers=1, image="ready", slot=None, keep=False, cluster=True
+        )
+
+    assert f"do that by {command('down', LAB)}" in capsys.readouterr().err
 
 
 def test_the_lab_that_a_chapter_makes_is_made_by_its_first_cell(

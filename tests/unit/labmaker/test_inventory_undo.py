@@ -395,6 +395,21 @@ def test_an_entry_whose_writing_was_interrupted_is_none(journal: Journal) -> Non
     assert journal.entries() == [{"kind": "cluster"}]
 
 
+def test_a_change_that_nothing_here_undoes_is_told_before_any_is_undone(
+    machine: Machine, journal: Journal
+) -> None:
+    """As a later version may note one: half of an undoing would be worse than none."""
+    journal.note("firewall", rules=[])
+    journal.note("cluster")
+    before = journal.entries()
+    shells: Any = machine
+    with pytest.raises(LabError, match="another version's") as caught:
+        undone(shells, journal)
+
+    assert caught.value.seen == "firewall"
+    assert (machine.ran, journal.entries()) == ([], before)
+
+
 def test_modules_are_noted_that_were_not_loaded(
     machine: Machine, journal: Journal
 ) -> None:
