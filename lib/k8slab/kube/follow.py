@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -125,7 +125,7 @@ def follow(
     except ApiError as error:
         refusal, last = error, f"{error.what}: {error.seen}"
     waited = time.monotonic() - started
-    lines = [line for each in names for line in _events(source, each)][-EVENTS:]
+    lines = _events(source, names)[-EVENTS:]
     if waited < timeout and refusal is not None:
         ended = f": the API server refused for {waited:.0f} s"
     else:
@@ -217,15 +217,22 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _events(source: Source, about: str) -> list[str]:
-    try:
-        lines = source.events(about)
-    except (ApiError, ApiUnreachable):
-        # The wait failed already, perhaps for the same reason; its message comes first.
-        return []
-    if not about:
-        lines = [line for line in lines if line.startswith("Warning FailedCreate")]
-    return [_short(line) for line in lines]
+def _events(source: Source, names: Sequence[str]) -> list[str]:
+    """Return what Events say of objects, as far as the API server answers.
+
+    The wait failed already, perhaps for the same reason; its message comes first.
+    """
+    told: list[str] = []
+    for name in names:
+        try:
+            lines = source.events(name)
+        except ApiError:
+            continue
+        except ApiUnreachable:  # nor will it answer what is asked of the others
+            break
+        wanted = "" if name else "Warning FailedCreate"
+        told += [_short(line) for line in lines if line.startswith(wanted)]
+    return told
 
 
 def _short(line: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from k8slab import wait
-from k8slab.errors import BadInput, NotReady
+from k8slab.errors import ApiUnreachable, BadInput, NotReady
 from k8slab.kube import watch
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.follow import hopeless
@@ -154,6 +154,25 @@ def test_the_deadline_is_kept_where_the_server_says_nothing(
         over.set()
 
     assert caught.value.waited_s < 4
+
+
+def test_a_server_that_fell_silent_is_asked_for_events_once(
+    fake: Any, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the error would come later by as many time-outs as there are Pods."""
+    for name in ("echo-1", "echo-2", "echo-3"):
+        fake.put("pods", fake.pod(name, ready=False), "chapter")
+    asked: list[str] = []
+
+    def silent(_: Namespace, about: str) -> list[str]:
+        asked.append(about)
+        raise ApiUnreachable("the API server does not answer")
+
+    monkeypatch.setattr(Namespace, "events", silent)
+    with pytest.raises(NotReady, match="not within"):
+        wait.pods(ns, ready=3, timeout=0.1)
+
+    assert asked == ["echo-1"]
 
 
 def test_the_deadline_is_kept_and_explained(fake: Any, ns: Namespace) -> None:
