@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from copy import copy
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import given
+from ..core.patience import stretched
 from ..core.process import DEFAULT_TIMEOUT_S, Completed, LocalRunner
 from ..errors import (
     ApiError,
@@ -23,7 +25,7 @@ from ..errors import (
 )
 from ..folder import LabFolder
 from . import images, pinning
-from .connection import Connection
+from .connection import READ_S, Connection
 from .discovery import Catalogue
 from .kubeconfig import Kubeconfig
 from .kubectl import check_editor, environment
@@ -179,11 +181,24 @@ class ClusterApi:
             self._refuse_name(kind, inside, query)
         return found
 
-    def _listed(self, kind: str, inside: str, query: dict[str, str]) -> list[Object]:
+    def _listed(
+        self,
+        kind: str,
+        inside: str,
+        query: dict[str, str],
+        timeout: float | None = None,
+    ) -> list[Object]:
         path = self.catalogue.find(kind).path(inside)
-        return list(self.connection.send("GET", path, query=query).get("items") or [])
+        answer = self.connection.send("GET", path, query=query, timeout=timeout)
+        return list(answer.get("items") or [])
 
-    def _refuse_name(self, kind: str, inside: str, query: dict[str, str]) -> None:
+    def _refuse_name(
+        self,
+        kind: str,
+        inside: str,
+        query: dict[str, str],
+        timeout: float | None = None,
+    ) -> None:
         """Refuse an object's name in the place of labels that no object has.
 
         Alone it asks for a label of that name, so it would seem that nothing is there.
@@ -193,9 +208,9 @@ class ClusterApi:
             return
         named: list[Object] = []
         with suppress(ApiError, ApiUnreachable):  # whoever asks for more is told so
-            if not self._listed(kind, inside, query):
+            if not self._listed(kind, inside, query, timeout):
                 field = {"fieldSelector": f"metadata.name={labels}"}
-                named = self._listed(kind, inside, field)
+                named = self._listed(kind, inside, field, timeout)
         if labels in [each["metadata"]["name"] for each in named]:
             raise BadInput(
                 "selector takes labels, and this is the name of an object",
@@ -252,21 +267,29 @@ class ClusterApi:
     ) -> Generator[list[Object], None, None]:
         """Yield the objects as they are, and after every change; see `watch.states`.
 
+        Args:
+            kind: Any name that kubectl takes for it.
+            name: Only the one of this name.
+            selector: Only those with these labels.
+            timeout: Seconds until the last look, already `stretched`.
+            namespace: Only those in this namespace.
+
         Raises:
             BadInput: The labels are an object's name.
         """
-        query = _labels(selector)
+        began, query = time.monotonic(), _labels(selector)
         if name:
             query["fieldSelector"] = f"metadata.name={name}"
         inside = _named(namespace)
-        self._refuse_name(kind, inside, query)
+        limit = max(1.0, min(timeout, stretched(READ_S)))
+        self._refuse_name(kind, inside, query, limit)
         # The kinds are asked for while it waits: a server that starts knows none.
         watch = Watch(
             self.connection,
             lambda: self.catalogue.find(kind).watched(inside),
             selectors=query,
         )
-        return states(watch, timeout)
+        return states(watch, max(0.0, timeout + began - time.monotonic()))
 
     def events(self, about: str = "", *, namespace: str = "") -> list[str]:
         """Return Events, the latest last.

@@ -289,16 +289,25 @@ class Connection:
             self._requests += 1
         limit = stretched(READ_S) if timeout is None else timeout
         limits = (min(stretched(CONNECT_S), limit), limit)
+        ask = partial(
+            self._api.call_api,
+            path,
+            method,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json", **(headers or {})},
+            body=body,
+            _preload_content=False,
+            _request_timeout=limits,
+        )
+        may_repeat = timeout is None and method in _Again.DEFAULT_ALLOWED_METHODS
         try:
-            return self._api.call_api(
-                path,
-                method,
-                query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json", **(headers or {})},
-                body=body,
-                _preload_content=False,
-                _request_timeout=limits,
-            )
+            try:
+                return ask()
+            except urllib3.exceptions.ReadTimeoutError:
+                if not may_repeat:
+                    raise
+                # A connection that was kept may have died unseen, as behind a router.
+                return ask()
         except ApiException as error:
             if error.status == 0:  # the client hides a failed handshake in a status
                 raise self._untrusted(method, path, error.__context__) from error
@@ -376,7 +385,7 @@ class _Again(urllib3.Retry):
     ) -> Self:
         """Return what is left to try; see `urllib3.Retry.increment`."""
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-            raise error  # or whoever waits would wait twice as long as it was told to
+            raise error  # who waits has a time for all tries; others see `_open`
         return super().increment(method, url, response, error, *more, **others)
 
 

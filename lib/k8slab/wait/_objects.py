@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from ..core import given
+from ..core.patience import stretched
 from ..core.poll import check_asked
 from ..errors import BadInput
 from ..kube.follow import (
@@ -287,7 +289,10 @@ def endpoints(
         _check_count("want", want)
     without = without and _address(without)
     if not want:
+        began = time.monotonic()
         for_object(source, "Service", service, want="there", timeout=timeout)
+        spent = (time.monotonic() - began) / stretched(1)
+        timeout = max(0.0, round(timeout - spent, 1))
     number = "endpoints" if want is None else count(want, "endpoint")
     wanted = "any number" if want is None else f"{want} ready"
     return follow(

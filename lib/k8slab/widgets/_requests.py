@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ..core import given
 from ..core.rendered import Rendered
 from ..draw.bars import draw
 from ..errors import BadInput
-from .view import View
+from .view import Feed, View
 
 MOST = 30
 """How many Pods have a bar; the rest share one."""
@@ -68,6 +68,12 @@ class RequestsView(View):
         self._title = title
         self._lock = threading.Lock()
         self._told: Counter[str] = Counter()
+
+    def begin(self) -> Sequence[Feed]:
+        """Forget what was told in a block before."""
+        with self._lock:
+            self._told.clear()
+        return ()
 
     def saw(self, request: Request) -> None:
         """Count which Pod answered, or that none did.

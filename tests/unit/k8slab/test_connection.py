@@ -26,6 +26,7 @@ from k8slab.errors import (
     WrongCluster,
 )
 from k8slab.folder import LabFolder
+from k8slab.kube import connection
 from k8slab.kube.cluster import Cluster
 from k8slab.kube.connection import Connection
 from k8slab.kube.kubeconfig import Kubeconfig
@@ -40,6 +41,38 @@ def test_a_silent_server_is_no_missing_lab(cluster: Cluster, fake: Any) -> None:
     assert not isinstance(caught.value, LabMissing)
     assert caught.value.exit_code not in (LabMissing.exit_code, ApiError.exit_code)
     assert "'k8slab up --name default'" in caught.value.next
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("POST", 1)])
+def test_a_connection_that_died_unseen_is_no_silent_server(
+    cluster: Cluster,
+    fake: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    tries: int,
+) -> None:
+    """As one that a router forgot meanwhile; what may have been done is done once."""
+    asked: list[str] = []
+    over = threading.Event()
+
+    def forgotten(*request: str) -> None:
+        asked.append(" ".join(request))
+        if len(asked) == 1:
+            over.wait(30)
+
+    monkeypatch.setattr(connection, "READ_S", 0.5)
+    fake.on_request = forgotten
+    try:
+        if tries == 1:
+            with pytest.raises(ApiUnreachable):
+                cluster.connection.send(method, "/version")
+        else:
+            assert cluster.connection.send(method, "/version")["gitVersion"]
+    finally:
+        over.set()
+
+    assert len(asked) == tries
 
 
 def test_a_refusal_keeps_the_servers_words(cluster: Cluster, fake: Any) -> None:

@@ -134,6 +134,7 @@ def test_a_dead_connection_is_no_reason_to_miss_it(fake: Any, ns: Namespace) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("selector", ["app=echo", "app"])
 @pytest.mark.parametrize(("patience", "timeout"), [("1", 2.0), ("4", 0.5)])
 def test_the_deadline_is_kept_where_the_server_says_nothing(
     fake: Any,
@@ -141,6 +142,7 @@ def test_the_deadline_is_kept_where_the_server_says_nothing(
     monkeypatch: pytest.MonkeyPatch,
     patience: str,
     timeout: float,
+    selector: str,
 ) -> None:
     """It is asked once, and not for longer than is left; then a last time."""
     monkeypatch.setenv("K8SLAB_PATIENCE", patience)
@@ -149,7 +151,7 @@ def test_the_deadline_is_kept_where_the_server_says_nothing(
     fake.on_request = lambda method, path: over.wait(30)
     try:
         with pytest.raises(NotReady, match="not within 2 s") as caught:
-            wait.pods(ns, "app=echo", ready=1, timeout=timeout)
+            wait.pods(ns, selector, ready=1, timeout=timeout)
     finally:
         over.set()
 
@@ -479,6 +481,24 @@ def test_a_service_that_is_not_there_is_waited_for(
 
     assert (caught.value.wanted, caught.value.seen) == ("there", "not there")
     assert wait.endpoints(ns, "echo", timeout=1, **wanted).ready == ()
+
+
+def test_a_service_that_comes_late_leaves_what_is_left_of_the_time(
+    fake: Any, ns: Namespace
+) -> None:
+    """The two of them have to be there within the seconds that were given."""
+    each = {
+        "metadata": {"name": "e", "labels": {"kubernetes.io/service-name": "echo"}},
+        "endpoints": [{"addresses": ["10.244.1.7"], "conditions": {"ready": True}}],
+    }
+    fake.put("endpointslices", each, "chapter")
+    service = {"metadata": {"name": "echo"}}
+    later(0.8, lambda: fake.put("services", service, "chapter"))
+    began = time.monotonic()
+    with pytest.raises(NotReady, match="0 endpoints of Service echo"):
+        wait.endpoints(ns, "echo", want=0, timeout=1)
+
+    assert time.monotonic() - began < 1.6
 
 
 def test_nodes_that_are_not_ready_are_named(fake: Any, cluster: Cluster) -> None:

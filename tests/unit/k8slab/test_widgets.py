@@ -226,6 +226,16 @@ def test_requests_are_counted_by_pod(shown: list[str]) -> None:
     assert "no answer" in shown[-1]
 
 
+def test_requests_that_are_shown_again_are_counted_anew(shown: list[str]) -> None:
+    """As of a cell that is run twice: its bars are of this block alone."""
+    view = widgets.requests()
+    for _ in range(2):
+        with view:
+            view.saw(SimpleNamespace(pod="echo-1"))
+
+    assert dict(view.pods) == {"echo-1": 1}
+
+
 def test_a_log_is_shown_as_it_is_written(
     ns: Namespace, kubectl: Any, shown: list[str]
 ) -> None:
