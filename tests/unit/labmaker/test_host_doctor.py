@@ -983,6 +983,7 @@ def test_this_computer_can_be_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("engines")
 def test_this_computer_is_diagnosed_in_time(tmp_path: Path) -> None:
     """Whatever this computer lacks, it is said within two seconds, the second time.
 
