@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
+from ..core.patience import stretched
 from ..kube.api import ClusterApi
 from ..kube.objects import Object
 from ..kube.watch import Watch, states
@@ -44,7 +45,7 @@ class Watching:
 
     def run(self) -> None:
         """Watch until the deadline or `stop`, and look a last time."""
-        looks = states(self._watch, self._timeout)
+        looks = states(self._watch, stretched(self._timeout))
         with closing(self._connection), closing(looks) as seen:
             for objects in seen:
                 self._take(objects)

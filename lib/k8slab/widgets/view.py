@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+from ..core.patience import stretched
 from ..core.rendered import Rendered
 from ..errors import LabError
 from ..kube.follow import check_timeout
@@ -132,7 +133,7 @@ class View(ABC):
         return len(alive)
 
     def _paint(self) -> None:
-        while self.seconds < self._timeout and not self._over.wait(EVERY_S):
+        while self.seconds < stretched(self._timeout) and not self._over.wait(EVERY_S):
             if self._screen is not None:
                 self._screen.show(self.draw())
         for feed in self._feeds:

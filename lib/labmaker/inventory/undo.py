@@ -55,7 +55,7 @@ inside | while read -r mount; do umount "$mount" 2> /dev/null || true; done
 left=$(inside)
 if [ -n "$left" ]; then
     echo "these are still mounted, so nothing is removed:" $left >&2
-    exit 1
+    exit 32
 fi
 if [ "$2" = none ]; then
     rm -rf "$1"
@@ -65,6 +65,8 @@ else
     chmod "$2" "$at"
 fi
 """
+_MOUNTED = 32
+"""How that ends where something stays mounted, as ``umount`` itself does."""
 # What apt keeps of a source has its address in its name, with '_' for each '/'.
 _LISTS = """\
 sed -n 's#^deb .*[ ]\\(file:\\|https*://\\)\\([^ ]*\\) .*#\\2#p' "$1" 2> /dev/null |
@@ -187,7 +189,8 @@ def _tree(shell: SSHShell, entry: Entry, ranges: Mapping[str, str]) -> None:
     try:
         shell.run(["sh", "-c", _TREE, "sh", path, _mode(entry)], timeout=120)
     except CommandFailed as error:
-        error.next = error.next or "on it, take away what it names: umount --lazy PATH"
+        if error.returncode == _MOUNTED:
+            error.next = "on it, take away what it names: umount --lazy PATH"
         raise
 
 
