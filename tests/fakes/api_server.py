@@ -146,7 +146,7 @@ class FakeApi:
         server.socket = self._tls.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
         return server
 
     def kubeconfig(self, path: Path, *, days: int = 1, **changes: Any) -> Path:

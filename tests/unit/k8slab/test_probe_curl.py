@@ -56,7 +56,7 @@ def port(cluster: Cluster) -> Iterator[int]:
     Site.connections, Site.asked, Site.silent = set(), [], ()
     server = HTTPServer(("127.0.0.1", 0), Site)
     cluster.on("node1").address = "127.0.0.1"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
     yield server.server_port
     server.shutdown()
     server.server_close()
