@@ -9,6 +9,7 @@ import queue
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
@@ -49,6 +50,8 @@ KINDS: list[Kind] = [
 ]
 SHORT = {"pods": ["po"], "replicationcontrollers": ["rc"], "namespaces": ["ns"]}
 CLUSTER_UID = "11111111-2222-3333-4444-555555555555"
+POLL_S = 0.005
+"""How often a server looks whether it should end; hundreds of tests wait for it."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -146,7 +149,8 @@ class FakeApi:
         server.socket = self._tls.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
-        threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
+        serve = partial(server.serve_forever, POLL_S)
+        threading.Thread(target=serve, daemon=True).start()
         return server
 
     def kubeconfig(self, path: Path, *, days: int = 1, **changes: Any) -> Path:

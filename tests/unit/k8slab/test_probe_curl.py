@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from fakes.api_server import POLL_S
 
 from k8slab import probe
 from k8slab.errors import (
@@ -56,7 +58,8 @@ def port(cluster: Cluster) -> Iterator[int]:
     Site.connections, Site.asked, Site.silent = set(), [], ()
     server = HTTPServer(("127.0.0.1", 0), Site)
     cluster.on("node1").address = "127.0.0.1"
-    threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
+    serve = partial(server.serve_forever, POLL_S)
+    threading.Thread(target=serve, daemon=True).start()
     yield server.server_port
     server.shutdown()
     server.server_close()
