@@ -14,7 +14,12 @@ from labmaker.bundle.components import COMPONENTS
 from labmaker.bundle.graph import BuildContext
 
 (OTHER,) = {"amd64", "arm64"} - {architecture()}
-MODULES = {each.name: each.module for each in COMPONENTS if each.module is not None}
+# Of some only manifests are taken.
+MODULES = {
+    each.name: each.module
+    for each in COMPONENTS
+    if each.module is not None and each.module.programs
+}
 # What a program's file says of its processor, in its bytes 18 and 19.
 MACHINES = {"amd64": 62, "arm64": 183}
 
