@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -25,14 +24,14 @@ from ..errors import (
 )
 from ..folder import LabFolder
 from . import images, pinning
-from .connection import READ_S, Connection
+from .connection import Connection
 from .discovery import Catalogue
 from .kubeconfig import Kubeconfig
 from .kubectl import check_editor, environment
 from .kubectl_arguments import kubectl_arguments, own_arguments
 from .objects import Node, Object, Pod, event_line, event_time
 from .pinning import Fingerprint
-from .watch import Watch, states
+from .watch import LAST_LOOK_S, Watch, states
 
 if TYPE_CHECKING:  # half a second to import; see connection.py
     from kubernetes.client import ApiClient
@@ -176,29 +175,13 @@ class ClusterApi:
             BadInput: There is no such kind, or the labels are an object's name.
         """
         inside, query = _named(namespace), _labels(selector)
-        found = self._listed(kind, inside, query)
+        path = self.catalogue.find(kind).path(inside)
+        found = list(self.connection.send("GET", path, query=query).get("items") or [])
         if not found:
             self._refuse_name(kind, inside, query)
         return found
 
-    def _listed(
-        self,
-        kind: str,
-        inside: str,
-        query: dict[str, str],
-        timeout: float | None = None,
-    ) -> list[Object]:
-        path = self.catalogue.find(kind).path(inside)
-        answer = self.connection.send("GET", path, query=query, timeout=timeout)
-        return list(answer.get("items") or [])
-
-    def _refuse_name(
-        self,
-        kind: str,
-        inside: str,
-        query: dict[str, str],
-        timeout: float | None = None,
-    ) -> None:
+    def _refuse_name(self, kind: str, inside: str, query: dict[str, str]) -> None:
         """Refuse an object's name in the place of labels that no object has.
 
         Alone it asks for a label of that name, so it would seem that nothing is there.
@@ -206,12 +189,15 @@ class ClusterApi:
         labels = query.get("labelSelector", "")
         if not _BARE.fullmatch(labels):
             return
-        named: list[Object] = []
+        named = {}
         with suppress(ApiError, ApiUnreachable):  # whoever asks for more is told so
-            if not self._listed(kind, inside, query, timeout):
-                field = {"fieldSelector": f"metadata.name={labels}"}
-                named = self._listed(kind, inside, field, timeout)
-        if labels in [each["metadata"]["name"] for each in named]:
+            named = self.connection.send(
+                "GET",
+                self.catalogue.find(kind).path(inside),
+                query={"fieldSelector": f"metadata.name={labels}"},
+                timeout=stretched(LAST_LOOK_S),
+            )
+        if labels in [each["metadata"]["name"] for each in named.get("items") or []]:
             raise BadInput(
                 "selector takes labels, and this is the name of an object",
                 where=self.where,
@@ -277,19 +263,29 @@ class ClusterApi:
         Raises:
             BadInput: The labels are an object's name.
         """
-        began, query = time.monotonic(), _labels(selector)
+        query = _labels(selector)
         if name:
             query["fieldSelector"] = f"metadata.name={name}"
         inside = _named(namespace)
-        limit = max(1.0, min(timeout, stretched(READ_S)))
-        self._refuse_name(kind, inside, query, limit)
         # The kinds are asked for while it waits: a server that starts knows none.
         watch = Watch(
             self.connection,
             lambda: self.catalogue.find(kind).watched(inside),
             selectors=query,
         )
-        return states(watch, max(0.0, timeout + began - time.monotonic()))
+        looks = states(watch, timeout)
+        return self._judged(looks, lambda: self._refuse_name(kind, inside, query))
+
+    @staticmethod
+    def _judged(
+        looks: Generator[list[Object], None, None], refuse: Callable[[], None]
+    ) -> Generator[list[Object], None, None]:
+        """Yield looks, of which the first may have found nothing for a reason."""
+        with closing(looks):
+            for number, objects in enumerate(looks):
+                if number == 0 and not objects:
+                    refuse()
+                yield objects
 
     def events(self, about: str = "", *, namespace: str = "") -> list[str]:
         """Return Events, the latest last.
